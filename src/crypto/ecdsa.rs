@@ -1,0 +1,218 @@
+//! secp256k1 keys and ECDSA signatures, accepted only in their one canonical form.
+//!
+//! Sources: SEC 1, BIP 66 (strict DER), BIP 62 (low S), RFC 6979 (deterministic nonces).
+
+use std::fmt;
+use std::str::FromStr;
+
+use secp256k1::{Message, ecdsa};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use crate::crypto::hash::hash160;
+use crate::types::Digest;
+
+/// Bytes that are no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not 33 bytes that begin with 02 or 03.
+    #[error("a public key is 33 bytes that begin with 02 or 03")]
+    NotCompressed,
+    /// The point is not on the curve.
+    #[error("the public key is not a point of secp256k1")]
+    NotOnCurve,
+    /// Not a number from 1 to the order of the curve less one.
+    #[error("the secret key is out of range")]
+    OutOfRange,
+}
+
+/// Bytes that are no acceptable signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// Not the one DER form of two numbers.
+    #[error("the signature is not strict DER")]
+    NotDer,
+    /// S is in the upper half: the same signature in its malleable second form.
+    #[error("the signature has a high S")]
+    HighS,
+    /// The signature is of another message or by another key.
+    #[error("the signature does not match message and key")]
+    Mismatch,
+}
+
+/// A compressed public key on the curve.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey(secp256k1::PublicKey);
+
+impl PublicKey {
+    /// Reads 33 bytes; uncompressed and hybrid forms are refused although the curve library would
+    /// take them.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        if bytes.len() != 33 || !matches!(bytes[0], 2 | 3) {
+            return Err(KeyError::NotCompressed);
+        }
+        secp256k1::PublicKey::from_slice(bytes).map(Self).map_err(|_| KeyError::NotOnCurve)
+    }
+
+    /// Returns the 33 bytes.
+    pub fn to_bytes(self) -> [u8; 33] {
+        self.0.serialize()
+    }
+
+    /// Returns RIPEMD-160(SHA-256(key)), the part of an address that names the key.
+    pub fn hash160(&self) -> [u8; 20] {
+        hash160(&self.to_bytes())
+    }
+
+    /// Checks `signature` over the 32-byte `digest` (standard big-endian reading).
+    pub fn verify(&self, digest: &Digest, signature: &Signature) -> Result<(), SignatureError> {
+        signature
+            .0
+            .verify(Message::from_digest(digest.to_bytes()), &self.0)
+            .map_err(|_| SignatureError::Mismatch)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.to_bytes()))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PublicKey({self})")
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0u8; 33];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| KeyError::NotCompressed)?;
+        Self::from_bytes(&bytes)
+    }
+}
+
+impl Serialize for PublicKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A secret key; never printed, wiped from its own copies.
+#[derive(Clone)]
+pub struct SecretKey(Zeroizing<[u8; 32]>);
+
+impl SecretKey {
+    /// Reads 32 bytes big-endian.
+    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        secp256k1::SecretKey::from_secret_bytes(*bytes).map_err(|_| KeyError::OutOfRange)?;
+        Ok(Self(Zeroizing::new(*bytes)))
+    }
+
+    /// Makes a key from the machine's randomness.
+    pub fn generate() -> Self {
+        loop {
+            let bytes = Zeroizing::new(crate::crypto::random_bytes::<32>());
+            if let Ok(key) = Self::from_bytes(&bytes) {
+                return key;
+            }
+        }
+    }
+
+    /// Returns the 32 bytes, for an encrypted keystore.
+    pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
+        self.0.clone()
+    }
+
+    /// Returns the public key.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey(secp256k1::PublicKey::from_secret_key(&self.inner()))
+    }
+
+    /// Signs a 32-byte digest with the nonce of RFC 6979; the result has a low S.
+    pub fn sign(&self, digest: &Digest) -> Signature {
+        Signature(ecdsa::sign(Message::from_digest(digest.to_bytes()), &self.inner()))
+    }
+
+    fn inner(&self) -> secp256k1::SecretKey {
+        secp256k1::SecretKey::from_secret_bytes(*self.0).expect("the range was checked at creation")
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SecretKey(***)")
+    }
+}
+
+/// An ECDSA signature in strict DER with a low S.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(ecdsa::Signature);
+
+impl Signature {
+    /// Reads strict DER; anything that would print differently again is refused.
+    pub fn from_der(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let parsed = ecdsa::Signature::from_der(bytes).map_err(|_| SignatureError::NotDer)?;
+        // The curve library turns negative or overlong numbers into zero instead of refusing.
+        if *parsed.serialize_der() != *bytes || has_zero(&parsed) {
+            return Err(SignatureError::NotDer);
+        }
+        let mut low = parsed;
+        low.normalize_s();
+        if low == parsed { Ok(Self(parsed)) } else { Err(SignatureError::HighS) }
+    }
+
+    /// Returns the strict DER bytes, at most 72.
+    pub fn to_der(&self) -> Vec<u8> {
+        self.0.serialize_der().to_vec()
+    }
+}
+
+fn has_zero(signature: &ecdsa::Signature) -> bool {
+    let compact = signature.serialize_compact();
+    compact[..32].iter().all(|byte| *byte == 0) || compact[32..].iter().all(|byte| *byte == 0)
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&hex::encode(self.to_der()))
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Signature({self})")
+    }
+}
+
+impl FromStr for Signature {
+    type Err = SignatureError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = hex::decode(text).map_err(|_| SignatureError::NotDer)?;
+        Self::from_der(&bytes)
+    }
+}
+
+impl Serialize for Signature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Signature {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,11 @@
+//! The machine's randomness.
+
+/// Returns `N` random bytes from the operating system.
+///
+/// # Panics
+/// When the operating system has no randomness to give: nothing secure can be done then.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).expect("the operating system provides randomness");
+    bytes
+}

@@ -1,0 +1,7 @@
+//! stub
+/// stub
+#[derive(Debug)]
+pub struct KmsConfig;
+/// stub
+#[derive(Debug)]
+pub struct KmsSigner;

@@ -1,0 +1,19 @@
+//! The words every other module speaks: amounts, hashes, outpoints, times, identifiers, networks.
+//!
+//! Byte order is decided here and nowhere else: [`Txid`] and [`BlockHash`] hold the bytes as they
+//! stand in a transaction or header and print them reversed, as every explorer does; [`Digest`] is
+//! a plain SHA-256 and is never reversed.
+
+mod amount;
+mod hash;
+mod id;
+mod network;
+mod outpoint;
+mod time;
+
+pub use amount::{AmountError, FeeRate, Satoshis};
+pub use hash::{BlockHash, Digest, HashParseError, Txid};
+pub use id::{IdParseError, RecordId};
+pub use network::{ChainProfile, Network, NetworkParseError};
+pub use outpoint::OutPoint;
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
