@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use secp256k1::{Message, ecdsa};
+use secp256k1::{Message, Scalar, ecdh, ecdsa};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
@@ -62,6 +62,11 @@ impl PublicKey {
     /// Returns RIPEMD-160(SHA-256(key)), the part of an address that names the key.
     pub fn hash160(&self) -> [u8; 20] {
         hash160(&self.to_bytes())
+    }
+
+    /// Returns the point `key + tweak·G`, the key of whoever holds the secret key plus `tweak`.
+    pub fn plus(&self, tweak: &Digest) -> Result<Self, KeyError> {
+        self.0.add_exp_tweak(&scalar(tweak)?).map(Self).map_err(|_| KeyError::OutOfRange)
     }
 
     /// Checks `signature` over the 32-byte `digest` (standard big-endian reading).
@@ -144,6 +149,20 @@ impl SecretKey {
         Signature(ecdsa::sign(Message::from_digest(digest.to_bytes()), &self.inner()))
     }
 
+    /// Returns the key `key + tweak` modulo the order of the curve.
+    pub fn plus(&self, tweak: &Digest) -> Result<Self, KeyError> {
+        let sum = self.inner().add_tweak(&scalar(tweak)?).map_err(|_| KeyError::OutOfRange)?;
+        Ok(Self(Zeroizing::new(sum.to_secret_bytes())))
+    }
+
+    /// Returns the X coordinate of `key·point`: always 32 bytes, leading zeros included.
+    pub fn shared_x(&self, point: &PublicKey) -> Zeroizing<[u8; 32]> {
+        let coordinates = Zeroizing::new(ecdh::shared_secret_point(&point.0, &self.inner()));
+        let mut x = Zeroizing::new([0u8; 32]);
+        x.copy_from_slice(&coordinates[..32]);
+        x
+    }
+
     fn inner(&self) -> secp256k1::SecretKey {
         secp256k1::SecretKey::from_secret_bytes(*self.0).expect("the range was checked at creation")
     }
@@ -155,6 +174,12 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// Reads a hash as a number below the order of the curve. No hash at or above it can be found on
+/// purpose, so refusing one is the same as reducing it.
+fn scalar(digest: &Digest) -> Result<Scalar, KeyError> {
+    Scalar::from_be_bytes(digest.to_bytes()).map_err(|_| KeyError::OutOfRange)
+}
+
 /// An ECDSA signature in strict DER with a low S.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature(ecdsa::Signature);
@@ -162,20 +187,36 @@ pub struct Signature(ecdsa::Signature);
 impl Signature {
     /// Reads strict DER; anything that would print differently again is refused.
     pub fn from_der(bytes: &[u8]) -> Result<Self, SignatureError> {
-        let parsed = ecdsa::Signature::from_der(bytes).map_err(|_| SignatureError::NotDer)?;
-        // The curve library turns negative or overlong numbers into zero instead of refusing.
-        if *parsed.serialize_der() != *bytes || has_zero(&parsed) {
-            return Err(SignatureError::NotDer);
-        }
+        let parsed = parse_strict_der(bytes)?;
         let mut low = parsed;
         low.normalize_s();
         if low == parsed { Ok(Self(parsed)) } else { Err(SignatureError::HighS) }
+    }
+
+    /// Reads strict DER and turns a high S into the low one of the same signature.
+    ///
+    /// Only for a signer of our own: hardware modules make both forms, and both say the same. From
+    /// anyone else a high S is a changed signature, and [`Self::from_der`] refuses it. The caller
+    /// verifies the result before using it.
+    pub fn from_der_normalizing(bytes: &[u8]) -> Result<Self, SignatureError> {
+        let mut signature = parse_strict_der(bytes)?;
+        signature.normalize_s();
+        Ok(Self(signature))
     }
 
     /// Returns the strict DER bytes, at most 72.
     pub fn to_der(&self) -> Vec<u8> {
         self.0.serialize_der().to_vec()
     }
+}
+
+fn parse_strict_der(bytes: &[u8]) -> Result<ecdsa::Signature, SignatureError> {
+    let parsed = ecdsa::Signature::from_der(bytes).map_err(|_| SignatureError::NotDer)?;
+    // The curve library turns negative or overlong numbers into zero instead of refusing.
+    if *parsed.serialize_der() != *bytes || has_zero(&parsed) {
+        return Err(SignatureError::NotDer);
+    }
+    Ok(parsed)
 }
 
 fn has_zero(signature: &ecdsa::Signature) -> bool {

@@ -9,6 +9,7 @@ mod ecdsa;
 mod hash;
 mod passphrase;
 mod random;
+mod svd;
 
 pub use aead::{AeadError, AeadKey};
 pub use ecdsa::{KeyError, PublicKey, SecretKey, Signature, SignatureError};
@@ -17,3 +18,4 @@ pub use hash::{
 };
 pub use passphrase::{PassphraseCost, PassphraseError, derive_key};
 pub use random::random_bytes;
+pub use svd::{svd_challenge_key, svd_shared_secret};
