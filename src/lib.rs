@@ -7,5 +7,6 @@
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
+pub mod outbound;
 pub mod signer;
 pub mod types;
