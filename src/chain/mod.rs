@@ -5,6 +5,8 @@
 
 mod outcome;
 mod whatsonchain;
+mod whatsonchain_answers;
+mod whatsonchain_tracker;
 
 use async_trait::async_trait;
 
@@ -12,7 +14,7 @@ use crate::bitcoin::{BlockHeader, MerklePath, Transaction};
 use crate::types::{BlockHash, OutPoint, Satoshis, Txid};
 
 pub use outcome::{BroadcastOutcome, classify_whatsonchain};
-pub use whatsonchain::{WhatsOnChain, WhatsOnChainConfig};
+pub use whatsonchain::{WhatsOnChain, WhatsOnChainConfig, WhatsOnChainConfigError};
 
 /// A question to the network that got no usable answer. Nothing was learned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
