@@ -5,17 +5,35 @@
 //! was verified against the hash and the key that were asked for.
 
 mod keystore;
+mod keystore_file;
 mod kms;
+mod kms_answer;
+mod problem;
 mod server;
+mod signing_log;
 
 use async_trait::async_trait;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::crypto::{PublicKey, Signature};
 use crate::types::Digest;
 
-pub use keystore::{Keystore, KeystoreError};
-pub use kms::{KmsConfig, KmsSigner};
-pub use server::{SignerServerConfig, signer_router};
+pub use keystore::{KeyPurpose, Keystore, KeystoreError, KeystoreKey};
+pub use kms::{KmsConfig, KmsConfigError, KmsSigner};
+pub use server::{MAX_BATCH, SignerServerConfig, signer_router, svd_kid};
+pub use signing_log::{SigningLog, SigningLogError};
+
+/// What a hash is the hash of: a key signs one or the other, never both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignKind {
+    /// A statement or another message.
+    Message,
+    /// The preimage of a transaction input.
+    Transaction,
+}
 
 /// Which key is expected to answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +53,8 @@ pub struct SignRequest {
     pub key_identifier: String,
     /// The hash, bytes as hashed.
     pub sighash: Digest,
+    /// What it is the hash of; a signer that separates key uses checks it.
+    pub kind: SignKind,
     /// Who must have signed.
     pub expected: ExpectedKey,
 }
@@ -70,4 +90,30 @@ pub trait Signer: Send + Sync {
 
     /// Returns the public key of an identifier where the signer can tell (`GET /keys`), else none.
     async fn public_key(&self, key_identifier: &str) -> Result<Option<PublicKey>, SignerError>;
+}
+
+/// A secret that this server and one user share for one login challenge.
+#[derive(Clone)]
+pub struct DerivedSecret {
+    /// The secret.
+    pub secret: Zeroizing<[u8; 32]>,
+    /// The identifier of the server's key.
+    pub kid: String,
+}
+
+impl std::fmt::Debug for DerivedSecret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "DerivedSecret({}, ***)", self.kid)
+    }
+}
+
+/// Derives login secrets with the server's key, which never leaves the signer.
+#[async_trait]
+pub trait SecretDeriver: Send + Sync {
+    /// Derives the secret shared with the owner of `user_key` for `challenge` (M).
+    async fn derive_secret(
+        &self,
+        challenge: &[u8; 24],
+        user_key: &PublicKey,
+    ) -> Result<DerivedSecret, SignerError>;
 }
