@@ -4,6 +4,7 @@
 //! The modules are floors of a house; imports point down only (docs/ARCHITECTURE.md has the table,
 //! `tests/architecture.rs` enforces it).
 
+pub mod anchor;
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
