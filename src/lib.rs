@@ -8,5 +8,6 @@ pub mod anchor;
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
+pub mod patch;
 pub mod signer;
 pub mod types;
