@@ -11,3 +11,4 @@ pub mod crypto;
 pub mod patch;
 pub mod signer;
 pub mod types;
+pub mod wallet;
