@@ -10,5 +10,6 @@ pub mod chain;
 pub mod crypto;
 pub mod patch;
 pub mod signer;
+pub mod storage;
 pub mod types;
 pub mod wallet;
