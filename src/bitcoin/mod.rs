@@ -5,6 +5,10 @@
 
 mod address;
 mod beef;
+mod beef_assembly;
+#[cfg(test)]
+mod beef_fixture;
+mod beef_verification;
 mod block;
 mod codec;
 mod header;
