@@ -4,9 +4,13 @@
 //! The modules are floors of a house; imports point down only (docs/ARCHITECTURE.md has the table,
 //! `tests/architecture.rs` enforces it).
 
+pub mod anchor;
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
 pub mod outbound;
+pub mod patch;
 pub mod signer;
+pub mod storage;
 pub mod types;
+pub mod wallet;

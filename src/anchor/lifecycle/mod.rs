@@ -1,0 +1,310 @@
+//! A record's way to the chain as a state machine: (job, event) → (job, changes, effects).
+//!
+//! ```text
+//! accepted → reserved → signed ⇄ seen → mined → final
+//!     └────────┴──────────┴──────┴────→ held (an operator or the network must act; visible)
+//!                         └───────────→ failed (refused by the network for good; inputs released)
+//! ```
+//!
+//! Pure: no clock, no store, no network. The worker carries out effects and reports what happened
+//! as the next event; changes are applied in the same storage transaction as the job. The rules
+//! that keep money safe are all here: bytes are signed once and sent again after any doubt, inputs
+//! are released only on proof that their transaction can never be mined, no clock releases
+//! anything, and a late message never takes a record back a step.
+
+mod backoff;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::{BlockHash, RecordId, Timestamp, Txid};
+
+pub use backoff::RetryPolicy;
+pub use step::{Step, step};
+
+/// Blocks on top, the record's own included, after which a record is final.
+pub const FINAL_CONFIRMATIONS: u32 = 6;
+
+/// How far a record has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Stored; nothing is signed yet.
+    Accepted,
+    /// Issuer's signature stored, outputs leased.
+    Reserved,
+    /// The signed transaction is stored; whether the network has it is not known.
+    Signed {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// The network has taken the transaction.
+    Seen {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// The transaction is in a block of our best chain, proved by a Merkle path.
+    Mined {
+        /// The transaction.
+        txid: Txid,
+        /// The block.
+        block: BlockHash,
+        /// Its height.
+        height: u32,
+    },
+    /// The block is buried under enough others.
+    Final {
+        /// The transaction.
+        txid: Txid,
+        /// The block.
+        block: BlockHash,
+        /// Its height.
+        height: u32,
+    },
+    /// Stuck until someone acts; not terminal.
+    Held {
+        /// The signed transaction, if there is one.
+        txid: Option<Txid>,
+        /// Why.
+        reason: HeldReason,
+    },
+    /// Refused for good; no transaction of it can ever be mined.
+    Failed {
+        /// The network's words.
+        reason: String,
+    },
+}
+
+/// Why a record is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeldReason {
+    /// The signer refuses or answers wrongly again and again.
+    Signer,
+    /// The network wants a higher fee than the signed transaction pays.
+    FeeTooLow,
+    /// Another transaction spends an input.
+    InputSpentElsewhere,
+    /// A final block left the best chain.
+    DeepReorganisation,
+}
+
+impl HeldReason {
+    /// Says in a sentence what is wrong and what to do.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Signer => {
+                "the signer refuses or answers wrongly; check its keys and its log, then run records recover"
+            }
+            Self::FeeTooLow => {
+                "the network wants a higher fee than the signed transaction pays; it is sent again until one takes it"
+            }
+            Self::InputSpentElsewhere => {
+                "another transaction spends one of the inputs; someone else uses the funding key"
+            }
+            Self::DeepReorganisation => {
+                "a block thought final left the best chain; nothing new is sent without an operator"
+            }
+        }
+    }
+}
+
+/// The work on one record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The record.
+    pub id: RecordId,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Attempts at the present stage that brought nothing.
+    pub attempts: u32,
+    /// When the worker looks at it next; none when only a new block or an operator can move it.
+    pub due: Option<Timestamp>,
+    /// What went wrong last, for the operator.
+    pub problem: Option<String>,
+    /// When the record was accepted.
+    pub accepted_at: Timestamp,
+    /// When the present stage began.
+    pub stage_since: Timestamp,
+    /// Earlier transactions of the record that are proved dead.
+    pub dead: Vec<Txid>,
+}
+
+impl Job {
+    /// Starts the work on a record, due at once.
+    pub const fn new(id: RecordId, now: Timestamp) -> Self {
+        Self {
+            id,
+            stage: Stage::Accepted,
+            attempts: 0,
+            due: Some(now),
+            problem: None,
+            accepted_at: now,
+            stage_since: now,
+            dead: Vec::new(),
+        }
+    }
+
+    /// Returns the transaction that carries the record, if one is signed.
+    pub const fn txid(&self) -> Option<Txid> {
+        match &self.stage {
+            Stage::Accepted | Stage::Reserved | Stage::Failed { .. } => None,
+            Stage::Signed { txid }
+            | Stage::Seen { txid }
+            | Stage::Mined { txid, .. }
+            | Stage::Final { txid, .. } => Some(*txid),
+            Stage::Held { txid, .. } => *txid,
+        }
+    }
+
+    /// Says whether the network has taken the record's transaction.
+    pub const fn is_on_network(&self) -> bool {
+        matches!(self.stage, Stage::Seen { .. } | Stage::Mined { .. } | Stage::Final { .. })
+    }
+}
+
+/// What happened to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// It is due.
+    Woken,
+    /// The issuer's signature is stored and inputs are leased, in this same transaction.
+    Reserved,
+    /// The pool has too little.
+    NotFunded {
+        /// Satoshis wanted.
+        needed: u64,
+        /// Satoshis usable.
+        available: u64,
+    },
+    /// The signer gave no answer.
+    SignerSilent(String),
+    /// The signer refused, or its answer failed a check.
+    SignerWrong(String),
+    /// The signed transaction is stored, in this same transaction.
+    SignedStored {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// The network answered to the transaction being sent.
+    Sent(SendResult),
+    /// The network answered to a question about the transaction.
+    Looked(Sighting),
+    /// The spenders of the inputs were looked up.
+    SpenderFound(Spender),
+    /// The block that holds the transaction left the best chain.
+    BlockOrphaned,
+    /// The best chain has grown; the transaction's block has this many confirmations.
+    Buried {
+        /// Blocks on top, its own included.
+        confirmations: u32,
+    },
+}
+
+/// What sending a transaction taught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendResult {
+    /// The network has it, new or known.
+    Taken,
+    /// Nothing.
+    Unknown {
+        /// What happened.
+        reason: String,
+        /// A pause asked for.
+        retry_after_ms: Option<u64>,
+    },
+    /// A parent is missing or an input was spent in a block.
+    Orphan(String),
+    /// Another transaction is said to spend an input.
+    Conflict(String),
+    /// The bytes break a rule.
+    Invalid(String),
+    /// The fee is too low.
+    FeeTooLow(String),
+}
+
+/// What looking for a transaction taught.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// The endpoint does not know it.
+    Missing,
+    /// It waits for a block.
+    InMempool,
+    /// It is in a block of our best chain, proved by a Merkle path.
+    Mined {
+        /// The block.
+        block: BlockHash,
+        /// Its height.
+        height: u32,
+    },
+    /// It is said to be in a block, which is not proved.
+    Unproved(String),
+}
+
+/// Who spends the inputs of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spender {
+    /// Nobody else, as far as known.
+    Nobody,
+    /// Another transaction, not buried deep enough to be final.
+    Other(Txid),
+    /// Another transaction in a final block: ours can never be mined.
+    OtherFinal(Txid),
+}
+
+/// What a step changes besides the job, in the same storage transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The network has the transaction: its inputs are spent, its outputs usable, custody moves on.
+    Settle {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// The transaction is in this block.
+    Bury {
+        /// The transaction.
+        txid: Txid,
+        /// The block.
+        block: BlockHash,
+        /// Its height.
+        height: u32,
+    },
+    /// The transaction is in no block any more.
+    Unbury {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// The transaction is dead: its inputs return unless the named one spends them, its outputs go.
+    Abandon {
+        /// The dead transaction.
+        txid: Txid,
+        /// What killed it, if known.
+        killed_by: Option<Txid>,
+    },
+    /// The record will never be anchored: its claim on the custody head is given up.
+    GiveUp,
+}
+
+/// What the worker has to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Get the issuer's signature and lease inputs.
+    Reserve,
+    /// Build the transaction, have it signed, check and store it.
+    Sign,
+    /// Send the stored bytes.
+    Send {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// Ask whether the network has the transaction and in which block.
+    Look {
+        /// The transaction.
+        txid: Txid,
+    },
+    /// Ask who spends the transaction's inputs.
+    FindSpender {
+        /// The transaction.
+        txid: Txid,
+    },
+}

@@ -1,0 +1,190 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::types::RecordId;
+
+const NOW: Timestamp = Timestamp::from_millis(1_000_000);
+
+fn txid(byte: u8) -> Txid {
+    Txid::from_bytes([byte; 32])
+}
+
+fn job(stage: Stage) -> Job {
+    Job { stage, ..Job::new(RecordId::from_bytes([1; 16]), NOW) }
+}
+
+fn run(job: &Job, event: Event) -> Step {
+    step(job, &event, NOW, &RetryPolicy::default())
+}
+
+#[test]
+fn the_straight_way_goes_through_every_stage_once() {
+    let mut at = Job::new(RecordId::from_bytes([1; 16]), NOW);
+    let mine = txid(7);
+    let block = BlockHash::from_bytes([9; 32]);
+    let events = [
+        Event::Woken,
+        Event::Reserved,
+        Event::SignedStored { txid: mine },
+        Event::Sent(SendResult::Taken),
+        Event::Looked(Sighting::InMempool),
+        Event::Looked(Sighting::Mined { block, height: 5 }),
+        Event::Buried { confirmations: 5 },
+        Event::Buried { confirmations: 6 },
+    ];
+    let mut changes = Vec::new();
+    for event in events {
+        let next = run(&at, event);
+        changes.extend(next.changes);
+        at = next.job;
+    }
+    assert_eq!(at.stage, Stage::Final { txid: mine, block, height: 5 });
+    assert_eq!(
+        changes,
+        [Change::Settle { txid: mine }, Change::Bury { txid: mine, block, height: 5 }]
+    );
+}
+
+#[test]
+fn an_unknown_outcome_sends_the_same_bytes_again_and_releases_nothing() {
+    let mut at = job(Stage::Signed { txid: txid(1) });
+    for _ in 0..100 {
+        let next = run(
+            &at,
+            Event::Sent(SendResult::Unknown { reason: "time-out".into(), retry_after_ms: None }),
+        );
+        assert_eq!(next.changes, []);
+        assert_eq!(next.job.txid(), Some(txid(1)));
+        let woken = run(&next.job, Event::Woken);
+        assert_eq!(woken.effects, [Effect::Send { txid: txid(1) }]);
+        at = woken.job;
+    }
+}
+
+#[test]
+fn a_conflict_is_believed_only_when_its_spender_is_final() {
+    let signed = job(Stage::Signed { txid: txid(1) });
+    let told = run(&signed, Event::Sent(SendResult::Conflict("258".into())));
+    assert_eq!(told.changes, []);
+    assert_eq!(told.effects, [Effect::FindSpender { txid: txid(1) }]);
+    let other = run(&told.job, Event::SpenderFound(Spender::Other(txid(2))));
+    assert_eq!(other.changes, []);
+    assert!(matches!(other.job.stage, Stage::Held { .. }));
+    let proved = run(&other.job, Event::SpenderFound(Spender::OtherFinal(txid(2))));
+    assert_eq!(proved.changes, [Change::Abandon { txid: txid(1), killed_by: Some(txid(2)) }]);
+    assert_eq!(proved.job.stage, Stage::Accepted);
+    assert_eq!(proved.job.dead, [txid(1)]);
+}
+
+#[test]
+fn a_transaction_that_spends_its_own_inputs_is_no_conflict() {
+    let signed = job(Stage::Signed { txid: txid(1) });
+    for spender in [Spender::Other(txid(1)), Spender::OtherFinal(txid(1)), Spender::Nobody] {
+        let next = run(&signed, Event::SpenderFound(spender));
+        assert_eq!(next.changes, []);
+        assert_eq!(next.job.stage, signed.stage);
+    }
+}
+
+#[test]
+fn a_shallow_reorganisation_takes_a_record_back_and_a_deep_one_holds_it() {
+    let block = BlockHash::from_bytes([9; 32]);
+    let mined = job(Stage::Mined { txid: txid(1), block, height: 5 });
+    let back = run(&mined, Event::BlockOrphaned);
+    assert_eq!(back.job.stage, Stage::Signed { txid: txid(1) });
+    assert_eq!(back.effects, [Effect::Send { txid: txid(1) }]);
+    let last = job(Stage::Final { txid: txid(1), block, height: 5 });
+    let held = run(&last, Event::BlockOrphaned);
+    assert!(matches!(held.job.stage, Stage::Held { reason: HeldReason::DeepReorganisation, .. }));
+    assert_eq!(held.effects, []);
+}
+
+#[test]
+fn late_and_repeated_messages_change_nothing() {
+    let block = BlockHash::from_bytes([9; 32]);
+    let mined = job(Stage::Mined { txid: txid(1), block, height: 5 });
+    for event in [
+        Event::Sent(SendResult::Taken),
+        Event::Sent(SendResult::Invalid("no".into())),
+        Event::Looked(Sighting::Missing),
+        Event::Looked(Sighting::InMempool),
+        Event::Reserved,
+        Event::SignedStored { txid: txid(2) },
+        Event::SignerWrong("no".into()),
+        Event::SpenderFound(Spender::OtherFinal(txid(3))),
+    ] {
+        let next = run(&mined, event);
+        assert_eq!(next.job, mined);
+        assert_eq!((next.changes, next.effects), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn only_repeated_verdicts_against_the_bytes_end_a_record() {
+    let mut at = job(Stage::Signed { txid: txid(1) });
+    for attempt in 1..=4 {
+        let next = run(&at, Event::Sent(SendResult::Invalid("16: mandatory".into())));
+        assert_eq!(next.changes.is_empty(), attempt < 4);
+        at = next.job;
+    }
+    assert!(matches!(at.stage, Stage::Failed { .. }));
+    assert_eq!(at.due, None);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let block = BlockHash::from_bytes([9; 32]);
+    let words = || "w".to_owned();
+    prop_oneof![
+        Just(Event::Woken),
+        Just(Event::Reserved),
+        Just(Event::NotFunded { needed: 2, available: 1 }),
+        Just(Event::SignerSilent(words())),
+        Just(Event::SignerWrong(words())),
+        (0u8..4).prop_map(|n| Event::SignedStored { txid: txid(n) }),
+        Just(Event::Sent(SendResult::Taken)),
+        Just(Event::Sent(SendResult::Unknown { reason: words(), retry_after_ms: Some(1) })),
+        Just(Event::Sent(SendResult::Orphan(words()))),
+        Just(Event::Sent(SendResult::Conflict(words()))),
+        Just(Event::Sent(SendResult::Invalid(words()))),
+        Just(Event::Sent(SendResult::FeeTooLow(words()))),
+        Just(Event::Looked(Sighting::Missing)),
+        Just(Event::Looked(Sighting::InMempool)),
+        Just(Event::Looked(Sighting::Mined { block, height: 5 })),
+        Just(Event::Looked(Sighting::Unproved(words()))),
+        Just(Event::SpenderFound(Spender::Nobody)),
+        (0u8..4).prop_map(|n| Event::SpenderFound(Spender::Other(txid(n)))),
+        (0u8..4).prop_map(|n| Event::SpenderFound(Spender::OtherFinal(txid(n)))),
+        Just(Event::BlockOrphaned),
+        (0u32..8).prop_map(|confirmations| Event::Buried { confirmations }),
+    ]
+}
+
+proptest! {
+    /// Whatever happens in whatever order: a transaction is given up only on proof or repeated
+    /// verdict, never by time; a new one is signed only after the old one is dead; work never
+    /// stops without a reason that an operator sees.
+    #[test]
+    fn no_order_of_events_breaks_the_rules(events in prop::collection::vec(any_event(), 1..200)) {
+        let mut at = Job::new(RecordId::from_bytes([1; 16]), NOW);
+        for event in events {
+            let before = at.txid();
+            let next = run(&at, event.clone());
+            let abandoned = next.changes.iter().any(|c| matches!(c, Change::Abandon { .. }));
+            if let Some(old) = before {
+                prop_assert!(next.job.txid() == Some(old) || abandoned, "{event:?}");
+            }
+            if abandoned {
+                prop_assert!(matches!(
+                    event,
+                    Event::SpenderFound(Spender::OtherFinal(_)) | Event::Sent(SendResult::Invalid(_))
+                ));
+            }
+            let waits_for_others = matches!(
+                next.job.stage,
+                Stage::Mined { .. } | Stage::Final { .. } | Stage::Failed { .. } | Stage::Held { .. }
+            );
+            prop_assert!(next.job.due.is_some() || waits_for_others, "{:?}", next.job);
+            at = next.job;
+        }
+    }
+}

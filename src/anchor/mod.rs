@@ -1,0 +1,10 @@
+//! What is committed to the chain and what happens to a record on its way there. Pure.
+//!
+//! [`canonical`] bytes → salted [`commitment`] → [`payload`] of a transaction (or, many at once, a
+//! [`merkle`] root) → [`lifecycle`] until it is buried.
+
+pub mod canonical;
+pub mod commitment;
+pub mod lifecycle;
+pub mod merkle;
+pub mod payload;

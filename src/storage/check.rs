@@ -1,0 +1,7 @@
+//! stub
+/// s
+#[derive(Debug)]
+pub struct CheckReport;
+/// s
+#[derive(Debug)]
+pub struct Violation;

@@ -1,0 +1,31 @@
+//! How entities become bytes: one byte of format version, then the fields (postcard).
+//!
+//! A change of a stored struct's shape needs a new version and a conversion from the old one; the
+//! golden bytes in `tests/it/stored_format.rs` catch a change made by accident.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::storage::StoreError;
+
+const VERSION_1: u8 = 1;
+
+/// Writes an entity in format version 1.
+pub(super) fn encode<T: Serialize>(entity: &T) -> Vec<u8> {
+    postcard::to_extend(entity, vec![VERSION_1]).expect("stored structs always have a byte form")
+}
+
+/// Reads an entity; `name` is its kind, for the error.
+pub(super) fn decode<T: DeserializeOwned>(
+    bytes: &[u8],
+    name: &'static str,
+) -> Result<T, StoreError> {
+    let corrupt = StoreError::Corrupt { entity: name };
+    match bytes.split_first() {
+        Some((&VERSION_1, payload)) => match postcard::take_from_bytes(payload) {
+            Ok((entity, [])) => Ok(entity),
+            Ok(_) | Err(_) => Err(corrupt),
+        },
+        Some(_) | None => Err(corrupt),
+    }
+}

@@ -1,0 +1,184 @@
+//! The store: one redb file, one writer thread that groups commits, any number of readers.
+//!
+//! One closure is one storage transaction: state, index, job and audit line commit together or not
+//! at all. A closure cannot wait for anything and may run twice. When a write is answered it is on
+//! disk (two-phase commit, fsync). After an I/O error the store reads on, refuses writes, says so,
+//! and opens the file anew.
+
+mod audit;
+pub mod challenges;
+mod check;
+mod codec;
+pub mod contents;
+mod error;
+pub mod headers;
+pub mod idempotency;
+pub mod identity;
+pub mod jobs;
+mod migrations;
+mod open;
+pub mod patches;
+pub mod records;
+mod tables;
+pub mod transactions;
+pub mod utxos;
+mod writer;
+
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use redb::{Database, ReadableDatabase};
+
+pub use audit::AuditEntry;
+pub use challenges::Challenge;
+pub use check::{CheckReport, Violation};
+pub use contents::StoredContent;
+pub use error::StoreError;
+pub use headers::{ChainHead, StoredHeader};
+pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
+pub use identity::IdentityClaim;
+pub use jobs::StageName;
+pub use open::{FailureSwitch, StoreOptions};
+pub use patches::{Patch, PatchPage};
+pub use records::StoredRecord;
+pub use tables::Tables;
+pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
+pub use utxos::{PoolTotals, UtxoTotal};
+
+use tables::{ReadTables, WriteTables};
+use writer::{Writer, queued};
+
+/// Shards of the counters that tell readers whether what they remember of a product is still true.
+const GENERATION_SHARDS: usize = 4096;
+
+/// Whether the store can be written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreHealth {
+    /// It can.
+    Writable,
+    /// The disk is full.
+    Full,
+    /// The disk fails.
+    Failing,
+}
+
+/// A handle to the store; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    writer: Arc<Writer>,
+}
+
+struct Shared {
+    database: RwLock<Option<Database>>,
+    health: AtomicU8,
+    generations: Vec<AtomicU64>,
+    chain_generation: AtomicU64,
+}
+
+/// A read transaction: one unchanging view of everything.
+pub struct ReadTx {
+    tables: ReadTables,
+}
+
+/// A write transaction shared by the operations of one group.
+pub struct WriteTx<'txn> {
+    tables: WriteTables<'txn>,
+    is_dirty: bool,
+    touched_shards: Vec<usize>,
+    touched_chain: bool,
+}
+
+impl Store {
+    /// Opens or creates the store, brings its schema up to date and starts the writer thread.
+    pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        let database = options.open_database()?;
+        migrations::migrate(&database, &options)?;
+        let shared = Arc::new(Shared {
+            database: RwLock::new(Some(database)),
+            health: AtomicU8::new(0),
+            generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            chain_generation: AtomicU64::new(0),
+        });
+        let writer = Arc::new(Writer::start(Arc::clone(&shared), options)?);
+        Ok(Self { shared, writer })
+    }
+
+    /// Runs `operation` in a write transaction and answers once it is on disk.
+    ///
+    /// If it returns an error nothing of it is stored. It may run more than once.
+    pub async fn write<T, E, F>(&self, operation: F) -> Result<T, E>
+    where
+        F: FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let (operation, answer) = queued(operation);
+        self.writer.submit(operation);
+        answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+    }
+
+    /// Runs `read` on one unchanging view.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&ReadTx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(StoreError::Closed)?;
+        let transaction = database.begin_read().map_err(StoreError::from)?;
+        let tables = ReadTables::open(&transaction).map_err(StoreError::from)?;
+        read(&ReadTx { tables })
+    }
+
+    /// Says whether the store can be written to.
+    pub fn health(&self) -> StoreHealth {
+        match self.shared.health.load(Ordering::Acquire) {
+            0 => StoreHealth::Writable,
+            1 => StoreHealth::Full,
+            _ => StoreHealth::Failing,
+        }
+    }
+
+    /// Returns a number that changes, before a write is answered, whenever the write touched the
+    /// product `uid` (or, rarely, another): what was computed under the same number is still true.
+    pub fn patch_generation(&self, uid: &str) -> u64 {
+        self.shared.generations[shard_of(uid)].load(Ordering::Acquire)
+    }
+
+    /// Returns a number that changes whenever the best chain of headers changes.
+    pub fn chain_generation(&self) -> u64 {
+        self.shared.chain_generation.load(Ordering::Acquire)
+    }
+
+    /// Waits until what is queued is written, then stops the writer thread; later writes answer
+    /// [`StoreError::Closed`].
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+}
+
+impl Shared {
+    fn set_health(&self, health: StoreHealth) {
+        let code = match health {
+            StoreHealth::Writable => 0,
+            StoreHealth::Full => 1,
+            StoreHealth::Failing => 2,
+        };
+        self.health.store(code, Ordering::Release);
+    }
+}
+
+impl WriteTx<'_> {
+    /// Notes that what readers remember of a product is no longer true.
+    pub(super) fn touch_patch(&mut self, uid: &str) {
+        self.is_dirty = true;
+        self.touched_shards.push(shard_of(uid));
+    }
+}
+
+fn shard_of(uid: &str) -> usize {
+    let mut hasher = std::collections::hash_map::DefaultHasher::new();
+    uid.hash(&mut hasher);
+    usize::try_from(hasher.finish() % (GENERATION_SHARDS as u64)).unwrap_or(0)
+}

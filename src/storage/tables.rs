@@ -1,0 +1,123 @@
+//! The schema on one page: every table, its key and its value.
+//!
+//! Names are `<plural>-<version>`. Entity values are `[format version, payload]`
+//! (see [`crate::storage::codec`]); index tables have the value `()`. Hashes are stored in the
+//! order in which they are hashed. docs/STORAGE.md says the same in prose.
+
+use redb::{
+    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError,
+    WriteTransaction,
+};
+
+type Bytes = &'static [u8];
+type Text = &'static str;
+/// A transaction or block hash, or another 32 bytes.
+type Hash = [u8; 32];
+/// A record's identifier.
+type Id = [u8; 16];
+/// An outpoint.
+type Point = [u8; 36];
+
+macro_rules! schema {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal;)*) => {
+        /// All tables, open for writing.
+        pub(super) struct WriteTables<'txn> {
+            $($(#[$doc])* pub(super) $name: Table<'txn, $key, $value>,)*
+        }
+
+        /// All tables, open for reading.
+        pub(super) struct ReadTables {
+            $($(#[$doc])* pub(super) $name: ReadOnlyTable<$key, $value>,)*
+        }
+
+        /// Read access to all tables, whether they are open for reading or writing.
+        pub trait Tables {
+            $($(#[$doc])* fn $name(&self) -> &impl ReadableTable<$key, $value>;)*
+        }
+
+        impl<'txn> WriteTables<'txn> {
+            /// Opens all tables, creating those that do not exist.
+            pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, TableError> {
+                Ok(Self { $($name: transaction.open_table(TableDefinition::new($text))?,)* })
+            }
+        }
+
+        impl ReadTables {
+            /// Opens all tables of a store that was opened for writing before.
+            pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, TableError> {
+                Ok(Self { $($name: transaction.open_table(TableDefinition::new($text))?,)* })
+            }
+        }
+
+        impl Tables for WriteTables<'_> {
+            $(fn $name(&self) -> &impl ReadableTable<$key, $value> { &self.$name })*
+        }
+
+        impl Tables for ReadTables {
+            $(fn $name(&self) -> &impl ReadableTable<$key, $value> { &self.$name })*
+        }
+
+        impl Tables for crate::storage::WriteTx<'_> {
+            $(fn $name(&self) -> &impl ReadableTable<$key, $value> { &self.tables.$name })*
+        }
+
+        impl Tables for crate::storage::ReadTx {
+            $(fn $name(&self) -> &impl ReadableTable<$key, $value> { &self.tables.$name })*
+        }
+    };
+}
+
+schema! {
+    /// Facts about the file itself: schema version, instance, best block.
+    meta: Text => Bytes = "meta-1";
+    /// Network and key fingerprints; start-up refuses a store of others.
+    identity: Text => Text = "identity-1";
+    /// Products by tag.
+    patches: Text => Bytes = "patches-1";
+    /// Index: owner's key hash, tag.
+    patches_by_owner: ([u8; 20], Text) => () = "patches-by-owner-1";
+    /// Custody events by identifier; the bytes in them never change.
+    records: Id => Bytes = "records-1";
+    /// Index: tag and place in the chain to event.
+    records_by_patch: (Text, u32) => Id = "records-by-patch-1";
+    /// Index: transaction to event.
+    records_by_txid: Hash => Id = "records-by-txid-1";
+    /// Transactions: ours, and those from outside that ours spend.
+    transactions: Hash => Bytes = "transactions-1";
+    /// Merkle paths (BUMP, BRC-74) by transaction.
+    proofs: Hash => Bytes = "proofs-1";
+    /// Outputs that a key of ours can spend.
+    utxos: Point => Bytes = "utxos-1";
+    /// Index: purpose and status, amount, outpoint.
+    utxos_by_status: (u8, u64, Point) => () = "utxos-by-status-1";
+    /// Number and sum of outputs by key identifier and status.
+    utxo_totals: (Text, u8) => (u64, u64) = "utxo-totals-1";
+    /// Index: job, output that it holds.
+    leases: (Id, Point) => () = "leases-1";
+    /// The way of each record to the chain.
+    jobs: Id => Bytes = "jobs-1";
+    /// Index: due time in milliseconds, job.
+    jobs_by_due: (i64, Id) => () = "jobs-by-due-1";
+    /// Index: stage, job.
+    jobs_by_stage: (u8, Id) => () = "jobs-by-stage-1";
+    /// Number of jobs by stage.
+    job_totals: u8 => u64 = "job-totals-1";
+    /// Index: height of the block that holds the job's transaction, job.
+    jobs_by_height: (u32, Id) => () = "jobs-by-height-1";
+    /// Block headers by hash: header, height, work of the chain up to it.
+    headers: Hash => Bytes = "headers-1";
+    /// The best chain: height to hash.
+    best_chain: u32 => Hash = "best-chain-1";
+    /// Stored answers by credential and Idempotency-Key.
+    idempotency: (Text, Text) => Bytes = "idempotency-1";
+    /// Index: time of expiry, credential, key.
+    idempotency_by_expiry: (i64, Text, Text) => () = "idempotency-by-expiry-1";
+    /// One-use nonces that wait for an owner's signature.
+    challenges: Id => Bytes = "challenges-1";
+    /// Index: time of expiry, nonce.
+    challenges_by_expiry: (i64, Id) => () = "challenges-by-expiry-1";
+    /// Encrypted content by tag.
+    contents: Text => Bytes = "contents-1";
+    /// What was done by whom, each line chained to the one before by hash.
+    audit: u64 => Bytes = "audit-1";
+}
