@@ -24,7 +24,7 @@ pub enum MerkleError {
         count: usize,
     },
     /// Two neighbours are equal, so that a shorter list has the same root.
-    #[error("the list shares its root with a shorter one: nodes {index} and {} of level {level} are equal", index + 1)]
+    #[error("node {index} of level {level} equals the next one: a shorter list has the same root")]
     Ambiguous {
         /// The level, 0 for transactions.
         level: usize,

@@ -139,7 +139,7 @@ fn work_of(target: &[u8; 32]) -> Work {
     for bit in 0..256usize {
         let incoming = (!target[bit / 8] >> (7 - bit % 8)) & 1;
         let carried = shift_left(&mut remainder, incoming);
-        quotient = quotient.checked_mul(2).unwrap_or(u128::MAX);
+        quotient = quotient.saturating_mul(2);
         if carried || remainder >= divisor {
             subtract(&mut remainder, &divisor);
             quotient = quotient.saturating_add(1);

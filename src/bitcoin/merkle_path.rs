@@ -198,7 +198,8 @@ fn read_leaf(reader: &mut Reader<'_>, level: usize) -> Result<Leaf, MerklePathEr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bitcoin::{combined_merkle_path, merkle_path_of, merkle_root};
+    use crate::bitcoin::{Script, TxIn, TxOut, combined_merkle_path, merkle_path_of, merkle_root};
+    use crate::types::{OutPoint, Satoshis};
 
     fn txids(count: u8) -> Vec<Txid> {
         (0..count).map(|seed| Txid::from_bytes([seed; 32])).collect()
@@ -322,6 +323,26 @@ mod tests {
         }
         for size in [61, 63, 65, 1 << 20] {
             assert_eq!(check_leaf_size(size), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_transaction_of_the_size_of_an_inner_node_is_not_proven() {
+        let of_size = |size: usize| {
+            let script = |length| Script::from_bytes(vec![0; length]);
+            let input = TxIn {
+                previous: OutPoint::new(Txid::from_bytes([1; 32]), 0),
+                unlocking_script: script(size - 60),
+                sequence: 0,
+            };
+            let output = TxOut { value: Satoshis::ZERO, locking_script: script(0) };
+            Transaction { version: 1, inputs: vec![input], outputs: vec![output], lock_time: 0 }
+        };
+        for (size, is_proven) in [(60, false), (61, true), (64, false), (65, true)] {
+            let transaction = of_size(size);
+            assert_eq!(transaction.to_bytes().len(), size);
+            let path = merkle_path_of(&[transaction.txid()], 0, 1).unwrap();
+            assert_eq!(path.compute_root_of(&transaction).is_ok(), is_proven, "{size}");
         }
     }
 }

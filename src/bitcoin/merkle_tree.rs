@@ -125,9 +125,12 @@ pub(super) struct Leaf {
     pub(super) node: Node,
 }
 
+/// The known hashes of one level by their places.
+pub(super) type Level = BTreeMap<u64, [u8; 32]>;
+
 /// The hashes of all places that a path gives or that follow from it, without the root's level.
 pub(super) struct Tree {
-    pub(super) levels: Vec<BTreeMap<u64, [u8; 32]>>,
+    pub(super) levels: Vec<Level>,
     pub(super) root: [u8; 32],
 }
 
@@ -153,7 +156,7 @@ pub(super) fn climb(levels: &[Vec<Leaf>]) -> Result<Tree, MerklePathError> {
     // A lone level is either a block of one transaction or holds all leaves of a small block.
     let least_height = if levels.len() == 1 { 0 } else { levels.len() };
     let mut filled = Vec::with_capacity(levels.len());
-    let mut computed = BTreeMap::new();
+    let mut computed = Level::new();
     let mut last_node = u64::MAX;
     for level in 0..=MAX_TREE_HEIGHT {
         let given = levels.get(level).map_or(&[][..], Vec::as_slice);
@@ -176,10 +179,10 @@ pub(super) fn climb(levels: &[Vec<Leaf>]) -> Result<Tree, MerklePathError> {
 /// `last_node`.
 fn fill_level(
     level: usize,
-    computed: BTreeMap<u64, [u8; 32]>,
+    computed: Level,
     given: &[Leaf],
     last_node: u64,
-) -> Result<(BTreeMap<u64, [u8; 32]>, Option<u64>), MerklePathError> {
+) -> Result<(Level, Option<u64>), MerklePathError> {
     let has_sibling = |leaf: &&Leaf| computed.contains_key(&(leaf.offset ^ 1));
     if let Some(stray) = given.iter().find(|leaf| level > 0 && !has_sibling(leaf)) {
         return Err(MerklePathError::StrayOffset(Place { level, offset: stray.offset }));
@@ -206,18 +209,14 @@ fn fill_level(
 }
 
 /// Returns the last node if `offset` is the odd place right after it.
-fn node_before_end(nodes: &BTreeMap<u64, [u8; 32]>, offset: u64) -> Option<[u8; 32]> {
+fn node_before_end(nodes: &Level, offset: u64) -> Option<[u8; 32]> {
     let (last, hash) = nodes.last_key_value()?;
     (offset % 2 == 1 && *last == offset - 1).then_some(*hash)
 }
 
 /// Hashes the nodes of a level in pairs.
-fn pair_up(
-    level: usize,
-    nodes: &BTreeMap<u64, [u8; 32]>,
-    duplicate: Option<u64>,
-) -> Result<BTreeMap<u64, [u8; 32]>, MerklePathError> {
-    let mut parents = BTreeMap::new();
+fn pair_up(level: usize, nodes: &Level, duplicate: Option<u64>) -> Result<Level, MerklePathError> {
+    let mut parents = Level::new();
     for (offset, hash) in nodes {
         let offset = *offset;
         let sibling = nodes
