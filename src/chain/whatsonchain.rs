@@ -240,7 +240,12 @@ impl Broadcaster for WhatsOnChain {
             BroadcastOutcome::Unknown { reason, .. } => {
                 BroadcastOutcome::Unknown { reason, retry_after_ms: answer.retry_after_ms }
             }
-            verdict => verdict,
+            verdict @ (BroadcastOutcome::Accepted
+            | BroadcastOutcome::AlreadyKnown
+            | BroadcastOutcome::Conflict { .. }
+            | BroadcastOutcome::Invalid { .. }
+            | BroadcastOutcome::FeeTooLow { .. }
+            | BroadcastOutcome::Orphan { .. }) => verdict,
         }
     }
 }

@@ -134,6 +134,9 @@ impl ChainTracker for WhatsOnChain {
             }
             let path = MerklePath::from_tsc(proof, &txid, height)
                 .map_err(|error| malformed(&error.to_string()))?;
+            if path.compute_root(&txid) != Ok(header.merkle_root) {
+                return Err(malformed("the proof does not end in the root of its block"));
+            }
             return Ok(Some((path, proof.target)));
         }
         Ok(None)

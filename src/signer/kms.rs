@@ -224,7 +224,7 @@ impl KmsSigner {
         }
         let hint = match answer.status {
             300..=399 => ", a redirect, which is not followed",
-            401 | 403 => ": is the API key right?",
+            401 => ": is the API key right?",
             _ => "",
         };
         let separator = if said.is_empty() { "" } else { ": " };

@@ -178,6 +178,28 @@ async fn an_endpoint_of_the_other_network_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_proof_that_ends_elsewhere_is_refused() {
+    let txid: Txid = vector()["woc_tsc_body"][0]["txOrId"].as_str().unwrap().parse().unwrap();
+    let spoils: [(&str, serde_json::Value); 4] = [
+        ("index", json!(5)),
+        ("nodes", json!(["*", "*", "*"])),
+        ("nodes", json!([])),
+        ("txOrId", json!("ab".repeat(32))),
+    ];
+    for (field, value) in spoils {
+        let stub = Stub::start(move |_, asked| {
+            let mut proofs = vector()["woc_tsc_body"].clone();
+            proofs[0][field] = value.clone();
+            let is_proof = asked.target.ends_with("/proof/tsc");
+            stub::json(&if is_proof { proofs } else { header_answer() })
+        })
+        .await;
+        let outcome = client(&stub.url).merkle_path(txid).await;
+        assert!(matches!(outcome, Err(ChainError::Malformed(_))), "{field}: {outcome:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_proof_is_nothing_while_there_is_none_or_its_block_is_gone() {
     let txid: Txid = vector()["woc_tsc_body"][0]["txOrId"].as_str().unwrap().parse().unwrap();
     for body in ["null", "[]"] {

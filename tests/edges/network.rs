@@ -88,6 +88,21 @@ async fn tip_and_headers_are_read() {
 }
 
 #[tokio::test]
+async fn a_recorded_proof_becomes_a_path_to_the_root_of_its_block() {
+    let txid: Txid = vector()["woc_tsc_body"][0]["txOrId"].as_str().unwrap().parse().unwrap();
+    let stub = Stub::start(|_, asked| {
+        let is_proof = asked.target.ends_with("/proof/tsc");
+        stub::json(&if is_proof { vector()["woc_tsc_body"].clone() } else { header_answer() })
+    })
+    .await;
+    let client = client(&stub.url);
+    let (path, block) = client.merkle_path(txid).await.unwrap().unwrap();
+    let header = client.header(block).await.unwrap().unwrap();
+    assert_eq!(path.compute_root(&txid), Ok(header.merkle_root));
+    assert_eq!(path.block_height(), 1_661_398);
+}
+
+#[tokio::test]
 async fn statuses_are_asked_for_in_batches_of_20_and_keep_their_order() {
     let txids: Vec<_> = (0..45).map(|byte| Txid::from_bytes([byte; 32])).collect();
     let block = BlockHash::from_bytes([7; 32]);
