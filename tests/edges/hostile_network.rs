@@ -34,7 +34,7 @@ async fn a_success_that_is_none_teaches_nothing() {
 async fn a_broadcast_is_sent_once_whatever_happens_to_its_answer() {
     let stub = Stub::start(|_, _| None).await;
     let mut config = WhatsOnChainConfig::new(stub.url.clone(), Network::Test);
-    config.timeout = Duration::from_millis(30);
+    config.timeout = Duration::from_millis(400);
     let outcome = WhatsOnChain::new(config).unwrap().broadcast(TXID, b"raw").await;
     assert!(is_unknown(&outcome), "{outcome:?}");
     assert_eq!(stub.asked().len(), 1);
