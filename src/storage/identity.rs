@@ -2,6 +2,7 @@
 
 use redb::ReadableTable;
 
+use crate::crypto::PublicKey;
 use crate::storage::{StoreError, Tables, WriteTx};
 
 /// One fact about the surroundings that a store is bound to for life.
@@ -33,6 +34,15 @@ impl WriteTx<'_> {
                 }
             }
         }
+        Ok(())
+    }
+}
+
+impl WriteTx<'_> {
+    /// Remembers the public key behind a signer's name.
+    pub fn pin_key(&mut self, what: &str, key: &PublicKey) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.tables.identity.insert(what, key.to_string().as_str())?;
         Ok(())
     }
 }

@@ -91,6 +91,16 @@ impl WriteTx<'_> {
     }
 }
 
+impl WriteTx<'_> {
+    /// Stores an event without its transaction, which is proved dead.
+    pub fn forget_transaction(&mut self, record: &StoredRecord) -> Result<(), StoreError> {
+        if let Some(txid) = record.txid {
+            self.tables.records_by_txid.remove(txid.to_bytes())?;
+        }
+        self.put_record(&StoredRecord { txid: None, seal: None, ..record.clone() })
+    }
+}
+
 /// Returns an event.
 pub fn record(tables: &impl Tables, id: RecordId) -> Result<Option<StoredRecord>, StoreError> {
     tables.records().get(id.to_bytes())?.map(|bytes| decode(bytes.value(), "record")).transpose()

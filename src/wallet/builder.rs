@@ -177,6 +177,11 @@ impl UnsignedTransaction {
         Ok(Self { transaction, spends, fee })
     }
 
+    /// Returns how many signatures it needs.
+    pub const fn input_count(&self) -> usize {
+        self.transaction.inputs.len()
+    }
+
     /// Returns, for each input, the key that must sign and the hash to sign.
     pub fn signature_requests(&self) -> Vec<(Spend, Digest)> {
         let cache = SighashCache::new(&self.transaction);

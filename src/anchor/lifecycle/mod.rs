@@ -281,6 +281,8 @@ pub enum Change {
         /// What killed it, if known.
         killed_by: Option<Txid>,
     },
+    /// Nothing was signed with the leased outputs: they return.
+    ReturnLease,
     /// The record will never be anchored: its claim on the custody head is given up.
     GiveUp,
 }

@@ -42,6 +42,12 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
         (Stage::Accepted, Event::NotFunded { needed, available }) => {
             next.retry(format!("the pool has {available} usable satoshis, {needed} are needed"));
         }
+        (Stage::Reserved, Event::NotFunded { needed, available }) => {
+            // The fee rate rose since the lease: choose again.
+            next.changes.push(Change::ReturnLease);
+            next.enter(Stage::Accepted);
+            next.retry(format!("the leased outputs bring {available}, {needed} are needed"));
+        }
         (Stage::Accepted | Stage::Reserved, Event::SignerSilent(reason)) => {
             next.retry(reason.clone());
         }

@@ -1,0 +1,230 @@
+//! The changes of a lifecycle step, made in the same storage transaction as the job itself.
+
+use crate::anchor::lifecycle::{Change, Effect, Event, step};
+use crate::bitcoin::Address;
+use crate::patch::record::{AuthenticationRecord, Purpose};
+use crate::service::anchoring::{AnchoringSettings, ends_waiting};
+use crate::storage::jobs::expect_job;
+use crate::storage::patches::patch;
+use crate::storage::records::expect_record;
+use crate::storage::transactions::expect_transaction;
+use crate::storage::utxos::{leased_by, utxo};
+use crate::storage::{
+    Patch, StoreError, StoredRecord, StoredTransaction, TransactionState, WriteTx,
+};
+use crate::types::{BlockHash, OutPoint, RecordId, Timestamp, Txid};
+use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
+
+/// What became of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The job.
+    pub id: RecordId,
+    /// What to do next, at once.
+    pub effects: Vec<Effect>,
+    /// Whether requests that wait for it can be answered.
+    pub is_settled: bool,
+    /// Whether the network took its transaction for the first time.
+    pub was_seen_first: bool,
+}
+
+/// Applies events one after another; the effects are those of the last one.
+pub(super) fn apply_events(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    events: &[Event],
+    now: Timestamp,
+    settings: &AnchoringSettings,
+) -> Result<Applied, StoreError> {
+    let before = expect_job(tx, id)?;
+    let mut job = before.clone();
+    let mut effects = Vec::new();
+    let mut was_seen_first = false;
+    for event in events {
+        let next = step(&job, event, now, &settings.policy);
+        for change in &next.changes {
+            make_change(tx, id, change, now, settings)?;
+        }
+        was_seen_first |= next.changes.iter().any(|change| matches!(change, Change::Settle { .. }));
+        job = next.job;
+        effects = next.effects;
+    }
+    if job != before {
+        tx.put_job(&job)?;
+        touch(tx, id)?;
+    }
+    Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), was_seen_first })
+}
+
+/// A changed job changes what verification says of the product.
+fn touch(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
+    let record = expect_record(tx, id)?;
+    tx.touch_patch(record.uid.as_str());
+    Ok(())
+}
+
+fn make_change(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    change: &Change,
+    now: Timestamp,
+    settings: &AnchoringSettings,
+) -> Result<(), StoreError> {
+    match change {
+        Change::Settle { txid } => settle(tx, id, *txid, now, settings),
+        Change::Bury { txid, block, height } => bury(tx, *txid, *block, *height, settings),
+        Change::Unbury { txid } => unbury(tx, *txid),
+        Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by),
+        Change::ReturnLease => return_lease(tx, id),
+        Change::GiveUp => give_up(tx, id, now),
+    }
+}
+
+/// The network has the transaction: inputs are spent, outputs usable, custody moves on.
+fn settle(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    txid: Txid,
+    now: Timestamp,
+    settings: &AnchoringSettings,
+) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, txid)?;
+    for input in &stored.parse()?.inputs {
+        if let Some(spent) = utxo(tx, input.previous)? {
+            tx.put_utxo(&spent.spend(txid, id)?)?;
+        }
+    }
+    for output in own_outputs(tx, &stored)? {
+        if settings.min_confirmations == 0 || output.purpose == OutputPurpose::Seal {
+            tx.put_utxo(&output.mature())?;
+        }
+    }
+    tx.put_transaction(&StoredTransaction { state: TransactionState::Seen, ..stored })?;
+    advance_custody(tx, id, txid, now)
+}
+
+fn advance_custody(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    txid: Txid,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let record = expect_record(tx, id)?;
+    let found = expect_patch(tx, &record)?;
+    if found.pending != Some(id) && found.head != id {
+        // A later event is on the network already; this one only came back from a reorganisation.
+        return Ok(());
+    }
+    tx.put_patch(&Patch {
+        owner: owner_of(&record, &found)?,
+        head: id,
+        pending: if found.pending == Some(id) { None } else { found.pending },
+        current_txid: Some(txid),
+        updated_at: now,
+        ..found
+    })
+}
+
+fn owner_of(record: &StoredRecord, patch: &Patch) -> Result<Address, StoreError> {
+    let corrupt = StoreError::Corrupt { entity: "record" };
+    let parsed: AuthenticationRecord = serde_json::from_slice(&record.canonical)
+        .map_err(|_| StoreError::Corrupt { entity: "record" })?;
+    Address::parse(&parsed.auth.owner, patch.owner.network()).map_err(|_| corrupt)
+}
+
+fn expect_patch(tx: &WriteTx<'_>, record: &StoredRecord) -> Result<Patch, StoreError> {
+    patch(tx, record.uid.as_str())?.ok_or(StoreError::Missing { entity: "patch" })
+}
+
+fn bury(
+    tx: &mut WriteTx<'_>,
+    txid: Txid,
+    block: BlockHash,
+    height: u32,
+    settings: &AnchoringSettings,
+) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, txid)?;
+    for output in own_outputs(tx, &stored)? {
+        let mined = Utxo { height: Some(height), chain_depth: 0, ..output };
+        let is_mature = settings.min_confirmations <= 1;
+        tx.put_utxo(&if is_mature { mined.mature() } else { mined })?;
+    }
+    tx.put_transaction(&StoredTransaction {
+        state: TransactionState::Mined { block, height },
+        ..stored
+    })
+}
+
+fn unbury(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, txid)?;
+    for output in own_outputs(tx, &stored)? {
+        tx.put_utxo(&Utxo { height: None, chain_depth: 1, ..output })?;
+    }
+    tx.remove_proof(txid)?;
+    tx.put_transaction(&StoredTransaction { state: TransactionState::Signed, ..stored })
+}
+
+/// The transaction can never be mined: its inputs return, except those that its killer spends, and
+/// its outputs never existed.
+fn abandon(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    txid: Txid,
+    killed_by: Option<Txid>,
+) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, txid)?;
+    let taken: Vec<OutPoint> = match killed_by {
+        Some(killer) => {
+            expect_transaction(tx, killer)?.parse()?.inputs.iter().map(|i| i.previous).collect()
+        }
+        None => Vec::new(),
+    };
+    for input in &stored.parse()?.inputs {
+        let Some(held) = utxo(tx, input.previous)? else { continue };
+        let released = held.release(txid, id)?;
+        let state = match killed_by {
+            Some(by) if taken.contains(&input.previous) => UtxoState::Spent { by },
+            Some(_) | None => released.state,
+        };
+        tx.put_utxo(&Utxo { state, ..released })?;
+    }
+    for output in own_outputs(tx, &stored)? {
+        tx.remove_utxo(output.outpoint)?;
+    }
+    tx.put_transaction(&StoredTransaction {
+        state: TransactionState::Dead { by: killed_by },
+        ..stored
+    })?;
+    let record = expect_record(tx, id)?;
+    tx.forget_transaction(&record)?;
+    let found = expect_patch(tx, &record)?;
+    if found.head == id {
+        tx.put_patch(&Patch { current_txid: None, ..found })?;
+    }
+    Ok(())
+}
+
+fn return_lease(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
+    for leased in leased_by(tx, id)? {
+        tx.put_utxo(&Utxo { state: UtxoState::Available, ..leased })?;
+    }
+    Ok(())
+}
+
+fn give_up(tx: &mut WriteTx<'_>, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
+    let record = expect_record(tx, id)?;
+    let found = expect_patch(tx, &record)?;
+    if record.purpose == Purpose::TransferOwnership && found.pending == Some(id) {
+        tx.put_patch(&Patch { pending: None, updated_at: now, ..found })?;
+    }
+    Ok(())
+}
+
+/// Returns the outputs of a transaction that keys of ours can spend.
+pub(super) fn own_outputs(
+    tx: &WriteTx<'_>,
+    stored: &StoredTransaction,
+) -> Result<Vec<Utxo>, StoreError> {
+    let count = u32::try_from(stored.parse()?.outputs.len()).unwrap_or(u32::MAX);
+    (0..count).filter_map(|vout| utxo(tx, OutPoint::new(stored.txid, vout)).transpose()).collect()
+}

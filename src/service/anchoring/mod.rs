@@ -1,0 +1,195 @@
+//! Carries records to the chain: does what the lifecycle decides, reports back what happened.
+//!
+//! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time;
+//! `submit` sends; `observe` looks for blocks and spenders; `apply` makes the changes of a step in
+//! one storage transaction; `follow` tells records what happened to the chain of headers.
+
+mod apply;
+mod follow;
+mod observe;
+mod prepare;
+mod submit;
+
+use std::sync::Arc;
+
+use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
+use crate::chain::{Broadcaster, ChainTracker};
+use crate::service::keys::Keyring;
+use crate::service::progress::Progress;
+use crate::signer::Signer;
+use crate::storage::jobs::{due_jobs, expect_job, next_due};
+use crate::storage::{Store, StoreError, WriteTx};
+use crate::telemetry::Metrics;
+use crate::types::{FeeRate, RecordId, Timestamp};
+
+pub use apply::Applied;
+
+/// The most records prepared in one go: one call to the signer, one storage transaction.
+pub const PREPARE_BATCH: usize = 64;
+/// The most transactions asked about in one go.
+pub const LOOK_BATCH: usize = 20;
+
+/// What an operator decides about anchoring.
+#[derive(Debug, Clone)]
+pub struct AnchoringSettings {
+    /// What transactions pay.
+    pub fee_rate: FeeRate,
+    /// Confirmations before an output may be spent; 0 lets it be spent once the network has it.
+    pub min_confirmations: u32,
+    /// Unmined transactions in a row beyond which an output waits for a block.
+    pub max_chain_depth: u32,
+    /// Whether the record's JSON is published beside its commitment.
+    pub publishes_records: bool,
+    /// Waiting times.
+    pub policy: RetryPolicy,
+}
+
+/// Carries records to the chain.
+#[derive(Clone)]
+pub struct AnchoringService {
+    /// The store.
+    pub store: Store,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// Signs.
+    pub signer: Arc<dyn Signer>,
+    /// Sends.
+    pub broadcaster: Arc<dyn Broadcaster>,
+    /// Looks.
+    pub tracker: Arc<dyn ChainTracker>,
+    /// Where requests wait.
+    pub progress: Progress,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// What the operator decided.
+    pub settings: Arc<AnchoringSettings>,
+}
+
+/// Work that is due, by what it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DueWork {
+    /// Records to sign and fund.
+    pub prepare: Vec<RecordId>,
+    /// Records whose transactions are to be sent, or whose trouble is to be looked into.
+    pub submit: Vec<RecordId>,
+    /// Records whose transactions are to be looked for.
+    pub look: Vec<RecordId>,
+}
+
+impl AnchoringService {
+    /// Returns what is due at `now`, at most `limit` records, leaving out those that `is_busy`.
+    pub fn due_work(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        is_busy: impl Fn(RecordId) -> bool,
+    ) -> Result<DueWork, StoreError> {
+        self.store.read(|tx| {
+            let mut work = DueWork::default();
+            for id in due_jobs(tx, now, limit)? {
+                if is_busy(id) {
+                    continue;
+                }
+                let job = expect_job(tx, id)?;
+                match first_effect(&job, now, &self.settings.policy) {
+                    Some(Effect::Reserve | Effect::Sign) => work.prepare.push(id),
+                    Some(Effect::Look { .. }) => work.look.push(id),
+                    Some(Effect::Send { .. } | Effect::FindSpender { .. }) | None => {
+                        work.submit.push(id);
+                    }
+                }
+            }
+            Ok(work)
+        })
+    }
+
+    /// Returns when the next record is due, if any is.
+    pub fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.read(next_due)
+    }
+
+    /// Carries out the first effect of each of these records, one after another; for records whose
+    /// transactions are signed.
+    pub async fn submit(&self, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
+        let job = self.store.read(|tx| expect_job(tx, id))?;
+        match first_effect(&job, now, &self.settings.policy) {
+            Some(effect) => self.carry_out(id, effect, now).await,
+            None => self.apply(id, vec![Event::Woken], now).await.map(drop),
+        }
+    }
+
+    /// Carries out an effect and all that follow from it at once.
+    async fn carry_out(
+        &self,
+        id: RecordId,
+        effect: Effect,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut effects = vec![effect];
+        // A bound, not a limit in practice: no chain of effects is longer than send, look, send.
+        for _ in 0..8 {
+            let Some(effect) = effects.pop() else { return Ok(()) };
+            let event = match effect {
+                Effect::Send { txid } => self.send(txid).await?,
+                Effect::Look { txid } => {
+                    self.look(&[(id, txid)], now).await?;
+                    continue;
+                }
+                Effect::FindSpender { txid } => self.find_spender(txid, now).await?,
+                Effect::Reserve | Effect::Sign => return Box::pin(self.prepare(&[id], now)).await,
+            };
+            effects.extend(self.apply(id, vec![Event::Woken, event], now).await?.effects);
+        }
+        Ok(())
+    }
+
+    /// Applies events to a job in one storage transaction.
+    async fn apply(
+        &self,
+        id: RecordId,
+        events: Vec<Event>,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let service = self.clone();
+        let applied = self.store.write(move |tx| service.apply_in(tx, id, &events, now)).await?;
+        self.announce(&applied);
+        Ok(applied)
+    }
+
+    fn apply_in(
+        &self,
+        tx: &mut WriteTx<'_>,
+        id: RecordId,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        apply::apply_events(tx, id, events, now, &self.settings)
+    }
+
+    /// Tells waiting requests what a step decided; only after it is on disk.
+    fn announce(&self, applied: &Applied) {
+        if applied.is_settled {
+            self.progress.announce(applied.id);
+        }
+        if applied.was_seen_first {
+            self.metrics.count_anchored("direct", 1);
+        }
+    }
+}
+
+/// Returns what a job needs first when it is due.
+fn first_effect(job: &Job, now: Timestamp, policy: &RetryPolicy) -> Option<Effect> {
+    step(job, &Event::Woken, now, policy).effects.first().copied()
+}
+
+/// Says whether a stage is one that requests wait for.
+const fn ends_waiting(stage: &Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Seen { .. }
+            | Stage::Mined { .. }
+            | Stage::Final { .. }
+            | Stage::Failed { .. }
+            | Stage::Held { .. }
+    )
+}

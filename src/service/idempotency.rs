@@ -1,0 +1,108 @@
+//! One effect and one answer for a request that is repeated with the same Idempotency-Key.
+//!
+//! The row is written in the same storage transaction as the record it creates, so that a crash
+//! leaves either both or neither; the answer is stored when it is given.
+
+use std::time::Duration;
+
+use crate::storage::idempotency::idempotency;
+use crate::storage::{
+    IdempotencyRow, IdempotencyState, Store, StoreError, StoredAnswer, Tables, WriteTx,
+};
+use crate::types::{Digest, RecordId, Timestamp};
+
+/// How long an answer is kept.
+pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// A request that carries a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotentRequest {
+    /// The credential that sent it.
+    pub scope: String,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of method, path and body.
+    pub fingerprint: Digest,
+}
+
+/// What to do with a request that carries a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// It is new: go on.
+    New,
+    /// It was answered: give this answer again.
+    Answer(StoredAnswer),
+    /// It was accepted before a restart and never answered: answer from the record's state.
+    Unanswered(RecordId),
+}
+
+/// A key that cannot be used for this request.
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyError {
+    /// The key was used for another request.
+    #[error("the Idempotency-Key was used for another request")]
+    Mismatch,
+    /// The first request with the key is still being worked on.
+    #[error("a request with this Idempotency-Key is still in progress")]
+    InFlight,
+    /// The store does not work.
+    #[error("the store did not answer")]
+    Store(#[from] StoreError),
+}
+
+/// Decides what a key means for a request; call inside the accepting transaction.
+pub fn look_up(
+    tables: &impl Tables,
+    request: &IdempotentRequest,
+    process: Timestamp,
+    now: Timestamp,
+) -> Result<Replay, IdempotencyError> {
+    let row = idempotency(tables, &request.scope, &request.key)?;
+    let Some(row) = row.filter(|row| row.expires_at > now) else { return Ok(Replay::New) };
+    if row.fingerprint != request.fingerprint {
+        return Err(IdempotencyError::Mismatch);
+    }
+    match row.state {
+        IdempotencyState::Answered(answer) => Ok(Replay::Answer(answer)),
+        IdempotencyState::InFlight { process: by } if by == process => {
+            Err(IdempotencyError::InFlight)
+        }
+        IdempotencyState::InFlight { .. } => Ok(Replay::Unanswered(row.record)),
+    }
+}
+
+/// Notes that a request was accepted as `record`; call inside the accepting transaction.
+pub fn claim(
+    tx: &mut WriteTx<'_>,
+    request: &IdempotentRequest,
+    record: RecordId,
+    process: Timestamp,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    tx.put_idempotency(
+        &request.scope,
+        &request.key,
+        &IdempotencyRow {
+            fingerprint: request.fingerprint,
+            record,
+            state: IdempotencyState::InFlight { process },
+            expires_at: now.plus(KEPT_FOR),
+        },
+    )
+}
+
+/// Stores the answer that was given, to be given again.
+pub async fn store_answer(
+    store: &Store,
+    request: IdempotentRequest,
+    answer: StoredAnswer,
+) -> Result<(), StoreError> {
+    store
+        .write(move |tx| {
+            let row = idempotency(tx, &request.scope, &request.key)?;
+            let Some(row) = row else { return Ok(()) };
+            let state = IdempotencyState::Answered(answer.clone());
+            tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
+        })
+        .await
+}

@@ -1,0 +1,115 @@
+//! Whether the process can do its work, dependency by dependency, as last observed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::storage::{Store, StoreHealth};
+use crate::types::Timestamp;
+
+/// What was last seen of something outside this process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observation {
+    /// When it last answered.
+    pub last_success: Option<Timestamp>,
+    /// What it did wrong last, if that was later.
+    pub failure: Option<String>,
+}
+
+/// What the worker saw of signer and network.
+#[derive(Debug, Clone, Default)]
+pub struct Observations(Arc<Mutex<ObservedState>>);
+
+#[derive(Debug, Default)]
+struct ObservedState {
+    signer: Observation,
+    network: Observation,
+}
+
+impl Observations {
+    /// Notes what the signer did.
+    pub fn note_signer(&self, outcome: Result<(), String>, now: Timestamp) {
+        note(&mut self.lock().signer, outcome, now);
+    }
+
+    /// Notes what the network endpoint did.
+    pub fn note_network(&self, outcome: Result<(), String>, now: Timestamp) {
+        note(&mut self.lock().network, outcome, now);
+    }
+
+    /// Returns what was last seen of the signer.
+    pub fn signer(&self) -> Observation {
+        self.lock().signer.clone()
+    }
+
+    /// Returns what was last seen of the network.
+    pub fn network(&self) -> Observation {
+        self.lock().network.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, ObservedState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn note(observation: &mut Observation, outcome: Result<(), String>, now: Timestamp) {
+    match outcome {
+        Ok(()) => *observation = Observation { last_success: Some(now), failure: None },
+        Err(reason) => observation.failure = Some(reason),
+    }
+}
+
+/// The state of one dependency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DependencyState {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it works.
+    pub is_ok: bool,
+    /// Whether the process can go on accepting without it.
+    pub is_vital: bool,
+    /// What is wrong, or what is worth knowing.
+    pub detail: Option<String>,
+}
+
+/// Tells whether the process can do its work.
+#[derive(Clone)]
+pub struct ReadinessService {
+    /// The store.
+    pub store: Store,
+    /// What the worker saw.
+    pub observations: Observations,
+    /// Things an operator should know though nothing is down.
+    pub warnings: Arc<[String]>,
+}
+
+impl ReadinessService {
+    /// Returns the state of the store.
+    pub fn store_health(&self) -> StoreHealth {
+        self.store.health()
+    }
+
+    /// Returns every dependency by name.
+    pub fn dependencies(&self) -> Vec<DependencyState> {
+        let store = match self.store.health() {
+            StoreHealth::Writable => None,
+            StoreHealth::Full => Some("storage_full".to_owned()),
+            StoreHealth::Failing => Some("storage_failing".to_owned()),
+        };
+        let outside = |name, seen: Observation| DependencyState {
+            name,
+            is_ok: seen.failure.is_none(),
+            // Records are accepted and kept while signer or network are away.
+            is_vital: false,
+            detail: seen.failure,
+        };
+        vec![
+            DependencyState {
+                name: "store",
+                is_ok: store.is_none(),
+                is_vital: true,
+                detail: store,
+            },
+            outside("signer", self.observations.signer()),
+            outside("network", self.observations.network()),
+        ]
+    }
+}

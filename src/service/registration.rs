@@ -1,0 +1,229 @@
+//! Registering a product: checked, written down, durable, then anchored by the worker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::anchor::canonical::{CanonicalError, to_canonical_bytes};
+use crate::anchor::commitment::{Salt, commit};
+use crate::anchor::lifecycle::Job;
+use crate::bitcoin::Address;
+use crate::crypto::random_bytes;
+use crate::patch::record::{AuthenticationRecord, Metadata, Product, Purpose, RecordFacts};
+use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
+use crate::service::keys::Keyring;
+use crate::service::progress::Progress;
+use crate::storage::patches::has_patch;
+use crate::storage::{Patch, Store, StoreError, StoredAnswer, StoredRecord, WriteTx};
+use crate::types::{RecordId, Timestamp};
+
+/// A product to register.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// The product.
+    pub product: Product,
+    /// What else the issuer says.
+    pub metadata: Metadata,
+    /// Its first owner.
+    pub owner: Address,
+}
+
+/// Who acts, for the audit trail, and what the request carried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The credential; never a secret.
+    pub actor: String,
+    /// The request's Idempotency-Key, if it had one.
+    pub idempotency: Option<IdempotentRequest>,
+    /// How long the request waits for the network.
+    pub patience: Duration,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The event is durable; its present state tells whether the network has it.
+    Accepted(RecordId),
+    /// The same request was answered before.
+    Replayed(StoredAnswer),
+}
+
+/// A registration that was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    /// The tag is registered.
+    #[error("the tag is already registered")]
+    UidTaken,
+    /// The key cannot be used.
+    #[error("the Idempotency-Key cannot be used")]
+    Idempotency(#[source] IdempotencyError),
+    /// The record has no canonical form.
+    #[error("the record cannot be written down")]
+    Canonical(#[from] CanonicalError),
+    /// The store does not work.
+    #[error("the store did not take the registration")]
+    Store(#[from] StoreError),
+}
+
+impl From<IdempotencyError> for RegistrationError {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Store(store) => Self::Store(store),
+            other @ (IdempotencyError::Mismatch | IdempotencyError::InFlight) => {
+                Self::Idempotency(other)
+            }
+        }
+    }
+}
+
+/// Wakes the worker when there is something to do.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// Registers products.
+#[derive(Clone)]
+pub struct RegistrationService {
+    /// The store.
+    pub store: Store,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// Where requests wait.
+    pub progress: Progress,
+    /// Wakes the worker.
+    pub wake: Wake,
+    /// When this process started.
+    pub process: Timestamp,
+}
+
+impl RegistrationService {
+    /// Accepts a registration and waits for the network as long as the caller likes.
+    ///
+    /// When this returns [`Acceptance::Accepted`] the record is on disk and will be anchored, whatever
+    /// happens to this process.
+    pub async fn register(
+        &self,
+        registration: Registration,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Acceptance, RegistrationError> {
+        let draft = Arc::new(self.draft(&registration, now)?);
+        let waiter = self.progress.watch(draft.record.id);
+        let (service, request) = (self.clone(), caller.idempotency.clone());
+        let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
+        let replay = self
+            .store
+            .write(move |tx| service.accept(tx, &stored, request.as_ref(), &actor, now))
+            .await?;
+        match replay {
+            Replay::New => {
+                (self.wake)();
+                waiter.wait(caller.patience).await;
+                Ok(Acceptance::Accepted(draft.record.id))
+            }
+            Replay::Unanswered(id) => Ok(Acceptance::Accepted(id)),
+            Replay::Answer(answer) => Ok(Acceptance::Replayed(answer)),
+        }
+    }
+
+    fn draft(
+        &self,
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<EventDraft, CanonicalError> {
+        let facts = RecordFacts {
+            purpose: Purpose::RegisterPatch,
+            network: self.keyring.network,
+            product: &registration.product,
+            metadata: &registration.metadata,
+            owner: registration.owner.to_string(),
+            issuer: self.keyring.issuer.public_key,
+            issued_at: now,
+            previous: None,
+        };
+        EventDraft::new(facts, registration.owner, None, now)
+    }
+
+    fn accept(
+        &self,
+        tx: &mut WriteTx<'_>,
+        draft: &EventDraft,
+        request: Option<&IdempotentRequest>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Replay, RegistrationError> {
+        if let Some(request) = request {
+            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            if replay != Replay::New {
+                return Ok(replay);
+            }
+        }
+        let record = &draft.record;
+        if has_patch(tx, record.uid.as_str())? {
+            return Err(RegistrationError::UidTaken);
+        }
+        tx.put_patch(&Patch {
+            uid: record.uid.clone(),
+            owner: draft.owner,
+            head: record.id,
+            pending: None,
+            current_txid: None,
+            events: 1,
+            created_at: now,
+            updated_at: now,
+        })?;
+        draft.put(tx, request, self.process, now)?;
+        tx.append_audit(now, actor, "patch.register", record.uid.as_str())?;
+        Ok(Replay::New)
+    }
+}
+
+/// A custody event that is complete but for signature and transaction.
+#[derive(Debug, Clone)]
+pub(super) struct EventDraft {
+    /// The event as it will be stored.
+    pub(super) record: StoredRecord,
+    /// The owner afterwards.
+    pub(super) owner: Address,
+}
+
+impl EventDraft {
+    /// Writes the event down in canonical bytes and commits to them under a new salt.
+    pub(super) fn new(
+        facts: RecordFacts<'_>,
+        owner: Address,
+        previous: Option<(RecordId, u32)>,
+        now: Timestamp,
+    ) -> Result<Self, CanonicalError> {
+        let (purpose, uid) = (facts.purpose, facts.product.uid_tag_id.clone());
+        let canonical = to_canonical_bytes(&AuthenticationRecord::new(facts))?;
+        let salt = Salt::from_bytes(random_bytes());
+        let unix_ms = u64::try_from(now.as_millis()).unwrap_or(0);
+        let record = StoredRecord {
+            id: RecordId::from_parts(unix_ms, &random_bytes()),
+            uid,
+            purpose,
+            position: previous.map_or(0, |(_, position)| position + 1),
+            commitment: commit(&salt, &canonical),
+            canonical,
+            salt,
+            previous: previous.map(|(id, _)| id),
+            issuer_signature: None,
+            txid: None,
+            seal: None,
+            accepted_at: now,
+        };
+        Ok(Self { record, owner })
+    }
+
+    /// Stores event, job and idempotency row.
+    pub(super) fn put(
+        &self,
+        tx: &mut WriteTx<'_>,
+        request: Option<&IdempotentRequest>,
+        process: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tx.put_record(&self.record)?;
+        tx.put_job(&Job::new(self.record.id, now))?;
+        request
+            .map_or(Ok(()), |request| idempotency::claim(tx, request, self.record.id, process, now))
+    }
+}

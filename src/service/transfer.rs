@@ -1,0 +1,250 @@
+//! Handing a product on: the present owner's signature decides, and of any number of transfers of
+//! one state exactly one wins.
+
+use std::sync::Arc;
+
+use crate::anchor::canonical::{CanonicalError, from_canonical_bytes};
+use crate::bitcoin::Address;
+use crate::crypto::{PublicKey, Signature};
+use crate::patch::custody::{OwnerConsent, check_owner_consent};
+use crate::patch::record::{AuthenticationRecord, PreviousEvent, Purpose, RecordFacts};
+use crate::patch::tag::UidTag;
+use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
+use crate::service::keys::Keyring;
+use crate::service::progress::Progress;
+use crate::service::registration::{Acceptance, Caller, EventDraft, Wake};
+use crate::storage::jobs::expect_job;
+use crate::storage::patches::patch;
+use crate::storage::records::{expect_record, record_by_txid};
+use crate::storage::{Patch, Store, StoreError, StoredRecord, Tables, WriteTx};
+use crate::types::{Timestamp, Txid};
+
+/// A transfer that its owner signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    /// The transaction of the state that is handed over.
+    pub current_txid: Txid,
+    /// The new owner.
+    pub new_owner: Address,
+    /// The present owner's key.
+    pub owner_public_key: PublicKey,
+    /// The present owner's signature of the transfer message.
+    pub owner_signature: Signature,
+}
+
+/// A transfer that was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// No event has this transaction.
+    #[error("no product has this transaction")]
+    NotFound,
+    /// The key is not the present owner's.
+    #[error("the key is not the present owner's")]
+    NotOwner,
+    /// The signature does not match.
+    #[error("the signature does not match this transfer")]
+    BadSignature,
+    /// The product has moved on, or a transfer is under way.
+    #[error("the product's state has moved on")]
+    StateMoved,
+    /// The new owner is the present one.
+    #[error("the new owner is the present owner")]
+    SameOwner,
+    /// The key cannot be used.
+    #[error("the Idempotency-Key cannot be used")]
+    Idempotency(#[source] IdempotencyError),
+    /// The record has no canonical form.
+    #[error("the record cannot be written down")]
+    Canonical(#[from] CanonicalError),
+    /// The store does not work.
+    #[error("the store did not take the transfer")]
+    Store(#[from] StoreError),
+}
+
+impl From<IdempotencyError> for TransferError {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Store(store) => Self::Store(store),
+            other @ (IdempotencyError::Mismatch | IdempotencyError::InFlight) => {
+                Self::Idempotency(other)
+            }
+        }
+    }
+}
+
+/// A transfer that was accepted, with the product it moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AcceptedTransfer {
+    /// The product.
+    pub uid: UidTag,
+    /// What became of the request.
+    pub acceptance: Acceptance,
+}
+
+/// Hands products on.
+#[derive(Clone)]
+pub struct TransferService {
+    /// The store.
+    pub store: Store,
+    /// The keys.
+    pub keyring: Arc<Keyring>,
+    /// Where requests wait.
+    pub progress: Progress,
+    /// Wakes the worker.
+    pub wake: Wake,
+    /// When this process started.
+    pub process: Timestamp,
+}
+
+/// What a transfer starts from.
+struct Present {
+    patch: Patch,
+    head: StoredRecord,
+}
+
+impl TransferService {
+    /// Accepts a transfer and waits for the network as long as the caller likes.
+    pub async fn transfer(
+        &self,
+        transfer: Transfer,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<AcceptedTransfer, TransferError> {
+        if let Some(replayed) = self.replayed(&transfer, caller, now)? {
+            return Ok(replayed);
+        }
+        let present = self.store.read(|tx| find_present(tx, transfer.current_txid))?;
+        self.check_consent(&transfer, &present)?;
+        let draft = Arc::new(self.draft(&transfer, &present, now)?);
+        let waiter = self.progress.watch(draft.record.id);
+        let (service, request) = (self.clone(), caller.idempotency.clone());
+        let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
+        let replay = self
+            .store
+            .write(move |tx| service.accept(tx, &stored, request.as_ref(), &actor, now))
+            .await?;
+        let acceptance = match replay {
+            Replay::New => {
+                (self.wake)();
+                waiter.wait(caller.patience).await;
+                Acceptance::Accepted(draft.record.id)
+            }
+            Replay::Unanswered(id) => Acceptance::Accepted(id),
+            Replay::Answer(answer) => Acceptance::Replayed(answer),
+        };
+        Ok(AcceptedTransfer { uid: present.patch.uid, acceptance })
+    }
+
+    /// A repeated request is answered before its rules are looked at: its own success has moved
+    /// the state on.
+    fn replayed(
+        &self,
+        transfer: &Transfer,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<Option<AcceptedTransfer>, TransferError> {
+        let Some(request) = &caller.idempotency else { return Ok(None) };
+        let replay = self.store.read(|tx| idempotency::look_up(tx, request, self.process, now))?;
+        let acceptance = match replay {
+            Replay::New => return Ok(None),
+            Replay::Unanswered(id) => Acceptance::Accepted(id),
+            Replay::Answer(answer) => Acceptance::Replayed(answer),
+        };
+        let uid = self.store.read(|tx| {
+            let id = record_by_txid(tx, transfer.current_txid)?.ok_or(TransferError::NotFound)?;
+            Ok::<_, TransferError>(expect_record(tx, id)?.uid)
+        })?;
+        Ok(Some(AcceptedTransfer { uid, acceptance }))
+    }
+
+    fn check_consent(&self, transfer: &Transfer, present: &Present) -> Result<(), TransferError> {
+        let owner = present.patch.owner;
+        if !owner.belongs_to(&transfer.owner_public_key) {
+            return Err(TransferError::NotOwner);
+        }
+        if transfer.new_owner == owner {
+            return Err(TransferError::SameOwner);
+        }
+        check_owner_consent(&OwnerConsent {
+            uid: &present.patch.uid,
+            current_txid: transfer.current_txid,
+            owner: &owner.to_string(),
+            new_owner: &transfer.new_owner.to_string(),
+            network: self.keyring.network,
+            public_key: &transfer.owner_public_key,
+            signature: &transfer.owner_signature,
+        })
+        .map_err(|_| TransferError::BadSignature)
+    }
+
+    fn draft(
+        &self,
+        transfer: &Transfer,
+        present: &Present,
+        now: Timestamp,
+    ) -> Result<EventDraft, TransferError> {
+        let before: AuthenticationRecord = from_canonical_bytes(&present.head.canonical)?;
+        let facts = RecordFacts {
+            purpose: Purpose::TransferOwnership,
+            network: self.keyring.network,
+            product: &before.product,
+            metadata: &before.metadata,
+            owner: transfer.new_owner.to_string(),
+            issuer: self.keyring.issuer.public_key,
+            issued_at: now,
+            previous: Some(PreviousEvent {
+                txid: transfer.current_txid,
+                commitment: present.head.commitment,
+                owner_public_key: transfer.owner_public_key,
+                owner_signature: transfer.owner_signature,
+            }),
+        };
+        let previous = Some((present.head.id, present.head.position));
+        Ok(EventDraft::new(facts, transfer.new_owner, previous, now)?)
+    }
+
+    /// The compare-and-swap: only the state that the owner signed may be followed.
+    fn accept(
+        &self,
+        tx: &mut WriteTx<'_>,
+        draft: &EventDraft,
+        request: Option<&IdempotentRequest>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Replay, TransferError> {
+        if let Some(request) = request {
+            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            if replay != Replay::New {
+                return Ok(replay);
+            }
+        }
+        let record = &draft.record;
+        let found = patch(tx, record.uid.as_str())?.ok_or(TransferError::NotFound)?;
+        if Some(found.head) != record.previous || found.pending.is_some() {
+            return Err(TransferError::StateMoved);
+        }
+        if !expect_job(tx, found.head)?.is_on_network() {
+            return Err(TransferError::StateMoved);
+        }
+        tx.put_patch(&Patch {
+            pending: Some(record.id),
+            events: found.events + 1,
+            updated_at: now,
+            ..found
+        })?;
+        draft.put(tx, request, self.process, now)?;
+        tx.append_audit(now, actor, "patch.transfer", record.uid.as_str())?;
+        Ok(Replay::New)
+    }
+}
+
+/// Finds the product whose present state is the one in transaction `txid`.
+fn find_present(tables: &impl Tables, txid: Txid) -> Result<Present, TransferError> {
+    let id = record_by_txid(tables, txid)?.ok_or(TransferError::NotFound)?;
+    let head = expect_record(tables, id)?;
+    let found = patch(tables, head.uid.as_str())?.ok_or(TransferError::NotFound)?;
+    if found.head != id || found.current_txid != Some(txid) || found.pending.is_some() {
+        return Err(TransferError::StateMoved);
+    }
+    Ok(Present { patch: found, head })
+}
