@@ -8,4 +8,5 @@ pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
 pub mod signer;
+pub mod simnet;
 pub mod types;
