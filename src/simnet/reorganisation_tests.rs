@@ -256,7 +256,7 @@ impl Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_are_true_after_any_history_and_its_record_repeats_it(
@@ -266,7 +266,8 @@ proptest! {
         let mut node = fresh_node();
         let sink = commands.clone();
         node.record_to(Box::new(move |command| sink.lock().unwrap().push(command.clone())));
-        let mut walk = Walk { node, purse: Vec::new() };
+        let purse = fund(&mut node, 1, 30_000, 4);
+        let mut walk = Walk { node, purse };
         for (kind, choice) in steps {
             walk.step(kind, choice);
         }

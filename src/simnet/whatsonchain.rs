@@ -166,9 +166,12 @@ async fn block_header(
     Path(block): Path<String>,
 ) -> Response {
     let found = face.read(&decision, |view| {
-        let by_height = block.parse().ok().and_then(|height| view.block_at(height));
-        let by_hash = || block.parse().ok().and_then(|hash| view.block(&hash));
-        by_height.or_else(by_hash).map(|block| Header::of(view, block))
+        // A hash may consist of digits only: its length tells it from a height.
+        let found = match block.parse() {
+            Ok(hash) => view.block(&hash),
+            Err(_) => block.parse().ok().and_then(|height| view.block_at(height)),
+        };
+        found.map(|block| Header::of(view, block))
     });
     found.map_or_else(not_found, |header| Json(header).into_response())
 }
