@@ -99,9 +99,10 @@ impl CoinSet {
 
     /// Returns the coins that a script locks, in the order of their outpoints.
     pub fn of_script(&self, hash: &ScriptHash) -> impl Iterator<Item = (OutPoint, &Coin)> {
-        self.by_script
-            .outpoints(hash)
-            .filter_map(|outpoint| self.coins.get(outpoint).map(|coin| (*outpoint, coin)))
+        self.by_script.outpoints(hash).map(|outpoint| {
+            let coin = self.coins.get(outpoint).expect("the index names coins only");
+            (*outpoint, coin)
+        })
     }
 
     pub(super) fn insert(&mut self, outpoint: OutPoint, coin: Coin) {

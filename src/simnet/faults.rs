@@ -208,11 +208,11 @@ impl FaultMenu {
                 continue;
             }
             self.struck = self.struck.saturating_add(1);
-            match &self.rules[index].fault {
-                Fault::Delay { delay_ms } => {
-                    decision.delay_ms = decision.delay_ms.saturating_add(*delay_ms);
-                }
-                fault => decision.fault = Some(fault.clone()),
+            let fault = &self.rules[index].fault;
+            if let Fault::Delay { delay_ms } = fault {
+                decision.delay_ms = decision.delay_ms.saturating_add(*delay_ms);
+            } else {
+                decision.fault = Some(fault.clone());
             }
         }
         self.rules.retain(|rule| rule.occurrence != Occurrence::Times(0));

@@ -7,16 +7,17 @@ use proptest::prelude::*;
 
 use crate::bitcoin::{MerklePath, TxOut, merkle_root};
 use crate::simnet::scenario::{
-    Money, NOW, data_output, fresh_node, fund, money, output, payment, policy,
+    Money, NOW, data_output, fresh_node, fund, money, output, policy, spend,
 };
 use crate::simnet::{
-    Block, Command, Filling, Node, Policy, Reorganisation, ReorganisationError, Standing,
+    Block, Command, Filling, Node, Policy, Reorganisation, ReorganisationError, ScriptHash,
+    Standing,
 };
 use crate::types::{BlockHash, ChainProfile, OutPoint, Timestamp, Txid};
 
 #[track_caller]
 fn assert_proved(node: &Node, txid: &Txid) -> BlockHash {
-    let Some(Standing::Mined(location)) = node.standing(txid) else { panic!("{txid} waits") };
+    let location = node.ledger.location(txid).expect("it is mined");
     let block = node.block_at(location.height).unwrap();
     let proof = block.proof(location.index).unwrap();
     let path = MerklePath::from_tsc(&proof, txid, location.height).unwrap();
@@ -46,7 +47,12 @@ fn audit(node: &Node) {
         above = Some(block.clone());
     }
     assert_eq!(coins.len(), node.coins().len());
-    assert!(node.coins().iter().all(|(at, coin)| coins.get(at) == Some(&coin.output)));
+    for (outpoint, coin) in node.coins().iter() {
+        assert_eq!(coins.get(outpoint), Some(&coin.output));
+        assert_eq!(node.ledger.spender(outpoint), None);
+        let script = ScriptHash::of(&coin.output.locking_script);
+        assert!(node.coins().of_script(&script).any(|(listed, _)| listed == *outpoint));
+    }
     let money: u64 = coins.values().map(|output| output.value.get()).sum();
     assert_eq!(money, 5_000_000_000 * (u64::from(node.height()) + 1), "no satoshi made or lost");
     audit_mempool(node, coins);
@@ -82,7 +88,7 @@ fn transactions_go_back_to_waiting_and_into_other_blocks_at_every_depth() {
         node.mine(NOW);
         let mut mined = Vec::new();
         for coin in &coins {
-            let transaction = payment(&[coin.clone()], vec![output(2, 9_000)]);
+            let transaction = spend(&coin, vec![output(2, 9_000)]);
             mined.push(node.submit(&transaction.to_bytes()).unwrap());
             node.mine(NOW);
         }
@@ -127,10 +133,10 @@ fn dropped_transactions_take_their_descendants_along_and_may_come_back() {
     let mut node = fresh_node();
     let coin = fund(&mut node, 1, 10_000, 1).remove(0);
     node.mine(NOW);
-    let parent = payment(&[coin], vec![output(2, 9_000)]);
+    let parent = spend(&coin, vec![output(2, 9_000)]);
     let txid = node.submit(&parent.to_bytes()).unwrap();
     node.mine(NOW);
-    let child = payment(&[money(txid, 0, 2, 9_000)], vec![output(3, 8_000)]);
+    let child = spend(&money(txid, 0, 2, 9_000), vec![output(3, 8_000)]);
     node.submit(&child.to_bytes()).unwrap();
     let plan = Reorganisation { drop: vec![txid], ..Reorganisation::of_depth(1) };
     let outcome = node.reorganise(&plan, NOW).unwrap();
@@ -148,10 +154,10 @@ fn a_double_spend_in_the_new_branch_wins() {
     let mut node = fresh_node();
     let coin = fund(&mut node, 1, 10_000, 1).remove(0);
     node.mine(NOW);
-    let first = payment(&[coin.clone()], vec![output(2, 9_000)]);
+    let first = spend(&coin, vec![output(2, 9_000)]);
     let txid = node.submit(&first.to_bytes()).unwrap();
     node.mine(NOW);
-    let second = payment(&[coin.clone()], vec![output(3, 10_000)]);
+    let second = spend(&coin, vec![output(3, 10_000)]);
     assert!(node.submit(&second.to_bytes()).is_err());
     let outcome = node.reorganise_with(1, vec![second.to_bytes()], NOW).unwrap();
     assert_eq!(outcome.dropped, [txid]);
@@ -164,6 +170,8 @@ fn a_double_spend_in_the_new_branch_wins() {
 #[test]
 fn a_reorganisation_that_cannot_be_changes_nothing() {
     let mut node = fresh_node();
+    let settled = fund(&mut node, 1, 10_000, 1).remove(0);
+    node.mine(NOW);
     let coin = fund(&mut node, 1, 10_000, 1).remove(0);
     node.mine(NOW);
     let waiting = fund(&mut node, 1, 10_000, 1).remove(0);
@@ -171,16 +179,18 @@ fn a_reorganisation_that_cannot_be_changes_nothing() {
         (node.tip().hash(), node.mempool_txids(), node.accepted().to_vec(), node.reorganisations())
     };
     let before = picture(&node);
-    for depth in [0, 2, u32::MAX] {
+    for depth in [0, 3, u32::MAX] {
         let outcome = node.reorganise(&Reorganisation::of_depth(depth), NOW);
-        assert_eq!(outcome, Err(ReorganisationError::Depth { depth, height: 1 }));
+        assert_eq!(outcome, Err(ReorganisationError::Depth { depth, height: 2 }));
     }
     // Not yet there on the branch below: its parent comes back only after the replacements.
-    let orphan = payment(&[coin], vec![output(2, 9_000)]);
-    let outcome = node.reorganise_with(1, vec![orphan.to_bytes()], NOW);
-    assert!(matches!(outcome, Err(ReorganisationError::Replacement { index: 0, .. })));
+    let orphan = spend(&coin, vec![output(2, 9_000)]);
+    let valid = spend(&settled, vec![output(2, 9_000)]);
+    let outcome = node.reorganise_with(1, vec![valid.to_bytes(), orphan.to_bytes()], NOW);
+    assert!(matches!(outcome, Err(ReorganisationError::Replacement { index: 1, .. })));
     assert_eq!(picture(&node), before);
     assert_eq!(node.standing(&orphan.txid()), None);
+    assert_eq!(node.standing(&valid.txid()), None);
     assert_eq!(node.standing(&waiting.outpoint.txid), Some(Standing::InMempool));
     audit(&node);
 }
@@ -234,7 +244,7 @@ impl Walk {
         let part = (value.saturating_sub(60)) / u32::try_from(parts).unwrap();
         let mut outputs = vec![output(1, part); parts];
         outputs.push(data_output(&choice.to_le_bytes(), 0));
-        let transaction = payment(&[coin], outputs);
+        let transaction = spend(&coin, outputs);
         // Spent coins stay in the purse: double spends are part of the walk.
         if let Ok(txid) = self.node.submit(&transaction.to_bytes()) {
             let parts = u32::try_from(parts).unwrap();
@@ -256,7 +266,7 @@ impl Walk {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_books_are_true_after_any_history_and_its_record_repeats_it(

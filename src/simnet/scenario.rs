@@ -89,3 +89,8 @@ pub(super) fn signed(mut transaction: Transaction, inputs: &[Money]) -> Transact
 pub(super) fn payment(inputs: &[Money], outputs: Vec<TxOut>) -> Transaction {
     signed(unsigned(inputs, outputs), inputs)
 }
+
+/// Returns a signed transaction that spends `coin` only.
+pub(super) fn spend(coin: &Money, outputs: Vec<TxOut>) -> Transaction {
+    payment(std::slice::from_ref(coin), outputs)
+}

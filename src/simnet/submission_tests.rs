@@ -2,7 +2,8 @@
 
 use crate::bitcoin::{Script, Transaction, TxIn};
 use crate::simnet::scenario::{
-    Money, NOW, data_output, fresh_node, fund, money, output, payment, policy, signed, unsigned,
+    Money, NOW, data_output, fresh_node, fund, money, output, payment, policy, signed, spend,
+    unsigned,
 };
 use crate::simnet::{Filling, KnownTransaction, Node, Policy, Rejection, Standing};
 use crate::types::{FeeRate, OutPoint, Satoshis, Txid};
@@ -27,7 +28,7 @@ fn assert_refused(node: &mut Node, transaction: &Transaction, words: &str) -> Re
 #[test]
 fn a_signed_payment_is_accepted_waits_and_is_mined() {
     let (mut node, money) = funded();
-    let transaction = payment(&[money.clone()], vec![output(2, 9_000), data_output(b"x", 0)]);
+    let transaction = spend(&money, vec![output(2, 9_000), data_output(b"x", 0)]);
     let txid = node.submit(&transaction.to_bytes()).unwrap();
     assert_eq!(txid, transaction.txid());
     assert_eq!(node.standing(&txid), Some(Standing::InMempool));
@@ -43,7 +44,7 @@ fn a_signed_payment_is_accepted_waits_and_is_mined() {
 #[test]
 fn bytes_that_are_no_plain_transaction_are_refused() {
     let (mut node, money) = funded();
-    let good = payment(&[money.clone()], vec![output(2, 9_000)]);
+    let good = spend(&money, vec![output(2, 9_000)]);
     let raw = good.to_bytes();
     for length in 0..raw.len() {
         let rejection = node.submit(&raw[..length]).unwrap_err();
@@ -52,12 +53,12 @@ fn bytes_that_are_no_plain_transaction_are_refused() {
     let trailing = [&raw[..], &[0]].concat();
     assert_eq!(node.submit(&trailing).unwrap_err().to_string(), "TX decode failed");
     for version in [0, 2, u32::MAX] {
-        let other = signed(Transaction { version, ..good.clone() }, &[money.clone()]);
+        let other = signed(Transaction { version, ..good.clone() }, std::slice::from_ref(&money));
         assert_refused(&mut node, &other, "64: version");
     }
     let none = Transaction { inputs: vec![], ..good.clone() };
     assert_refused(&mut node, &none, "16: bad-txns-vin-empty");
-    let none = payment(&[money.clone()], vec![]);
+    let none = spend(&money, vec![]);
     assert_refused(&mut node, &none, "16: bad-txns-vout-empty");
     let tiny = unsigned(&[money], vec![data_output(b"", 0)]);
     assert_eq!(tiny.to_bytes().len(), 63);
@@ -85,8 +86,8 @@ fn a_coinbase_and_a_doubled_input_are_refused() {
 #[test]
 fn a_second_spend_is_a_conflict_while_the_first_waits_and_missing_inputs_after() {
     let (mut node, money) = funded();
-    let first = payment(&[money.clone()], vec![output(2, 9_000)]);
-    let second = payment(&[money.clone()], vec![output(3, 8_000)]);
+    let first = spend(&money, vec![output(2, 9_000)]);
+    let second = spend(&money, vec![output(3, 8_000)]);
     let spender = node.submit(&first.to_bytes()).unwrap();
     let rejection = assert_refused(&mut node, &second, "258: txn-mempool-conflict");
     assert_eq!(rejection, Rejection::Conflict { outpoint: money.outpoint, spender });
@@ -97,9 +98,9 @@ fn a_second_spend_is_a_conflict_while_the_first_waits_and_missing_inputs_after()
 #[test]
 fn an_orphan_is_refused_and_not_kept_for_its_parent() {
     let (mut node, coin) = funded();
-    let parent = payment(&[coin], vec![output(2, 9_000)]);
+    let parent = spend(&coin, vec![output(2, 9_000)]);
     let change = money(parent.txid(), 0, 2, 9_000);
-    let child = payment(&[change], vec![output(3, 8_000)]);
+    let child = spend(&change, vec![output(3, 8_000)]);
     assert_refused(&mut node, &child, "Missing inputs");
     node.submit(&parent.to_bytes()).unwrap();
     assert_eq!(node.standing(&child.txid()), None);
@@ -112,11 +113,11 @@ fn an_orphan_is_refused_and_not_kept_for_its_parent() {
 #[test]
 fn outputs_that_do_not_exist_or_hold_data_cannot_be_spent() {
     let (mut node, coin) = funded();
-    let parent = payment(&[coin], vec![output(2, 9_000), data_output(b"a record", 0)]);
+    let parent = spend(&coin, vec![output(2, 9_000), data_output(b"a record", 0)]);
     let txid = node.submit(&parent.to_bytes()).unwrap();
     for (vout, key) in [(1, 2), (2, 2), (u32::MAX, 2)] {
-        let spend = payment(&[money(txid, vout, key, 5_000)], vec![output(3, 4_000)]);
-        assert_refused(&mut node, &spend, "Missing inputs");
+        let stray = spend(&money(txid, vout, key, 5_000), vec![output(3, 4_000)]);
+        assert_refused(&mut node, &stray, "Missing inputs");
     }
 }
 
@@ -124,13 +125,16 @@ fn outputs_that_do_not_exist_or_hold_data_cannot_be_spent() {
 fn wrong_signatures_keys_and_altered_bytes_are_refused() {
     let (mut node, coin) = funded();
     let words = "16: mandatory-script-verify-flag-failed";
-    let good = payment(&[coin.clone()], vec![output(2, 9_000)]);
-    let mut forms = vec![payment(&[Money { key: 9, ..coin.clone() }], vec![output(2, 9_000)])];
+    let good = spend(&coin, vec![output(2, 9_000)]);
+    let mut forms = vec![spend(&Money { key: 9, ..coin.clone() }, vec![output(2, 9_000)])];
     forms.push(Transaction { outputs: vec![output(3, 9_000)], ..good.clone() });
     forms.push(Transaction { lock_time: 1, ..good.clone() });
-    forms.push(unsigned(&[coin.clone()], vec![output(2, 9_000), data_output(b"long enough", 0)]));
+    forms.push(unsigned(
+        std::slice::from_ref(&coin),
+        vec![output(2, 9_000), data_output(b"long enough", 0)],
+    ));
     let lied = Money { output: output(1, 10_001), ..coin };
-    forms.push(payment(&[lied], vec![output(2, 9_000)]));
+    forms.push(spend(&lied, vec![output(2, 9_000)]));
     for form in forms {
         let refused = node.submit(&form.to_bytes()).unwrap_err();
         assert!(refused.to_string().starts_with(words), "{refused}");
@@ -142,19 +146,19 @@ fn wrong_signatures_keys_and_altered_bytes_are_refused() {
 #[test]
 fn sums_dust_and_data_with_money_are_checked() {
     let (mut node, coin) = funded();
-    let more = payment(&[coin.clone()], vec![output(2, 10_001)]);
+    let more = spend(&coin, vec![output(2, 10_001)]);
     assert_refused(&mut node, &more, "64: bad-txns-in-belowout");
-    let dust = payment(&[coin.clone()], vec![output(2, 0), output(2, 9_000)]);
+    let dust = spend(&coin, vec![output(2, 0), output(2, 9_000)]);
     assert_refused(&mut node, &dust, "64: dust");
-    let carried = payment(&[coin.clone()], vec![output(2, 9_000), data_output(b"x", 1)]);
+    let carried = spend(&coin, vec![output(2, 9_000), data_output(b"x", 1)]);
     assert_refused(&mut node, &carried, "64: dust");
     let mut bare = data_output(b"x", 0);
     bare.locking_script = Script::from_bytes(vec![0x6a, 1, 1]);
-    let bare = payment(&[coin.clone()], vec![output(2, 9_000), bare]);
+    let bare = spend(&coin, vec![output(2, 9_000), bare]);
     assert_refused(&mut node, &bare, "64: dust");
     let half = Satoshis::MAX;
     let huge = crate::bitcoin::TxOut { value: half, ..output(2, 0) };
-    let sum = payment(&[coin], vec![huge.clone(), huge]);
+    let sum = spend(&coin, vec![huge.clone(), huge]);
     assert_refused(&mut node, &sum, "16: bad-txns-txouttotal-toolarge");
 }
 
@@ -162,7 +166,7 @@ fn sums_dust_and_data_with_money_are_checked() {
 fn the_least_fee_is_rounded_down_and_one_satoshi_at_least() {
     let (mut node, coin) = funded();
     // A DER signature varies by a byte, so the size is that of the transaction at hand.
-    let paying = |fee: u32| payment(&[coin.clone()], vec![output(2, 10_000 - fee)]);
+    let paying = |fee: u32| spend(&coin, vec![output(2, 10_000 - fee)]);
     let needed = |transaction: &Transaction| {
         u32::try_from(transaction.to_bytes().len() * 100 / 1000).unwrap()
     };
@@ -172,9 +176,9 @@ fn the_least_fee_is_rounded_down_and_one_satoshi_at_least() {
     node.submit(&exact.to_bytes()).unwrap();
     let (mut node, coin) = funded();
     node.set_policy(Policy { min_fee: FeeRate::from_sat_per_kb(1).unwrap(), ..policy() });
-    let free = payment(&[coin.clone()], vec![output(2, 10_000)]);
+    let free = spend(&coin, vec![output(2, 10_000)]);
     assert_refused(&mut node, &free, "66: mempool min fee not met");
-    node.submit(&payment(&[coin], vec![output(2, 9_999)]).to_bytes()).unwrap();
+    node.submit(&spend(&coin, vec![output(2, 9_999)]).to_bytes()).unwrap();
 }
 
 fn fee_of(transaction: &Transaction) -> u32 {
@@ -188,7 +192,7 @@ fn a_chain_of_waiting_transactions_has_its_length() {
     let mut value = 10_000;
     let mut next = |coin: &Money| {
         value -= 50;
-        let transaction = payment(&[coin.clone()], vec![output(1, value)]);
+        let transaction = spend(&coin, vec![output(1, value)]);
         (money(transaction.txid(), 0, 1, value), transaction)
     };
     for _ in 0..5 {
@@ -206,10 +210,10 @@ fn a_chain_of_waiting_transactions_has_its_length() {
 fn a_transaction_locked_until_later_waits_for_its_time() {
     let (mut node, coin) = funded();
     let locked = |lock_time| {
-        let mut transaction = unsigned(&[coin.clone()], vec![output(2, 9_000)]);
+        let mut transaction = unsigned(std::slice::from_ref(&coin), vec![output(2, 9_000)]);
         transaction.inputs[0].sequence = 0;
         transaction.lock_time = lock_time;
-        signed(transaction, &[coin.clone()])
+        signed(transaction, std::slice::from_ref(&coin))
     };
     assert_refused(&mut node, &locked(2), "64: non-final");
     assert_refused(&mut node, &locked(1_900_000_000), "64: non-final");
@@ -220,9 +224,9 @@ fn a_transaction_locked_until_later_waits_for_its_time() {
 #[test]
 fn eviction_takes_the_descendants_and_frees_the_inputs() {
     let (mut node, coin) = funded();
-    let parent = payment(&[coin.clone()], vec![output(2, 4_000), output(2, 4_000)]);
+    let parent = spend(&coin, vec![output(2, 4_000), output(2, 4_000)]);
     let txid = node.submit(&parent.to_bytes()).unwrap();
-    let child = payment(&[money(txid, 0, 2, 4_000)], vec![output(3, 3_000)]);
+    let child = spend(&money(txid, 0, 2, 4_000), vec![output(3, 3_000)]);
     node.submit(&child.to_bytes()).unwrap();
     assert_eq!(node.drop_from_mempool(&txid), [txid, child.txid()]);
     assert_eq!(node.mempool_len(), 0);
@@ -236,8 +240,8 @@ fn eviction_takes_the_descendants_and_frees_the_inputs() {
 #[test]
 fn scripts_run_without_the_node_and_what_came_in_between_is_seen() {
     let (mut node, coin) = funded();
-    let first = payment(&[coin.clone()], vec![output(2, 9_000)]);
-    let second = payment(&[coin], vec![output(3, 8_000)]);
+    let first = spend(&coin, vec![output(2, 9_000)]);
+    let second = spend(&coin, vec![output(3, 8_000)]);
     let check = |node: &Node, form: &Transaction| {
         let known = KnownTransaction::parse(&form.to_bytes()).unwrap();
         node.check(known).unwrap().verify_scripts().unwrap()
@@ -256,9 +260,9 @@ fn the_faucet_pays_real_equal_outputs_until_it_is_empty() {
     let (txid, last) = (paid[0].outpoint.txid, paid[249].clone());
     node.mine(NOW);
     assert_eq!(node.coins().get(&last.outpoint).map(|coin| &coin.output), Some(&last.output));
-    let spend = payment(&paid[..2], vec![output(5, 2_000)]);
-    node.submit(&spend.to_bytes()).unwrap();
-    assert_eq!(node.accepted(), [txid, spend.txid()]);
+    let joined = payment(&paid[..2], vec![output(5, 2_000)]);
+    node.submit(&joined.to_bytes()).unwrap();
+    assert_eq!(node.accepted(), [txid, joined.txid()]);
     let address = crate::simnet::scenario::address(4);
     let ask = |node: &mut Node, satoshis, count| {
         node.faucet(&address, Satoshis::new(satoshis).unwrap(), count).unwrap_err().to_string()

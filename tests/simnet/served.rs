@@ -1,5 +1,7 @@
 //! A simulated network that is being served, and a client of it with a key.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test that asked for it")]
+
 use std::sync::Arc;
 
 use patchproof::bitcoin::{
