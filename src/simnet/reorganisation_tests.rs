@@ -88,7 +88,7 @@ fn transactions_go_back_to_waiting_and_into_other_blocks_at_every_depth() {
         node.mine(NOW);
         let mut mined = Vec::new();
         for coin in &coins {
-            let transaction = spend(&coin, vec![output(2, 9_000)]);
+            let transaction = spend(coin, vec![output(2, 9_000)]);
             mined.push(node.submit(&transaction.to_bytes()).unwrap());
             node.mine(NOW);
         }

@@ -192,7 +192,7 @@ fn a_chain_of_waiting_transactions_has_its_length() {
     let mut value = 10_000;
     let mut next = |coin: &Money| {
         value -= 50;
-        let transaction = spend(&coin, vec![output(1, value)]);
+        let transaction = spend(coin, vec![output(1, value)]);
         (money(transaction.txid(), 0, 1, value), transaction)
     };
     for _ in 0..5 {
