@@ -12,6 +12,7 @@ pub mod outbound;
 pub mod patch;
 pub mod service;
 pub mod signer;
+pub mod simnet;
 pub mod storage;
 pub mod telemetry;
 pub mod types;

@@ -1,0 +1,6 @@
+//! The simulated network over real HTTP.
+
+mod controls;
+mod explorer;
+mod faults;
+mod served;
