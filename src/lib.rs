@@ -17,3 +17,4 @@ pub mod storage;
 pub mod telemetry;
 pub mod types;
 pub mod wallet;
+pub mod worker;

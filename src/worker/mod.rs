@@ -1,0 +1,117 @@
+//! The background: tasks with a period, a wake-up and a status.
+//!
+//! Each task calls a service and decides nothing itself. Tests wake a task; they never wait for a
+//! timer. A task that panics is logged and goes on; one that finds the store unwritable waits.
+
+mod chain;
+mod housekeeping;
+mod pipeline;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::service::anchoring::AnchoringService;
+use crate::service::headers::HeaderService;
+use crate::service::readiness::Observations;
+use crate::storage::Store;
+use crate::telemetry::Metrics;
+use crate::types::Clock;
+
+pub use chain::ChainTask;
+pub use housekeeping::HousekeepingTask;
+pub use pipeline::PipelineTask;
+
+/// How often tasks look by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Periods {
+    /// Between two looks at the chain's tip.
+    pub chain: Duration,
+    /// Between two rounds of housekeeping.
+    pub housekeeping: Duration,
+    /// The longest sleep of the pipeline when nothing is due.
+    pub pipeline: Duration,
+}
+
+impl Default for Periods {
+    fn default() -> Self {
+        Self {
+            chain: Duration::from_secs(5),
+            housekeeping: Duration::from_secs(5),
+            pipeline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the tasks work with.
+#[derive(Clone)]
+pub struct WorkerParts {
+    /// The store.
+    pub store: Store,
+    /// Carries records to the chain.
+    pub anchoring: AnchoringService,
+    /// Follows the headers.
+    pub headers: HeaderService,
+    /// Where the tasks note what they saw.
+    pub observations: Observations,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How often tasks look by themselves.
+    pub periods: Periods,
+}
+
+/// Wakes tasks from anywhere; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Wakes {
+    /// There are records to carry.
+    pub pipeline: Arc<Notify>,
+    /// The chain may have grown.
+    pub chain: Arc<Notify>,
+}
+
+/// Runs all tasks.
+pub struct Driver {
+    parts: WorkerParts,
+    wakes: Wakes,
+}
+
+impl Driver {
+    /// Puts the tasks together.
+    pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
+        Self { parts, wakes }
+    }
+
+    /// Runs until `shutdown` turns true and the work in hand is done.
+    pub async fn run(self, shutdown: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        let pipeline = PipelineTask::new(self.parts.clone(), self.wakes.clone());
+        tasks.spawn(pipeline.run(shutdown.clone()));
+        let chain = ChainTask::new(self.parts.clone(), self.wakes.clone());
+        tasks.spawn(chain.run(shutdown.clone()));
+        let housekeeping = HousekeepingTask::new(self.parts);
+        tasks.spawn(housekeeping.run(shutdown));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                // A task that died would be missed by nobody: end the process, which starts anew.
+                tracing::error!(%error, "a background task died");
+                std::process::abort();
+            }
+        }
+    }
+}
+
+/// Waits for a wake-up, the period, or the end; true to go on.
+async fn next_round(wake: &Notify, period: Duration, shutdown: &mut watch::Receiver<bool>) -> bool {
+    if *shutdown.borrow() {
+        return false;
+    }
+    tokio::select! {
+        () = wake.notified() => true,
+        () = tokio::time::sleep(period) => true,
+        _ = shutdown.wait_for(|is_over| *is_over) => false,
+    }
+}
