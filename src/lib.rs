@@ -4,8 +4,12 @@
 //! The modules are floors of a house; imports point down only (docs/ARCHITECTURE.md has the table,
 //! `tests/architecture.rs` enforces it).
 
+pub mod app;
+pub mod auth;
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
+pub mod http;
 pub mod signer;
+pub mod telemetry;
 pub mod types;

@@ -1,0 +1,302 @@
+//! The counters, gauges and histograms of the product, under the names that dashboards use.
+//!
+//! A leaf: any floor may count. Guarantees that the text says exactly the names of the contract,
+//! in OpenMetrics or in the older Prometheus format. Labels take values from closed lists only,
+//! never from a request.
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+type Labels<const N: usize> = [(&'static str, String); N];
+type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+
+/// Upper bounds in seconds of the HTTP latency buckets.
+const LATENCY_SECONDS: [f64; 12] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+/// Upper bounds in seconds of the challenge age buckets; a challenge lives for 180 by default.
+const CHALLENGE_AGE_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0];
+
+/// The media type of [`Metrics::open_metrics`].
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// The media type of [`Metrics::prometheus`].
+pub const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Every metric of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Challenges handed out for passwordless login.
+    pub challenges_issued: Counter,
+    /// Tokens issued after a successful login.
+    pub jwt_success: Counter,
+    /// Records waiting for the network.
+    pub records_pending: Gauge,
+    svd: SvdFamilies,
+    utxo_count: Family<Labels<2>, Gauge>,
+    utxo_satoshis: Family<Labels<2>, Gauge>,
+    broadcasts: Family<Labels<1>, Counter>,
+    anchored: Family<Labels<1>, Counter>,
+    http_latency: HistogramFamily<3>,
+}
+
+/// The metrics of passwordless login under one server key and one build.
+#[derive(Debug, Clone)]
+pub struct SvdMetrics {
+    /// Logins begun.
+    pub begin: Counter,
+    /// Logins completed.
+    pub complete: Counter,
+    /// Completions with a wrong signature.
+    pub invalid: Counter,
+    /// Completions after the challenge's time.
+    pub expired: Counter,
+    /// Completions of a challenge used before.
+    pub replayed: Counter,
+    /// Signatures refused because a third party could have altered them.
+    pub malleable_reject: Counter,
+    /// Age of challenges when they come back, in seconds.
+    pub challenge_age_seconds: Histogram,
+}
+
+#[derive(Debug)]
+struct SvdFamilies {
+    counters: [Family<Labels<2>, Counter>; 6],
+    challenge_age: HistogramFamily<2>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Makes an empty set.
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let metrics = Self {
+            challenges_issued: Counter::default(),
+            jwt_success: Counter::default(),
+            records_pending: Gauge::default(),
+            svd: SvdFamilies::register(&mut registry),
+            utxo_count: Family::default(),
+            utxo_satoshis: Family::default(),
+            broadcasts: Family::default(),
+            anchored: Family::default(),
+            http_latency: Family::new_with_constructor(|| Histogram::new(LATENCY_SECONDS)),
+            registry,
+        };
+        metrics.register()
+    }
+
+    fn register(mut self) -> Self {
+        let registry = &mut self.registry;
+        let challenges = BareCounter(self.challenges_issued.clone());
+        registry.register("pp_challenges_issued", "Login challenges issued", challenges);
+        let successes = BareCounter(self.jwt_success.clone());
+        registry.register("pp_jwt_success", "Tokens issued after a login", successes);
+        let pending = self.records_pending.clone();
+        registry.register("records_pending", "Records waiting for the network", pending);
+        let count = self.utxo_count.clone();
+        registry.register("utxo_count", "Outputs in the pool", count);
+        let satoshis = self.utxo_satoshis.clone();
+        registry.register("utxo_satoshis", "Satoshis in the pool", satoshis);
+        let broadcasts = self.broadcasts.clone();
+        registry.register("broadcast", "Transactions sent to the network", broadcasts);
+        let anchored = self.anchored.clone();
+        registry.register("anchor_records", "Records anchored", anchored);
+        let latency = self.http_latency.clone();
+        let help = "Time from the request's head to the answer's head";
+        registry.register("http_request_duration_seconds", help, latency);
+        self
+    }
+
+    /// Returns the login metrics under the key id `kid` and the build `sha`, zero at first.
+    pub fn svd(&self, kid: &str, sha: &str) -> SvdMetrics {
+        let labels = [("kid", kid.to_owned()), ("sha", sha.to_owned())];
+        let [begin, complete, invalid, expired, replayed, malleable_reject] =
+            self.svd.counters.each_ref().map(|family| family.get_or_create(&labels).clone());
+        let challenge_age_seconds = self.svd.challenge_age.get_or_create(&labels).clone();
+        SvdMetrics {
+            begin,
+            complete,
+            invalid,
+            expired,
+            replayed,
+            malleable_reject,
+            challenge_age_seconds,
+        }
+    }
+
+    /// Says how many outputs of a key stand in a status and what they are worth.
+    pub fn set_pool(&self, key_identifier: &str, status: &'static str, count: i64, satoshis: i64) {
+        let labels = [("keyIdentifier", key_identifier.to_owned()), ("status", status.to_owned())];
+        self.utxo_count.get_or_create(&labels).set(count);
+        self.utxo_satoshis.get_or_create(&labels).set(satoshis);
+    }
+
+    /// Counts one transaction sent, by what came of it.
+    pub fn count_broadcast(&self, result: &'static str) {
+        self.broadcasts.get_or_create(&[("result", result.to_owned())]).inc();
+    }
+
+    /// Counts records anchored, by the way it was done.
+    pub fn count_anchored(&self, mode: &'static str, records: u64) {
+        self.anchored.get_or_create(&[("mode", mode.to_owned())]).inc_by(records);
+    }
+
+    /// Returns the latency histogram of a route, to be kept and observed without a look-up.
+    pub fn http_latency(&self, method: &str, route: &str, status_class: &'static str) -> Histogram {
+        self.http_latency
+            .get_or_create(&[
+                ("method", method.to_owned()),
+                ("route", route.to_owned()),
+                ("status", status_class.to_owned()),
+            ])
+            .clone()
+    }
+
+    /// Writes all metrics as OpenMetrics text.
+    pub fn open_metrics(&self) -> String {
+        let mut output = String::with_capacity(8 * 1024);
+        text::encode(&mut output, &self.registry).expect("writing to a string does not fail");
+        output
+    }
+
+    /// Writes all metrics in the Prometheus text format 0.0.4, where a counter is called in its
+    /// description as it is in its samples and the type `unknown` does not exist.
+    pub fn prometheus(&self) -> String {
+        let source = self.open_metrics();
+        let mut output = String::with_capacity(source.len() + 256);
+        let mut help = None;
+        for line in source.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                help = rest.split_once(' ');
+            } else if let Some((name, kind)) =
+                line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' '))
+            {
+                let (suffix, kind) = match kind {
+                    "counter" => ("_total", "counter"),
+                    "unknown" => ("", "counter"),
+                    other => ("", other),
+                };
+                let help = help.take().map_or("", |(_, help)| help);
+                let _ =
+                    write!(output, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}\n");
+            } else if line != "# EOF" {
+                output.push_str(line);
+                output.push('\n');
+            }
+        }
+        output
+    }
+}
+
+impl SvdFamilies {
+    fn register(registry: &mut Registry) -> Self {
+        let counters = [
+            ("svd_begin", "Passwordless logins begun"),
+            ("svd_complete", "Passwordless logins completed"),
+            ("svd_invalid", "Completions with a wrong signature"),
+            ("svd_expired", "Completions after the challenge's time"),
+            ("svd_replayed", "Completions of a challenge used before"),
+            ("svd_malleable_reject", "Signatures refused for not being canonical"),
+        ]
+        .map(|(name, help)| {
+            let family = Family::<Labels<2>, Counter>::default();
+            registry.register(name, help, family.clone());
+            family
+        });
+        let constructor: fn() -> Histogram = || Histogram::new(CHALLENGE_AGE_SECONDS);
+        let challenge_age = HistogramFamily::<2>::new_with_constructor(constructor);
+        let help = "Age of challenges when they come back";
+        registry.register("svd_challenge_age_seconds", help, challenge_age.clone());
+        Self { counters, challenge_age }
+    }
+}
+
+/// Observes a duration in seconds.
+pub fn observe(histogram: &Histogram, duration: Duration) {
+    histogram.observe(duration.as_secs_f64());
+}
+
+/// A counter whose name in the contract lacks the suffix `_total`, which the encoder would append
+/// to a counter; OpenMetrics calls such a one `unknown`.
+#[derive(Debug)]
+struct BareCounter(Counter);
+
+impl EncodeMetric for BareCounter {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
+        encoder.encode_gauge(&self.0.get())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled() -> Metrics {
+        let metrics = Metrics::new();
+        metrics.challenges_issued.inc_by(3);
+        metrics.svd("svd-00", "abc").begin.inc();
+        metrics.set_pool("funding", "available", 10, 50_000);
+        metrics.count_broadcast("accepted");
+        metrics.count_anchored("batch", 7);
+        observe(&metrics.http_latency("GET", "/health", "2xx"), Duration::from_millis(2));
+        metrics
+    }
+
+    #[test]
+    fn names_come_out_exactly_as_dashboards_expect_them() {
+        let text = filled().prometheus();
+        for line in [
+            "pp_challenges_issued 3",
+            "pp_jwt_success 0",
+            "svd_begin_total{kid=\"svd-00\",sha=\"abc\"} 1",
+            "svd_complete_total{kid=\"svd-00\",sha=\"abc\"} 0",
+            "svd_invalid_total{kid=\"svd-00\",sha=\"abc\"} 0",
+            "svd_expired_total{kid=\"svd-00\",sha=\"abc\"} 0",
+            "svd_replayed_total{kid=\"svd-00\",sha=\"abc\"} 0",
+            "svd_malleable_reject_total{kid=\"svd-00\",sha=\"abc\"} 0",
+            "svd_challenge_age_seconds_count{kid=\"svd-00\",sha=\"abc\"} 0",
+            "utxo_count{keyIdentifier=\"funding\",status=\"available\"} 10",
+            "utxo_satoshis{keyIdentifier=\"funding\",status=\"available\"} 50000",
+            "broadcast_total{result=\"accepted\"} 1",
+            "anchor_records_total{mode=\"batch\"} 7",
+            "records_pending 0",
+            "http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_old_format_describes_counters_under_the_name_of_their_samples() {
+        let text = filled().prometheus();
+        assert!(text.contains("# TYPE svd_begin_total counter\n"));
+        assert!(text.contains("# TYPE pp_challenges_issued counter\n"));
+        assert!(text.contains("# HELP broadcast_total Transactions sent to the network.\n"));
+        assert!(!text.contains("unknown") && !text.contains("# EOF"));
+    }
+
+    #[test]
+    fn open_metrics_ends_with_its_marker() {
+        let text = filled().open_metrics();
+        assert!(text.ends_with("# EOF\n"));
+        assert!(text.contains("# TYPE svd_begin counter\n"));
+        assert!(text.contains("# TYPE pp_challenges_issued unknown\n"));
+    }
+}
