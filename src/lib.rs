@@ -5,9 +5,12 @@
 //! `tests/architecture.rs` enforces it).
 
 pub mod anchor;
+pub mod app;
+pub mod auth;
 pub mod bitcoin;
 pub mod chain;
 pub mod crypto;
+pub mod http;
 pub mod outbound;
 pub mod patch;
 pub mod service;

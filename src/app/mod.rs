@@ -1,0 +1,3 @@
+//! The composition root: puts the parts of the product together and runs them.
+
+pub mod accept;

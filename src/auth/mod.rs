@@ -1,0 +1,11 @@
+//! Who asks, and what they may do: pure words, no storage and no HTTP.
+//!
+//! Guarantees that a permission is one of a closed list. The traits at the bottom are how the
+//! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
+
+mod principal;
+
+pub use principal::{
+    ApiKeys, Permission, Principal, Scope, ScopeParseError, Scopes, Subject, TokenRejection,
+    Tokens, permission,
+};

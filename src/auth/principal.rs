@@ -1,0 +1,230 @@
+//! Principals, scopes and the permissions that handlers name in their signatures.
+//!
+//! A scope is what a key may do; a [`Permission`] is the same as a type, so that a handler that
+//! asks for none does not compile. [`Scope::Admin`] covers every other scope.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::types::Timestamp;
+
+/// One thing that an API key may be allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Registers and transfers patches.
+    PatchesWrite,
+    /// Works a point of sale: claim intents and approvals.
+    Pos,
+    /// Unlocks and replaces protected content.
+    Unlock,
+    /// Reads metrics.
+    MetricsRead,
+    /// Maintains the pool of unspent outputs.
+    UtxoWrite,
+    /// Changes run-time settings.
+    SettingsWrite,
+    /// Makes and revokes API keys.
+    KeysWrite,
+    /// Everything.
+    Admin,
+}
+
+/// Text that names no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the name of a scope")]
+pub struct ScopeParseError;
+
+impl Scope {
+    /// Every scope, in the order of their documentation.
+    pub const ALL: [Self; 8] = [
+        Self::PatchesWrite,
+        Self::Pos,
+        Self::Unlock,
+        Self::MetricsRead,
+        Self::UtxoWrite,
+        Self::SettingsWrite,
+        Self::KeysWrite,
+        Self::Admin,
+    ];
+
+    /// Returns the scope's name as operators write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PatchesWrite => "patches:write",
+            Self::Pos => "pos",
+            Self::Unlock => "unlock",
+            Self::MetricsRead => "metrics:read",
+            Self::UtxoWrite => "utxo:write",
+            Self::SettingsWrite => "settings:write",
+            Self::KeysWrite => "keys:write",
+            Self::Admin => "admin",
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        match self {
+            Self::PatchesWrite => 1,
+            Self::Pos => 1 << 1,
+            Self::Unlock => 1 << 2,
+            Self::MetricsRead => 1 << 3,
+            Self::UtxoWrite => 1 << 4,
+            Self::SettingsWrite => 1 << 5,
+            Self::KeysWrite => 1 << 6,
+            Self::Admin => 1 << 7,
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ScopeParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(ScopeParseError)
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scopes(u16);
+
+impl Scopes {
+    /// Returns the set that allows everything.
+    pub const fn all() -> Self {
+        Self(Scope::Admin.bit())
+    }
+
+    /// Tells whether the set allows what needs `scope`.
+    pub const fn allows(self, scope: Scope) -> bool {
+        self.0 & (scope.bit() | Scope::Admin.bit()) != 0
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Scope>>(scopes: I) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+}
+
+/// The holder of an API key, as far as this product knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// Identifies the key, never the key itself: safe in logs, audit lines and limiter keys.
+    pub id: String,
+    /// What the key may do.
+    pub scopes: Scopes,
+}
+
+/// The person a Bearer token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject(pub String);
+
+/// Why a Bearer token was not accepted: for logs, the client gets one answer for every cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRejection {
+    /// The text is not a token at all.
+    #[error("the token is malformed")]
+    Malformed,
+    /// No key of ours signed it.
+    #[error("the token's signature is not ours")]
+    WrongSignature,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// A claim is missing or says something else than it must.
+    #[error("the token's claims are not acceptable")]
+    WrongClaims,
+    /// It was taken back.
+    #[error("the token was revoked")]
+    Revoked,
+}
+
+/// Something a handler may demand, named by a type.
+pub trait Permission: Send + Sync + 'static {
+    /// The scope that grants it.
+    const SCOPE: Scope;
+}
+
+/// The permissions, one type per scope.
+pub mod permission {
+    use crate::auth::principal::{Permission, Scope};
+
+    macro_rules! permissions {
+        ($($(#[$doc:meta])* $name:ident => $scope:ident),* $(,)?) => {
+            $(
+                $(#[$doc])*
+                #[derive(Debug, Clone, Copy)]
+                pub enum $name {}
+
+                impl Permission for $name {
+                    const SCOPE: Scope = Scope::$scope;
+                }
+            )*
+        };
+    }
+
+    permissions! {
+        /// Permits registering and transferring patches.
+        PatchesWrite => PatchesWrite,
+        /// Permits working a point of sale.
+        Pos => Pos,
+        /// Permits unlocking and replacing protected content.
+        Unlock => Unlock,
+        /// Permits reading metrics.
+        MetricsRead => MetricsRead,
+        /// Permits maintaining the pool of unspent outputs.
+        UtxoWrite => UtxoWrite,
+        /// Permits changing run-time settings.
+        SettingsWrite => SettingsWrite,
+        /// Permits making and revoking API keys.
+        KeysWrite => KeysWrite,
+        /// Permits everything.
+        Admin => Admin,
+    }
+}
+
+/// Whoever keeps the API keys.
+pub trait ApiKeys: Send + Sync {
+    /// Returns whose key `presented` is; takes the same time wherever a wrong key differs.
+    fn authenticate(&self, presented: &str) -> Option<Principal>;
+}
+
+/// Whoever judges Bearer tokens.
+pub trait Tokens: Send + Sync {
+    /// Returns whom `token` speaks for at the time `now`.
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_allows_what_it_holds_and_nothing_else() {
+        let scopes: Scopes = [Scope::Pos, Scope::Unlock].into_iter().collect();
+        let allowed: Vec<_> =
+            Scope::ALL.into_iter().filter(|scope| scopes.allows(*scope)).collect();
+        assert_eq!(allowed, [Scope::Pos, Scope::Unlock]);
+    }
+
+    #[test]
+    fn admin_covers_every_scope() {
+        assert!(Scope::ALL.into_iter().all(|scope| Scopes::all().allows(scope)));
+    }
+
+    #[test]
+    fn a_scope_is_read_back_from_its_name() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.as_str().parse(), Ok(scope));
+        }
+        assert_eq!("ADMIN".parse::<Scope>(), Err(ScopeParseError));
+    }
+}

@@ -1,0 +1,139 @@
+//! Who asks: extractors that stand first in a handler, before a byte of the body is read.
+//!
+//! A handler names a permission ([`Authorized`]), a person ([`BearerToken`]), both, or says openly
+//! that it needs neither ([`Public`]).
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+
+use crate::auth::{ApiKeys, Permission, Principal, Scopes, Subject};
+use crate::crypto::{constant_time_eq, sha256};
+use crate::http::HttpState;
+use crate::http::edge::X_API_KEY;
+use crate::http::problem::{Problem, ProblemCode};
+
+/// Lets in whoever presents an API key that grants `P`.
+#[derive(Debug, Clone)]
+pub struct Authorized<P> {
+    /// Whose key it is.
+    pub principal: Principal,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let principal = authenticate(&parts.headers, state.api_keys.as_ref())?;
+        if !principal.scopes.allows(P::SCOPE) {
+            tracing::info!(principal = principal.id, scope = %P::SCOPE, "a key lacks a scope");
+            let detail = format!("The API key lacks the scope {}.", P::SCOPE);
+            return Err(Problem::new(ProblemCode::Forbidden).detail(detail));
+        }
+        Ok(Self { principal, permission: PhantomData })
+    }
+}
+
+/// Finds out whose key a request presents.
+pub(super) fn authenticate(headers: &HeaderMap, keys: &dyn ApiKeys) -> Result<Principal, Problem> {
+    let mut presented = headers.get_all(X_API_KEY).iter();
+    let Some(key) = presented.next() else {
+        return Err(Problem::new(ProblemCode::Unauthenticated)
+            .detail("The route needs an API key in the header x-api-key."));
+    };
+    let key = key.to_str().ok().filter(|_| presented.next().is_none());
+    key.and_then(|key| keys.authenticate(key))
+        .ok_or_else(|| Problem::new(ProblemCode::InvalidApiKey))
+}
+
+/// Lets in whoever presents a valid Bearer token (RFC 6750).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BearerToken {
+    /// Whom the token speaks for.
+    pub subject: Subject,
+}
+
+impl FromRequestParts<HttpState> for BearerToken {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let mut presented = parts.headers.get_all(AUTHORIZATION).iter();
+        let Some(value) = presented.next() else {
+            return Err(Problem::new(ProblemCode::Unauthenticated)
+                .detail("The route needs a token as Authorization: Bearer."));
+        };
+        let invalid = || Problem::new(ProblemCode::TokenInvalid);
+        let value = value.to_str().ok().filter(|_| presented.next().is_none());
+        let token = value.and_then(bearer_token).ok_or_else(invalid)?;
+        let subject = state.tokens.verify(token, state.clock.now()).map_err(|reason| {
+            tracing::info!(%reason, "a token was refused");
+            invalid()
+        })?;
+        Ok(Self { subject })
+    }
+}
+
+/// Returns what follows the scheme, whose case does not matter.
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim_start_matches(' ');
+    let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    (scheme.eq_ignore_ascii_case("bearer") && is_token).then_some(token)
+}
+
+/// Says that a handler is open to everyone.
+#[derive(Debug, Clone, Copy)]
+pub struct Public;
+
+impl<S: Sync> FromRequestParts<S> for Public {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self)
+    }
+}
+
+/// The one API key of the environment, allowed everything; only its hash is kept.
+pub struct ConfiguredApiKey([u8; 32]);
+
+impl ConfiguredApiKey {
+    /// Takes the key's text.
+    pub fn new(key: &str) -> Self {
+        Self(sha256(key.as_bytes()))
+    }
+}
+
+impl ApiKeys for ConfiguredApiKey {
+    fn authenticate(&self, presented: &str) -> Option<Principal> {
+        let is_ours = constant_time_eq(&sha256(presented.as_bytes()), &self.0);
+        is_ours.then(|| Principal { id: "configured".to_owned(), scopes: Scopes::all() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_read_in_any_case() {
+        assert_eq!(bearer_token("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer_token("bEARER  a.b.c"), Some("a.b.c"));
+        for bad in ["Bearer", "Bearer ", "Basic a.b.c", "a.b.c", "Bearer a b", "Bearer\ta"] {
+            assert_eq!(bearer_token(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_the_configured_key_opens() {
+        let keys = ConfiguredApiKey::new("correct horse");
+        assert!(keys.authenticate("correct horse").is_some());
+        for wrong in ["", "correct hors", "correct horse ", "Correct horse"] {
+            assert!(keys.authenticate(wrong).is_none());
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! What happens to every request on its way in and to every answer on its way out.
+//!
+//! One layer around each route instead of a stack: request id, checks of the message, CORS, body
+//! limits, time-out, panics, problem documents, security headers, metrics, access log. Guarantees
+//! that every answer carries `x-request-id`, and that an answer of 400 or more that no handler
+//! wrote itself is a problem document without a word of the request in it. A fast handler costs
+//! no timer, no task and no lock shared between routes.
+
+mod body;
+mod cors;
+mod finish;
+mod guard;
+mod request_id;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{Route, future::RouteFuture};
+use tokio::time::{Instant, Sleep, sleep};
+use tower::{Layer, Service};
+use tracing::{Span, debug_span, info_span};
+
+use crate::http::problem::{Problem, ProblemCode};
+use crate::telemetry::Metrics;
+use crate::types::Clock;
+
+pub use body::{BodyRefusal, BodyTimeouts, read_body};
+pub use cors::CorsOrigins;
+pub use guard::{AmbiguousFraming, ClientAddress};
+pub use request_id::{RequestId, X_REQUEST_ID};
+
+pub(super) use finish::X_API_KEY;
+use finish::{Exchange, RouteMetrics};
+
+/// Where small bodies are enough for everyone.
+const SVD_PREFIX: &str = "/api/svd/";
+
+/// The limits of one request.
+#[derive(Debug, Clone)]
+pub struct EdgeLimits {
+    /// Longest body in bytes.
+    pub body: usize,
+    /// Longest body under /api/svd/ in bytes.
+    pub svd_body: usize,
+    /// How long a body may take to arrive.
+    pub body_timeouts: BodyTimeouts,
+    /// How long the answer's head may take, the body included.
+    pub request_timeout: Duration,
+    /// Which web pages of other origins may call.
+    pub cors: CorsOrigins,
+}
+
+impl Default for EdgeLimits {
+    fn default() -> Self {
+        let (stall, total) = (Duration::from_secs(10), Duration::from_secs(25));
+        Self {
+            body: 1024 * 1024,
+            svd_body: 32 * 1024,
+            body_timeouts: BodyTimeouts { stall, total },
+            request_timeout: Duration::from_secs(30),
+            cors: CorsOrigins::SameOrigin,
+        }
+    }
+}
+
+/// Puts the edge around every route of a router.
+#[derive(Clone)]
+pub struct EdgeLayer(Arc<Shared>);
+
+struct Shared {
+    limits: EdgeLimits,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+}
+
+impl EdgeLayer {
+    /// Makes the layer.
+    pub fn new(limits: EdgeLimits, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Shared { limits, metrics, clock }))
+    }
+}
+
+impl Layer<Route> for EdgeLayer {
+    type Service = EdgeService;
+
+    fn layer(&self, inner: Route) -> EdgeService {
+        EdgeService { inner, shared: Arc::clone(&self.0), route: Arc::default() }
+    }
+}
+
+/// One route with the edge around it.
+#[derive(Clone)]
+pub struct EdgeService {
+    inner: Route,
+    shared: Arc<Shared>,
+    /// Found at the first request and kept: later ones need no look-up.
+    route: Arc<OnceLock<RouteMetrics>>,
+}
+
+impl Service<Request> for EdgeService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = EdgeFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request) -> EdgeFuture {
+        let shared = &self.shared;
+        let id = RequestId::from_headers(request.headers(), shared.clock.now());
+        let exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
+        let route = Arc::clone(&self.route);
+        let _ = route.get_or_init(|| {
+            let matched = request.extensions().get::<MatchedPath>();
+            RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
+        });
+        let span = request_span(&request, &id);
+        request.extensions_mut().insert(id);
+        let work = match self.admit(request) {
+            Ok(request) => Work::Run(self.inner.call(request)),
+            Err(response) => Work::Done(Some(response)),
+        };
+        let timeout = shared.limits.request_timeout;
+        EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, span }
+    }
+}
+
+impl EdgeService {
+    /// Lets a request through to its handler, or answers for it.
+    #[expect(clippy::result_large_err, reason = "both sides are moved once, into the future")]
+    fn admit(&self, request: Request) -> Result<Request, Response> {
+        let limits = &self.shared.limits;
+        if let Some(problem) = guard::refusal(&request) {
+            return Err(problem.into_response());
+        }
+        if cors::is_preflight(request.method(), request.headers()) {
+            return Err(limits.cors.grant(request.headers()).preflight());
+        }
+        let small = request.uri().path().starts_with(SVD_PREFIX);
+        let limit = if small { limits.svd_body } else { limits.body };
+        body::guard(request, limit, limits.body_timeouts)
+            .map_err(|refusal| Problem::from(refusal).into_response())
+    }
+}
+
+/// Names the request in log lines written while it is worked on; reads are so many that theirs
+/// is made only where debugging is on.
+fn request_span(request: &Request, id: &RequestId) -> Span {
+    if request.method().is_safe() {
+        debug_span!("request", request_id = id.as_str())
+    } else {
+        info_span!("request", request_id = id.as_str())
+    }
+}
+
+/// The answer in the making.
+pub struct EdgeFuture {
+    work: Work,
+    timeout: Duration,
+    /// Runs only for handlers that do not answer at once.
+    timer: Option<Pin<Box<Sleep>>>,
+    exchange: Option<Exchange>,
+    route: Arc<OnceLock<RouteMetrics>>,
+    span: Span,
+}
+
+enum Work {
+    Run(RouteFuture<Infallible>),
+    Done(Option<Response>),
+}
+
+impl EdgeFuture {
+    fn poll_work(&mut self, context: &mut Context<'_>) -> Poll<Response> {
+        let future = match &mut self.work {
+            Work::Done(response) => {
+                return Poll::Ready(response.take().expect("a future is not polled again"));
+            }
+            Work::Run(future) => future,
+        };
+        let span = &self.span;
+        // A handler that panicked is dropped with all it held; what it shares with others is
+        // behind locks that say so.
+        match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| Pin::new(future).poll(context)))) {
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
+            Ok(Poll::Ready(Err(never))) => match never {},
+            Ok(Poll::Pending) => self.poll_timer(context),
+            Err(panic) => {
+                if let Some(exchange) = &self.exchange {
+                    exchange.log_panic(&*panic);
+                }
+                Poll::Ready(Problem::new(ProblemCode::Internal).into_response())
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<Response> {
+        let timeout = self.timeout;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(timeout)));
+        timer.as_mut().poll(context).map(|()| {
+            let problem = Problem::new(ProblemCode::Overloaded);
+            problem.detail("The work did not finish in time; it may still do so.").into_response()
+        })
+    }
+}
+
+impl Future for EdgeFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let response = std::task::ready!(this.poll_work(context));
+        this.work = Work::Done(None);
+        let exchange = this.exchange.take().expect("a future is not polled again");
+        let route = this.route.get().expect("the route is known before the work begins");
+        Poll::Ready(Ok(exchange.finish(response, route, Instant::now())))
+    }
+}

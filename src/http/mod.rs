@@ -1,0 +1,109 @@
+//! The HTTP edge: every route on one page.
+//!
+//! A route is a handler in the file of its resource and a line in [`product`]. What holds for all
+//! of them (request ids, limits, problem documents, security headers, metrics, CORS) is in
+//! [`edge`]; who may call is in a handler's signature ([`credentials`]). Handlers extract, convert,
+//! call one service and convert back.
+
+pub mod assets;
+pub mod credentials;
+mod docs;
+pub mod edge;
+pub mod extract;
+pub mod headers;
+pub mod health;
+pub mod json;
+mod metrics;
+mod openapi;
+pub mod problem;
+mod yaml;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::{ApiKeys, Tokens};
+use crate::http::edge::{EdgeLayer, EdgeLimits};
+use crate::http::health::Readiness;
+use crate::http::problem::{Problem, ProblemCode};
+use crate::telemetry::Metrics;
+use crate::types::Clock;
+
+/// What handlers are given, shared by all of them.
+#[derive(Clone)]
+pub struct HttpState(Arc<HttpParts>);
+
+/// The parts of [`HttpState`].
+pub struct HttpParts {
+    /// Judges API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Judges Bearer tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Tells the time, once for each request.
+    pub clock: Arc<dyn Clock>,
+    /// Tells whether the process can do its work.
+    pub readiness: Arc<dyn Readiness>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What operators chose.
+    pub options: HttpOptions,
+}
+
+/// What operators chose about the edge.
+#[derive(Debug, Clone, Default)]
+pub struct HttpOptions {
+    /// The limits of one request.
+    pub limits: EdgeLimits,
+    /// Whether `/metrics` asks for an API key; `/internal/metrics` always does.
+    pub metrics_require_api_key: bool,
+    /// The commit that was deployed, if it was said.
+    pub deploy_sha: Option<String>,
+}
+
+impl HttpState {
+    /// Shares the parts.
+    pub fn new(parts: HttpParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for HttpState {
+    type Target = HttpParts;
+
+    fn deref(&self) -> &HttpParts {
+        &self.0
+    }
+}
+
+/// The routes of the product: one line for each file of handlers.
+pub fn product() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new().merge(health::routes()).merge(metrics::routes())
+}
+
+/// Puts documentation and the edge around the routes.
+pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
+    let edge = EdgeLayer::new(
+        state.options.limits.clone(),
+        Arc::clone(&state.metrics),
+        Arc::clone(&state.clock),
+    );
+    let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
+    let (routes, document) = documented.split_for_parts();
+    routes
+        .merge(docs::routes(&document))
+        .merge(problem::routes())
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(edge)
+        .with_state(state)
+}
+
+async fn no_route() -> Problem {
+    Problem::new(ProblemCode::NotFound).detail("There is no such route.")
+}
+
+async fn no_method() -> Problem {
+    Problem::new(ProblemCode::MethodNotAllowed)
+}

@@ -1,0 +1,34 @@
+//! The description of the API that the routes are added to.
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
+
+use crate::http::problem::{FieldError, ProblemBody};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "PatchProof",
+        description = "Registers physical products, keeps their chain of custody and anchors every \
+                       record on the BSV blockchain.\n\nErrors are problem documents (RFC 9457); \
+                       the list is at [/docs/errors](/docs/errors)."
+    ),
+    components(schemas(ProblemBody, FieldError)),
+    tags(
+        (name = "health", description = "Whether the process can do its work."),
+        (name = "operation", description = "For those who run the appliance.")
+    )
+)]
+struct Description;
+
+/// Returns the description without routes.
+pub(super) fn document() -> OpenApi {
+    let mut document = Description::openapi();
+    let components = document.components.get_or_insert_default();
+    let api_key = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key")));
+    components.add_security_scheme("apiKey", api_key);
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme("bearer", bearer);
+    document
+}
