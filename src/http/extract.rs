@@ -5,7 +5,7 @@
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
@@ -91,24 +91,34 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(path_problem(rejection)),
+            Err(rejection) => {
+                let names = RawPathParams::from_request_parts(parts, state).await.ok();
+                let name = names.as_ref().and_then(|names| names.iter().next());
+                Err(path_problem(rejection, name.map_or("path", |(name, _)| name)))
+            }
         }
     }
 }
 
-fn path_problem(rejection: PathRejection) -> Problem {
+/// Names the parameter; where the rejection does not, there is only the `first`.
+fn path_problem(rejection: PathRejection, first: &str) -> Problem {
     let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
         // The route and its handler disagree about the parameters: our fault.
         return Problem::new(ProblemCode::Internal);
     };
+    let first = first.to_owned();
     let (field, message) = match failed.into_kind() {
         ErrorKind::InvalidUtf8InPathParam { key } => (key, "must be UTF-8".to_owned()),
+        ErrorKind::ParseError { expected_type, .. } => (first, json::must_be(expected_type)),
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-            (key, format!("must be {expected_type}"))
+            (key, json::must_be(expected_type))
         }
         ErrorKind::DeserializeError { key, message, .. } => (key, json::describe(&message).message),
-        ErrorKind::Message(message) => ("path".to_owned(), json::describe(&message).message),
-        _ => ("path".to_owned(), "is not acceptable".to_owned()),
+        ErrorKind::Message(message) => (first, json::describe(&message).message),
+        // The enum may grow; whatever it says, the parameter is what is wrong.
+        ErrorKind::WrongNumberOfParameters { .. } | ErrorKind::UnsupportedType { .. } | _ => {
+            (first, "is not acceptable".to_owned())
+        }
     };
     Problem::invalid_field(field, message)
 }

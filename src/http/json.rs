@@ -146,7 +146,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 ///
 /// The messages are those of serde's derive and data model; `expected …` is the reader's own
 /// wording and comes last, what was found comes before it.
-pub fn describe(message: &str) -> FieldError {
+pub(super) fn describe(message: &str) -> FieldError {
     let message = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
     let named = |rest: &str| rest.split('`').next().map(safe_segment).unwrap_or_default();
     let error = |field: String, message: &str| FieldError { field, message: message.to_owned() };
@@ -165,8 +165,7 @@ pub fn describe(message: &str) -> FieldError {
         let Some(expected) = expected else {
             return error(String::new(), "is not acceptable");
         };
-        let text = format!("must be {}", in_words_of_json(expected).replace('`', ""));
-        return error(String::new(), &text);
+        return error(String::new(), &must_be(expected));
     }
     // The rest are sentences of our own types, which never repeat what they were given.
     error(String::new(), message)
@@ -185,16 +184,17 @@ fn join(path: &[String]) -> String {
 }
 
 /// Says in the words of JSON what a Rust type asks for.
-fn in_words_of_json(expected: &str) -> &str {
-    match expected {
+pub(super) fn must_be(expected: &str) -> String {
+    let expected = match expected {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number within its range",
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "an integer within its range",
         "f32" | "f64" => "a number",
-        "a sequence" | "an array" => "an array",
+        "a sequence" => "an array",
         "a map" => "an object",
         other if other.starts_with("struct ") => "an object",
         other => other,
-    }
+    };
+    format!("must be {}", expected.replace('`', ""))
 }
 
 /// Keeps a name that can be a field's or an index, drops anything else.
