@@ -16,3 +16,33 @@ pub mod registration;
 pub mod transfer;
 pub mod unlock;
 pub mod verification;
+
+use crate::service::funding::FundingService;
+use crate::service::listing::ListingService;
+use crate::service::pending::PendingService;
+use crate::service::readiness::ReadinessService;
+use crate::service::registration::RegistrationService;
+use crate::service::transfer::TransferService;
+use crate::service::unlock::UnlockService;
+use crate::service::verification::VerificationService;
+
+/// Every service that the HTTP edge calls; clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Services {
+    /// Registers products.
+    pub registration: RegistrationService,
+    /// Hands products on.
+    pub transfer: TransferService,
+    /// Verifies products.
+    pub verification: VerificationService,
+    /// Opens content.
+    pub unlock: UnlockService,
+    /// Tells how far records have come.
+    pub pending: PendingService,
+    /// Lists products.
+    pub listing: ListingService,
+    /// Takes money in and tells what there is.
+    pub funding: FundingService,
+    /// Tells whether the process can do its work.
+    pub readiness: ReadinessService,
+}
