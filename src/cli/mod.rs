@@ -31,7 +31,10 @@ pub fn run() -> std::process::ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => args.run().await,
-            Command::Serve(args) => args.run(crate::config::Config::from_environment(crate::crypto::random_bytes)?).await,
+            Command::Serve(args) => {
+                args.run(crate::config::Config::from_environment(crate::crypto::random_bytes)?)
+                    .await
+            }
         }
     });
     match result {
