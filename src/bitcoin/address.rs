@@ -8,6 +8,9 @@ use crate::bitcoin::Script;
 use crate::crypto::PublicKey;
 use crate::types::Network;
 
+/// 25 bytes in base58 have at most 35 digits.
+const LONGEST_TEXT: usize = 35;
+
 /// Text that is not an address of the wanted network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
@@ -50,6 +53,10 @@ impl Address {
 
     /// Reads an address of `wanted`.
     pub fn parse(text: &str, wanted: Network) -> Result<Self, AddressError> {
+        // Decoding takes time in the square of the length; a hostile text must not buy any.
+        if text.len() > LONGEST_TEXT {
+            return Err(AddressError::NotPublicKeyHash);
+        }
         let decoded =
             bs58::decode(text).with_check(None).into_vec().map_err(|_| AddressError::Checksum)?;
         let (version, hash) = decoded.split_first().ok_or(AddressError::NotPublicKeyHash)?;
@@ -112,6 +119,12 @@ mod tests {
                 assert!(Address::parse(&changed, Network::Test).is_err(), "{changed}");
             }
         }
+    }
+
+    #[test]
+    fn long_texts_are_refused_unread() {
+        let long = "2".repeat(1 << 20);
+        assert_eq!(Address::parse(&long, Network::Main), Err(AddressError::NotPublicKeyHash));
     }
 
     #[test]

@@ -5,22 +5,34 @@
 
 mod address;
 mod beef;
+mod beef_assembly;
+#[cfg(test)]
+mod beef_fixture;
+mod beef_verification;
 mod block;
 mod codec;
 mod header;
 mod interpreter;
 mod merkle_path;
+mod merkle_path_json;
+mod merkle_tree;
 mod script;
+mod script_error;
+mod script_step;
 mod sighash;
 mod transaction;
+mod tsc_proof;
 
 pub use address::{Address, AddressError};
 pub use beef::{Beef, BeefError, BeefTransaction};
-pub use block::{MerkleError, merkle_path_of, merkle_root};
+pub use block::{MerkleError, combined_merkle_path, merkle_path_of, merkle_root};
 pub use codec::{CodecError, Reader, write_varint};
 pub use header::{BlockHeader, HeaderError, Work};
-pub use interpreter::{ScriptError, verify_input, verify_transaction};
-pub use merkle_path::{MerklePath, MerklePathError, TscProof};
+pub use interpreter::{verify_input, verify_transaction};
+pub use merkle_path::MerklePath;
+pub use merkle_tree::{MerklePathError, Place, check_leaf_size};
 pub use script::{MAX_PUSH, Script};
+pub use script_error::ScriptError;
 pub use sighash::{SIGHASH_ALL_FORKID, SighashCache};
 pub use transaction::{P2PKH_INPUT_SIZE, P2PKH_OUTPUT_SIZE, Transaction, TxIn, TxOut};
+pub use tsc_proof::TscProof;
