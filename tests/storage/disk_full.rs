@@ -6,7 +6,7 @@ use std::process::Command;
 use patchproof::storage::{Store, StoreError, StoreHealth, StoreOptions};
 use tempfile::TempDir;
 
-use crate::{content, has};
+use crate::{assert_indexes_hold, content, has};
 
 /// A file system in memory of a certain size, gone when dropped.
 struct SmallDisk {
@@ -81,4 +81,5 @@ async fn a_store_on_a_full_disk_reads_on_and_recovers_with_all_that_was_answered
     disk.remount("size=64m");
     write(&store, "last".into()).await.unwrap();
     assert_eq!(store.health(), StoreHealth::Writable);
+    assert_indexes_hold(&store);
 }

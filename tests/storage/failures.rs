@@ -8,7 +8,7 @@ use patchproof::storage::{FailureSwitch, Store, StoreError, StoreHealth, StoreOp
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 
-use crate::{HeldWriter, content, has, put, queue, write};
+use crate::{HeldWriter, assert_indexes_hold, content, has, put, queue, write};
 
 /// A store in memory, small of cache so that reading needs the medium.
 fn failing_store() -> (Store, FailureSwitch) {
@@ -35,6 +35,7 @@ async fn a_full_disk_refuses_writes_and_goes_on_reading() {
         write(&store, "accepted").await.unwrap();
         assert_eq!(store.health(), StoreHealth::Writable);
     }
+    assert_indexes_hold(&store);
 }
 
 #[tokio::test]

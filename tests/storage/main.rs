@@ -6,14 +6,18 @@
 mod disk_full;
 mod failures;
 mod grouping;
+mod model;
 mod opening;
+mod power_cut;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::task::Poll;
 
-use patchproof::storage::{Store, StoreError, StoredContent, WriteTx, contents};
+use patchproof::storage::{
+    CheckReport, Store, StoreError, StoredContent, WriteTx, check, contents,
+};
 use patchproof::types::Timestamp;
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -88,4 +92,16 @@ async fn write(store: &Store, uid: &str) -> Result<(), StoreError> {
 #[track_caller]
 fn has(store: &Store, uid: &str) -> bool {
     store.read(|tx| contents::content(tx, uid)).unwrap().is_some()
+}
+
+/// Checks what must hold of rows that need not make sense together.
+#[track_caller]
+fn assert_indexes_hold(store: &Store) {
+    let report: CheckReport = store.read(check).unwrap();
+    let wrong: Vec<_> = report
+        .violations
+        .into_iter()
+        .filter(|it| ["index", "row", "I9", "I15"].contains(&it.invariant))
+        .collect();
+    assert_eq!(wrong, []);
 }

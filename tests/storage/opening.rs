@@ -2,11 +2,13 @@
 
 use patchproof::bitcoin::Address;
 use patchproof::patch::tag::UidTag;
-use patchproof::storage::{IdentityClaim, Patch, Store, StoreError, StoreOptions, patches};
+use patchproof::storage::{
+    IdentityClaim, Patch, Store, StoreError, StoreOptions, StoreReader, check, contents, patches,
+};
 use patchproof::types::{Network, RecordId};
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use crate::{NOW, has, write};
+use crate::{NOW, assert_indexes_hold, has, write};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
@@ -34,6 +36,7 @@ async fn a_store_that_was_never_closed_opens_again_with_all_that_was_answered() 
         for number in round * 10..(round + 1) * 10 {
             write(&store, &format!("uid-{number}")).await.unwrap();
         }
+        assert_indexes_hold(&store);
         // As in a crash: neither the thread nor the database gets to say good-bye.
         std::mem::forget(store);
     }
@@ -67,6 +70,31 @@ async fn one_file_has_one_writer() {
 }
 
 #[tokio::test]
+async fn a_reader_beside_the_writer_follows_its_commits() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    let store = Store::open(options.clone()).unwrap();
+    let reader = StoreReader::open(&options).unwrap();
+    let sees = |uid: &str| reader.read(|tx| contents::content(tx, uid)).unwrap().is_some();
+    for uid in ["one", "two"] {
+        assert!(!sees(uid));
+        write(&store, uid).await.unwrap();
+        assert!(sees(uid));
+    }
+    assert_eq!(reader.read(check).unwrap().rows["contents-1"], 2);
+    drop(store);
+    assert!(sees("two"));
+}
+
+#[test]
+fn a_reader_does_not_make_a_store_that_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    assert!(StoreReader::open(&options).is_err());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
     let options = StoreOptions::in_directory(directory.path());
@@ -80,6 +108,8 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     drop(database);
     let refused = Store::open(options).err();
     assert!(matches!(refused, Some(StoreError::TooNew { found: 99, known: 1 })), "{refused:?}");
+    let refused = StoreReader::open(&StoreOptions::in_directory(directory.path())).err();
+    assert!(matches!(refused, Some(StoreError::TooNew { .. })), "{refused:?}");
     let database = Database::create(&file).unwrap();
     let meta = database.begin_read().unwrap().open_table(META).unwrap();
     let stored = redb::ReadableTable::get(&meta, "schema").unwrap().unwrap();
