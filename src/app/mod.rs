@@ -4,6 +4,7 @@
 //! network, the signer and the clock, never of the store.
 
 pub mod accept;
+pub mod configured;
 mod readiness;
 
 use std::sync::{Arc, Mutex};
