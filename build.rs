@@ -50,9 +50,9 @@ fn install() -> Result<(), String> {
         .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
         .current_dir("static")
         .output()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => NPM_MISSING.to_owned(),
-            _ => format!("npm cannot be started: {error}"),
+        .map_err(|error| {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            if is_missing { NPM_MISSING.into() } else { format!("npm cannot be started: {error}") }
         })?;
     if output.status.success() {
         return Ok(());

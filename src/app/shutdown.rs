@@ -21,7 +21,7 @@ async fn wait(mut terminate: Signal, mut interrupt: Signal, sender: watch::Sende
         }
     };
     next().await;
-    tracing::info!("stopping");
+    tracing::info!("stopping: requests and work in hand are finished first");
     sender.send_replace(true);
     next().await;
     // Whoever asks twice does not want to wait for requests in flight; 130 is what shells report

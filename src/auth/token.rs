@@ -45,8 +45,8 @@ pub enum TokenError {
         /// Its length.
         length: usize,
     },
-    /// The subject or the identifier is empty.
-    #[error("a token needs a subject and an identifier")]
+    /// The subject is empty.
+    #[error("a token needs a subject")]
     Nameless,
     /// The life is zero or too long.
     #[error("a token lives for 1 to {} seconds", MAX_TTL.as_secs())]
@@ -119,11 +119,11 @@ impl TokenKeys {
     pub fn issue(
         &self,
         subject: &str,
-        jti: &str,
-        ttl: Duration,
         now: Timestamp,
+        ttl: Duration,
+        jti: &[u8; 16],
     ) -> Result<String, TokenError> {
-        if subject.is_empty() || jti.is_empty() {
+        if subject.is_empty() {
             return Err(TokenError::Nameless);
         }
         let life = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
@@ -138,7 +138,7 @@ impl TokenKeys {
             iat,
             nbf: iat.saturating_sub(NOT_BEFORE_SKEW_SECS),
             exp: iat.saturating_add(life),
-            jti: jti.to_owned(),
+            jti: hex::encode(jti),
         };
         let (key_id, _) = self.verifying.first().ok_or(TokenError::Signing)?;
         jsonwebtoken::encode(&header(key_id), &claims, &self.signing)

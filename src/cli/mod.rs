@@ -3,13 +3,17 @@
 //! Data goes to standard output, talk to standard error. A command asks for no more configuration
 //! than it uses.
 
+mod check;
 mod completions;
 mod config;
+mod demo;
 mod man;
 mod openapi;
 mod output;
+mod serve;
 mod signer;
 mod simnet;
+mod store;
 mod token;
 mod utxo;
 
@@ -21,13 +25,18 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::app::{logging, shutdown};
 use crate::cli::output::Output;
-use crate::config::{ConfigProblems, Environment};
+use crate::config::{Config, ConfigProblems, Environment, LogFormat, LogLevel, LoggingSettings};
+use crate::crypto::random_bytes;
 use crate::types::{Clock, SystemClock};
 
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
 const EXIT_USAGE: u8 = 2;
+/// The demo tells its own story; the log is for what goes wrong.
+const DEMO_LOG: LoggingSettings =
+    LoggingSettings { level: LogLevel::Warn, format: LogFormat::Text };
 
 /// Register physical products, keep their chain of custody, anchor every record on the BSV
 /// blockchain
@@ -49,11 +58,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
     Config(config::ConfigCommand),
     Token(token::TokenCommand),
     Signer(signer::SignerCommand),
     Simnet(simnet::SimnetCommand),
     Utxo(utxo::UtxoCommand),
+    Check(check::CheckCommand),
     Openapi(openapi::OpenapiCommand),
     Completions(completions::CompletionsCommand),
     Man(man::ManCommand),
@@ -66,14 +78,30 @@ struct Surroundings {
     output: Output,
 }
 
+impl Surroundings {
+    fn start_log(&self, settings: LoggingSettings) {
+        logging::start(settings, self.environment.get("NO_COLOR").is_none());
+    }
+}
+
 impl Command {
     fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
         match self {
+            Self::Serve(command) => {
+                let config = Config::load(&surroundings.environment, random_bytes::<32>)?;
+                surroundings.start_log(config.logging);
+                runtime()?.block_on(command.run(config)).map(|()| ExitCode::SUCCESS)
+            }
+            Self::Demo(command) => {
+                surroundings.start_log(DEMO_LOG);
+                runtime()?.block_on(command.run()).map(|()| ExitCode::SUCCESS)
+            }
             Self::Config(command) => command.run(surroundings),
             Self::Token(command) => command.run(surroundings),
             Self::Signer(command) => command.run(surroundings),
             Self::Simnet(command) => command.run(surroundings),
             Self::Utxo(command) => command.run(surroundings),
+            Self::Check(command) => command.run(surroundings),
             Self::Openapi(command) => command.run(surroundings),
             Self::Completions(command) => command.run(surroundings),
             Self::Man(command) => command.run(surroundings),
@@ -121,6 +149,18 @@ fn report(output: &Output, error: &anyhow::Error) -> ExitCode {
 /// Returns the description of the whole command line.
 fn description() -> clap::Command {
     Cli::command()
+}
+
+/// Waits until the process is asked to stop.
+async fn stop_signal() {
+    match shutdown::on_signal() {
+        Ok(mut stop) => drop(stop.wait_for(|stop| *stop).await),
+        Err(error) => {
+            // Without signals the process can still be killed, which loses nothing.
+            tracing::error!(%error, "signals cannot be waited for");
+            std::future::pending().await
+        }
+    }
 }
 
 /// Makes what drives asynchronous commands.

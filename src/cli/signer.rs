@@ -12,8 +12,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::app::accept::ConnectionLimits;
+use crate::app::shutdown;
 use crate::app::socket::{Bound, ListenAddress};
-use crate::app::{logging, shutdown};
 use crate::cli::{Surroundings, runtime};
 use crate::config::{self, FileRule, SignerConfig};
 use crate::crypto::{PassphraseCost, random_bytes};
@@ -64,7 +64,7 @@ impl SignerCommand {
                            anything signed";
             surroundings.output.warn(&[warning.to_owned()]);
         }
-        logging::start(log_settings, surroundings.environment.get("NO_COLOR").is_none());
+        surroundings.start_log(log_settings);
         let server = SignerServerConfig {
             api_key: settings.api_key.map(|key| key.expose().to_owned()),
             log,

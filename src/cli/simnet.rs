@@ -10,8 +10,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::accept::ConnectionLimits;
+use crate::app::shutdown;
 use crate::app::socket::{Bound, ListenAddress};
-use crate::app::{logging, shutdown};
 use crate::cli::{Surroundings, runtime};
 use crate::config;
 use crate::simnet::{Simnet, SimnetConfig};
@@ -40,7 +40,7 @@ pub(super) struct SimnetCommand {
 impl SimnetCommand {
     pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
         let log_settings = config::logging(&surroundings.environment)?;
-        logging::start(log_settings, surroundings.environment.get("NO_COLOR").is_none());
+        surroundings.start_log(log_settings);
         let defaults = SimnetConfig::default();
         let config = SimnetConfig {
             listen: self.listen,

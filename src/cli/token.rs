@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::auth::token::TokenKeys;
+use crate::app::configured::token_keys;
 use crate::cli::Surroundings;
-use crate::config::{Mode, TokenConfig};
+use crate::config::TokenConfig;
 use crate::crypto::random_bytes;
 
 /// Issue Bearer tokens
@@ -40,17 +40,10 @@ impl TokenCommand {
         let config = TokenConfig::load(&surroundings.environment)?;
         let output = &surroundings.output;
         output.warn(&config.warnings);
-        let (current, previous) = (&config.jwt.current, config.jwt.previous.as_ref());
-        let previous = previous.map(|secret| secret.expose().as_bytes());
-        let keys = match config.mode {
-            Mode::Production => TokenKeys::new(current.expose().as_bytes(), previous),
-            Mode::Development | Mode::Test => {
-                TokenKeys::for_development(current.expose().as_bytes(), previous)
-            }
-        }?;
+        let keys = token_keys(config.mode, &config.jwt)?;
         let ttl = Duration::from_secs(arguments.ttl_secs);
-        let jti = hex::encode(random_bytes::<16>());
-        let token = keys.issue(&arguments.subject, &jti, ttl, surroundings.clock.now())?;
+        let now = surroundings.clock.now();
+        let token = keys.issue(&arguments.subject, now, ttl, &random_bytes())?;
         if output.is_json {
             output.json(&json!({ "token": token, "expiresInSecs": arguments.ttl_secs }))?;
         } else {

@@ -1,30 +1,31 @@
-//! `patchproof utxo`: the pool of outputs, on the data of a server that is not running.
+//! `patchproof utxo`: the pool of outputs, on the data itself.
 
 mod add;
 mod health;
 mod list;
 mod sync;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::app::ports;
+use crate::app::configured::{chain_client, key_names, signer_client};
+use crate::chain::WhatsOnChain;
+use crate::cli::store::data_dir;
 use crate::cli::{Surroundings, runtime};
-use crate::config::{self, PoolConfig};
+use crate::config::PoolConfig;
 use crate::service::funding::FundingService;
 use crate::service::keys::establish_keyring;
-use crate::storage::{Store, StoreError, StoreOptions};
+use crate::storage::Store;
 use crate::wallet::utxo::Utxo;
 
 /// Look after the pool of outputs that pays for transactions
 ///
-/// Works on the data directory itself and therefore only while no server runs on it; a running
-/// server is asked through /v1/admin/utxo-health and /v1/admin/utxo-maintain.
+/// Works on the data directory itself. list and health may run beside a server, add and sync only
+/// while none runs.
 #[derive(Debug, Args)]
 pub(super) struct UtxoCommand {
     /// Folder of the store; PATCHPROOF_DATA_DIR without it
@@ -45,42 +46,20 @@ enum UtxoAction {
 /// What the actions work with.
 struct Pool<'a> {
     surroundings: &'a Surroundings,
-    store: Store,
+    data_dir: &'a Path,
 }
 
 impl UtxoCommand {
     pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-        if let UtxoAction::Add(arguments) = &self.action {
-            arguments.check()?;
-        }
-        let data_dir = match self.data_dir {
-            Some(folder) => folder,
-            None => config::data_dir(&surroundings.environment)?,
-        };
-        let pool = Pool { surroundings, store: open_store(&data_dir)? };
-        let done = match self.action {
+        let data_dir = data_dir(self.data_dir, surroundings)?;
+        let pool = Pool { surroundings, data_dir: &data_dir };
+        match self.action {
             UtxoAction::List(arguments) => arguments.run(&pool),
             UtxoAction::Add(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Sync(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Health(arguments) => runtime()?.block_on(arguments.run(&pool)),
-        };
-        pool.store.close();
-        done
+        }
     }
-}
-
-fn open_store(data_dir: &std::path::Path) -> anyhow::Result<Store> {
-    // A slip in the path must not look like an empty pool.
-    if !data_dir.is_dir() {
-        bail!("there is no data directory {}", data_dir.display());
-    }
-    Store::open(StoreOptions::in_directory(data_dir)).map_err(|error| {
-        let is_served = matches!(error, StoreError::InUse);
-        let hint =
-            if is_served { "; a running server does this at /v1/admin/utxo-health" } else { "" };
-        let text = format!("the store in {} cannot be opened{hint}", data_dir.display());
-        anyhow::Error::new(error).context(text)
-    })
 }
 
 impl Pool<'_> {
@@ -90,17 +69,17 @@ impl Pool<'_> {
         Ok(config)
     }
 
-    /// Puts together what takes money in; asks the signer only for keys it has not named before.
-    async fn funding(&self, config: &PoolConfig) -> anyhow::Result<FundingService> {
-        let signer = ports::signer(&config.kms).context("KMS_SIGN_URL cannot be used")?;
-        let names = ports::key_names(&config.keys, config.woc.network);
-        let keyring = establish_keyring(&self.store, &signer, &names).await?;
-        let network = ports::whatsonchain(&config.woc).context("WOC_BASE_URL cannot be used")?;
-        let network = Arc::new(network);
+    /// Puts together what takes money into `store`.
+    async fn funding(&self, store: &Store) -> anyhow::Result<FundingService> {
+        let config = self.config()?;
+        let network: Arc<WhatsOnChain> = Arc::new(chain_client(&config.woc)?);
+        let signer = signer_client(&config.kms)?;
+        let names = key_names(&config.keys, config.woc.network);
+        let keyring = establish_keyring(store, &signer, &names).await?;
         Ok(FundingService {
-            store: self.store.clone(),
+            store: store.clone(),
             keyring: Arc::new(keyring),
-            tracker: network.clone(),
+            tracker: Arc::<WhatsOnChain>::clone(&network),
             source: network,
             min_confirmations: config.min_confirmations,
             chain_view_ttl: config.health_woc_cache,

@@ -5,19 +5,30 @@
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, RawPathParams, Request};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::crypto::sha256;
 use crate::http::edge::read_body;
 use crate::http::json;
 use crate::http::problem::{FieldError, Problem, ProblemCode};
+use crate::types::Digest;
 
 /// A JSON body; `T` refuses unknown fields itself where that is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiJson<T>(pub T);
+
+/// A JSON body and the SHA-256 of its bytes, by which two requests are recognised as the same.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiJsonDigest<T> {
+    /// The body.
+    pub value: T,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+}
 
 /// A body of any media type, as it came; content codings are refused.
 #[derive(Debug, Clone)]
@@ -35,13 +46,27 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_coding(request.headers())?;
-        if !is_json(request.headers()) {
-            let problem = Problem::new(ProblemCode::UnsupportedMediaType);
-            return Err(problem.detail("The body must be sent as application/json in UTF-8."));
-        }
-        json::parse(&read_body(request.into_body()).await?).map(Self)
+        json::parse(&json_body(request).await?).map(Self)
     }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for ApiJsonDigest<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = json_body(request).await?;
+        let digest = Digest::from_bytes(sha256(&bytes));
+        json::parse(&bytes).map(|value| Self { value, digest })
+    }
+}
+
+async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    refuse_coding(request.headers())?;
+    if !is_json(request.headers()) {
+        let problem = Problem::new(ProblemCode::UnsupportedMediaType);
+        return Err(problem.detail("The body must be sent as application/json in UTF-8."));
+    }
+    Ok(read_body(request.into_body()).await?)
 }
 
 impl<S: Sync> FromRequest<S> for ApiBytes {
@@ -91,24 +116,34 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for ApiPath
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
-            Err(rejection) => Err(path_problem(rejection)),
+            Err(rejection) => {
+                let names = RawPathParams::from_request_parts(parts, state).await.ok();
+                let name = names.as_ref().and_then(|names| names.iter().next());
+                Err(path_problem(rejection, name.map_or("path", |(name, _)| name)))
+            }
         }
     }
 }
 
-fn path_problem(rejection: PathRejection) -> Problem {
+/// Names the parameter; where the rejection does not, there is only the `first`.
+fn path_problem(rejection: PathRejection, first: &str) -> Problem {
     let PathRejection::FailedToDeserializePathParams(failed) = rejection else {
         // The route and its handler disagree about the parameters: our fault.
         return Problem::new(ProblemCode::Internal);
     };
+    let first = first.to_owned();
     let (field, message) = match failed.into_kind() {
         ErrorKind::InvalidUtf8InPathParam { key } => (key, "must be UTF-8".to_owned()),
+        ErrorKind::ParseError { expected_type, .. } => (first, json::must_be(expected_type)),
         ErrorKind::ParseErrorAtKey { key, expected_type, .. } => {
-            (key, format!("must be {expected_type}"))
+            (key, json::must_be(expected_type))
         }
         ErrorKind::DeserializeError { key, message, .. } => (key, json::describe(&message).message),
-        ErrorKind::Message(message) => ("path".to_owned(), json::describe(&message).message),
-        _ => ("path".to_owned(), "is not acceptable".to_owned()),
+        ErrorKind::Message(message) => (first, json::describe(&message).message),
+        // The enum may grow; whatever it says, the parameter is what is wrong.
+        ErrorKind::WrongNumberOfParameters { .. } | ErrorKind::UnsupportedType { .. } | _ => {
+            (first, "is not acceptable".to_owned())
+        }
     };
     Problem::invalid_field(field, message)
 }

@@ -2,7 +2,10 @@
 //!
 //! Refuses what parsers disagree about (a member name twice in one object, in any case; a byte
 //! order mark; text after the document; lone surrogates; numbers out of range; deep nesting) and
-//! says what is wrong without repeating any of the text beyond the names of fields.
+//! says what is wrong without repeating any of the text beyond the names of fields. An object is
+//! written as an object, and what is left out is left out (see `objects`).
+
+mod objects;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -13,6 +16,8 @@ use serde_json::error::Category;
 
 use crate::http::problem::{FieldError, Problem, ProblemCode};
 
+use objects::Objects;
+
 /// The deepest nesting of objects and arrays.
 pub const DEPTH_LIMIT: usize = 64;
 
@@ -21,7 +26,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     scan(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let mut path: Vec<_> =
             error.path().iter().map(|segment| safe_segment(&segment.to_string())).collect();
         let told = error.inner().to_string();
@@ -146,7 +151,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
 ///
 /// The messages are those of serde's derive and data model; `expected …` is the reader's own
 /// wording and comes last, what was found comes before it.
-pub fn describe(message: &str) -> FieldError {
+pub(super) fn describe(message: &str) -> FieldError {
     let message = message.rsplit_once(" at line ").map_or(message, |(before, _)| before);
     let named = |rest: &str| rest.split('`').next().map(safe_segment).unwrap_or_default();
     let error = |field: String, message: &str| FieldError { field, message: message.to_owned() };
@@ -165,8 +170,11 @@ pub fn describe(message: &str) -> FieldError {
         let Some(expected) = expected else {
             return error(String::new(), "is not acceptable");
         };
-        let text = format!("must be {}", in_words_of_json(expected).replace('`', ""));
-        return error(String::new(), &text);
+        return error(String::new(), &must_be(expected));
+    }
+    // The parser's own words, which come where a word of a closed list was wanted.
+    if message.starts_with("expected ") {
+        return error(String::new(), "is not acceptable");
     }
     // The rest are sentences of our own types, which never repeat what they were given.
     error(String::new(), message)
@@ -185,16 +193,17 @@ fn join(path: &[String]) -> String {
 }
 
 /// Says in the words of JSON what a Rust type asks for.
-fn in_words_of_json(expected: &str) -> &str {
-    match expected {
+pub(super) fn must_be(expected: &str) -> String {
+    let expected = match expected {
         "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => "a whole number within its range",
         "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => "an integer within its range",
         "f32" | "f64" => "a number",
-        "a sequence" | "an array" => "an array",
+        "a sequence" => "an array",
         "a map" => "an object",
         other if other.starts_with("struct ") => "an object",
         other => other,
-    }
+    };
+    format!("must be {}", expected.replace('`', ""))
 }
 
 /// Keeps a name that can be a field's or an index, drops anything else.
@@ -337,6 +346,10 @@ mod tests {
             ),
             (r#"{"product":{"name":"x"},"kind":"car"}"#, "kind", "must be watch or bag"),
             (r#"{"product":[]}"#, "product", "must be an object"),
+            (r#"{"product":["x",3]}"#, "product", "must be an object"),
+            (r#"[{"name":"x"},[],"bag"]"#, "", "must be an object"),
+            (r#"{"product":{"name":"x"},"parts":[["x",3]]}"#, "parts[0]", "must be an object"),
+            (r#"{"product":{"name":"x"},"kind":null}"#, "kind", "is not acceptable"),
             (r#"{"product":{"name":"x"},"parts":{}}"#, "parts", "must be an array"),
         ];
         for (text, field, message) in cases {

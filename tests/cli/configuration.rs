@@ -49,6 +49,8 @@ fn all_faults_are_listed_at_once_with_status_78() {
         assert!(refused.stderr.contains(&format!("\n  {name} (")), "{name}: {}", refused.stderr);
     }
     assert!(!refused.stderr.contains("canary"), "{}", refused.stderr);
+    let not_served = run(&["serve"], FAULTS).expect(78);
+    assert_eq!((not_served.stdout, not_served.stderr), (String::new(), refused.stderr));
 
     let refused = run(&["config", "check", "--json"], FAULTS).expect(78);
     let report = refused.json();

@@ -4,6 +4,9 @@ use crate::program::run;
 
 const COMMANDS: &[&[&str]] = &[
     &[],
+    &["serve"],
+    &["demo"],
+    &["check"],
     &["config"],
     &["config", "check"],
     &["token"],

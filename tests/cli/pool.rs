@@ -26,18 +26,29 @@ impl World {
         Self { folder, signer, simnet }
     }
 
+    /// Runs a command with the environment of the world's server.
+    fn run(&self, arguments: &[&str]) -> Finished {
+        self.with_environment(|variables| run(arguments, variables))
+    }
+
     fn utxo(&self, arguments: &[&str]) -> Finished {
+        self.run(&[&["utxo"][..], arguments].concat())
+    }
+
+    fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
         let data_dir = self.folder.path().join("data");
         let base_url = format!("{}/v1/bsv/test", self.simnet.url);
-        let variables = [
+        act(&[
+            ("PORT", "0"),
             ("PATCHPROOF_DATA_DIR", data_dir.to_str().unwrap()),
             ("KMS_SIGN_URL", &self.signer.url),
             ("ISSUER_KEY_IDENTIFIER", "issuer"),
             ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
             ("WOC_NETWORK", "test"),
             ("WOC_BASE_URL", &base_url),
-        ];
-        run(&[&["utxo"][..], arguments].concat(), &variables)
+            ("CHAIN_PROFILE", "simulated"),
+            ("LOG_LEVEL", "error"),
+        ])
     }
 
     /// Has the faucet pay outputs of 10,000 satoshis to the funding key, and mines a block.
@@ -116,8 +127,47 @@ fn the_pool_is_shown_although_the_network_is_away() {
 }
 
 #[test]
-fn a_wrong_folder_is_no_empty_pool() {
-    let refused = run(&["utxo", "list", "--data-dir", "/nonexistent/patchproof"], &[]).expect(1);
-    assert!(refused.stderr.contains("there is no data directory"), "{}", refused.stderr);
-    assert_eq!(refused.stdout, "");
+fn looking_goes_on_beside_a_server_and_changing_does_not() {
+    let world = World::start();
+    world.fund(2);
+    world.utxo(&["sync"]).expect(0);
+    let server = world.with_environment(|variables| Running::start(&["serve"], variables));
+    assert!(server.url.starts_with("listening on http://127.0.0.1:"), "{}", server.url);
+    assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 2);
+    assert_eq!(world.utxo(&["health"]).expect(0).json()["chain"]["count"], 2);
+    let report = world.run(&["check", "--json"]).expect(0).json();
+    assert_eq!((&report["clean"], &report["violation_count"]), (&true.into(), &0.into()));
+    let refused = world.utxo(&["sync"]).expect(1);
+    assert!(refused.stderr.contains("stop the server first"), "{}", refused.stderr);
+    assert!(server.stop().success());
+    world.utxo(&["sync"]).expect(0);
+}
+
+#[test]
+fn a_check_misses_what_was_acknowledged_and_is_not_there() {
+    let world = World::start();
+    world.utxo(&["sync"]).expect(0);
+    let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let file = world.folder.path().join("acknowledged.txt");
+    std::fs::write(&file, format!("{missing}\n\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let report = world.run(&["check", "--acknowledged", file]).expect(1);
+    assert!(report.stdout.starts_with(&format!("I2  {missing}  ")), "{}", report.stdout);
+    assert!(report.stderr.ends_with("1 violations\n"), "{}", report.stderr);
+    std::fs::write(file, "no identifier").unwrap();
+    assert!(world.run(&["check", "--acknowledged", file]).expect(1).stderr.contains("a UUID"));
+}
+
+#[test]
+fn a_wrong_folder_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    for folder in [empty, "/nonexistent/patchproof"] {
+        for command in [&["utxo", "list"][..], &["check"]] {
+            let refused = run(&[command, &["--data-dir", folder]].concat(), &[]).expect(1);
+            assert!(refused.stderr.contains("there is no store in"), "{}", refused.stderr);
+            assert_eq!(refused.stdout, "");
+        }
+    }
+    assert_eq!(std::fs::read_dir(empty).unwrap().count(), 0, "looking creates nothing");
 }

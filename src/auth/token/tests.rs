@@ -8,6 +8,7 @@ use super::*;
 
 const KEY: &[u8] = b"a key of thirty-two bytes, no less";
 const OTHER_KEY: &[u8] = b"another key of thirty-two bytes, ok";
+const JTI: [u8; 16] = [9; 16];
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
 fn keys() -> TokenKeys {
@@ -15,7 +16,7 @@ fn keys() -> TokenKeys {
 }
 
 fn token() -> String {
-    keys().issue("alice", "0123", DEFAULT_TTL, NOW).unwrap()
+    keys().issue("alice", NOW, DEFAULT_TTL, &JTI).unwrap()
 }
 
 fn good_header() -> Value {
@@ -26,7 +27,7 @@ fn good_claims() -> Value {
     let iat = NOW.as_secs();
     json!({
         "sub": "alice", "iss": "patchproof", "aud": "patchproof-api",
-        "iat": iat, "nbf": iat - 30, "exp": iat + 600, "jti": "0123",
+        "iat": iat, "nbf": iat - 30, "exp": iat + 600, "jti": "09".repeat(16),
     })
 }
 
@@ -207,14 +208,14 @@ fn no_changed_character_goes_unnoticed() {
 #[test]
 fn tokens_of_other_keys_are_refused_and_those_of_the_former_key_are_not() {
     let former = TokenKeys::new(OTHER_KEY, None).unwrap();
-    let old = former.issue("alice", "0123", DEFAULT_TTL, NOW).unwrap();
+    let old = former.issue("alice", NOW, DEFAULT_TTL, &JTI).unwrap();
     assert_eq!(refused(&old), TokenRejection::WrongSignature);
     let forged = sign_texts(&good_header().to_string(), &good_claims().to_string(), OTHER_KEY);
     assert_eq!(refused(&forged), TokenRejection::WrongSignature);
 
     let rotated = TokenKeys::new(KEY, Some(OTHER_KEY)).unwrap();
     assert!(rotated.claims(&old, NOW).is_ok());
-    let new = rotated.issue("alice", "0123", DEFAULT_TTL, NOW).unwrap();
+    let new = rotated.issue("alice", NOW, DEFAULT_TTL, &JTI).unwrap();
     assert!(keys().claims(&new, NOW).is_ok());
     assert_eq!(former.claims(&new, NOW), Err(TokenRejection::WrongSignature));
 }
@@ -234,10 +235,9 @@ fn short_keys_are_refused() {
 
 #[test]
 fn tokens_without_a_subject_or_with_a_life_of_any_length_are_not_issued() {
-    let issue = |subject, jti, ttl| keys().issue(subject, jti, ttl, NOW).err();
-    assert_eq!(issue("", "0123", DEFAULT_TTL), Some(TokenError::Nameless));
-    assert_eq!(issue("alice", "", DEFAULT_TTL), Some(TokenError::Nameless));
-    assert_eq!(issue("alice", "0123", Duration::from_millis(999)), Some(TokenError::Life));
-    assert_eq!(issue("alice", "0123", MAX_TTL + Duration::from_secs(1)), Some(TokenError::Life));
-    assert_eq!(issue("alice", "0123", MAX_TTL), None);
+    let issue = |subject, ttl| keys().issue(subject, NOW, ttl, &JTI).err();
+    assert_eq!(issue("", DEFAULT_TTL), Some(TokenError::Nameless));
+    assert_eq!(issue("alice", Duration::from_millis(999)), Some(TokenError::Life));
+    assert_eq!(issue("alice", MAX_TTL + Duration::from_secs(1)), Some(TokenError::Life));
+    assert_eq!(issue("alice", MAX_TTL), None);
 }

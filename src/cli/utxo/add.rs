@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use clap::Args;
 
+use crate::cli::store::open_for_changes;
 use crate::cli::utxo::{Pool, output_json, output_line};
 use crate::service::funding::StatedOutput;
 use crate::types::{OutPoint, Satoshis, Txid};
@@ -44,7 +45,7 @@ pub(super) struct AddArguments {
 
 impl AddArguments {
     /// Refuses what cannot be done before anything is opened.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    fn check(&self) -> anyhow::Result<()> {
         if self.exclusive && !self.confirm {
             bail!(
                 "--exclusive would mark the other outputs as spent although nothing spends them; \
@@ -55,14 +56,18 @@ impl AddArguments {
     }
 
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
-        let funding = pool.funding(&pool.config()?).await?;
+        self.check()?;
+        let store = open_for_changes(pool.data_dir)?;
+        let funding = pool.funding(&store).await?;
         let stated = StatedOutput {
             outpoint: OutPoint::new(self.txid, self.vout),
             value: self.satoshis,
             script: self.script,
             key_identifier: self.key_id,
         };
-        let added = funding.add(&stated, pool.surroundings.clock.now()).await?;
+        let added = funding.add(&stated, pool.surroundings.clock.now()).await;
+        store.close();
+        let added = added?;
         let output = &pool.surroundings.output;
         if self.exclusive {
             output.talk(

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::store::ReadStore;
 use crate::cli::utxo::{Pool, output_json, output_line};
-use crate::storage::StoreError;
 use crate::storage::utxos::list_utxos;
 use crate::wallet::utxo::{Utxo, UtxoStatus};
 
@@ -49,12 +49,12 @@ impl ListArguments {
             Some(name) => vec![name.into()],
             None => UtxoStatus::ALL.to_vec(),
         };
-        let found: Vec<Utxo> = pool.store.read(|tx| {
+        let found: Vec<Utxo> = ReadStore::open(pool.data_dir)?.read(|tx| {
             let mut found = Vec::new();
             for status in wanted {
                 found.extend(list_utxos(tx, status, self.limit)?);
             }
-            Ok::<_, StoreError>(found)
+            Ok(found)
         })?;
         let output = &pool.surroundings.output;
         if output.is_json {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::cli::store::open_for_changes;
 use crate::cli::utxo::Pool;
 
 /// Take in every output that the network endpoint lists for our payment keys
@@ -12,8 +13,11 @@ pub(super) struct SyncArguments {}
 
 impl SyncArguments {
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
-        let funding = pool.funding(&pool.config()?).await?;
-        let summary = funding.sync(pool.surroundings.clock.now()).await?;
+        let store = open_for_changes(pool.data_dir)?;
+        let funding = pool.funding(&store).await?;
+        let summary = funding.sync(pool.surroundings.clock.now()).await;
+        store.close();
+        let summary = summary?;
         let output = &pool.surroundings.output;
         if output.is_json {
             output.json(&summary)?;

@@ -113,14 +113,13 @@ impl Exchange {
 
     /// Writes the body of a problem, and makes one of an error that has only a status and text.
     fn render(&self, mut response: Response) -> Response {
-        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            return self.write(&problem, response);
-        }
         let status = response.status();
         if status == StatusCode::METHOD_NOT_ALLOWED && self.method == Method::OPTIONS {
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            *response.body_mut() = Body::empty();
-            return response;
+            // The router adds the header Allow, which is all the answer there is.
+            return StatusCode::NO_CONTENT.into_response();
+        }
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            return self.write(&problem, response);
         }
         if status.as_u16() < 400 || !is_bare(response.headers()) {
             return response;

@@ -1,0 +1,47 @@
+//! `serve`: the API and the background, from environment variables alone.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::app::accept::serve;
+use crate::app::{App, configured, shutdown};
+use crate::config::Config;
+use crate::storage::{Store, StoreOptions};
+use crate::types::{Clock, SystemClock};
+
+/// Serve the API and anchor records, configured by environment variables
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {}
+
+impl ServeArgs {
+    /// Runs until told to stop.
+    pub(super) async fn run(self, config: Config) -> anyhow::Result<()> {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}; set BIND and PORT", config.listen))?;
+        let address = listener.local_addr()?;
+        let base_url = Url::parse(&format!("http://{address}/"))?;
+        let store = Store::open(StoreOptions::in_directory(&config.data_dir))
+            .with_context(|| format!("the store in {}", config.data_dir.display()))?;
+        let ports = configured::ports(&config, clock)?;
+        let settings = configured::settings(&config, &base_url)?;
+        let app = App::build(store.clone(), settings, ports).await?;
+        let stopping = shutdown::on_signal()?;
+        let driver = tokio::spawn(app.driver.run(stopping.clone()));
+        let limits = configured::connection_limits(&config);
+        println!("listening on {base_url}");
+        let summary = serve(listener, app.router, limits, stopping).await;
+        driver.await.context("the background ended badly")?;
+        store.close();
+        tracing::info!(served = summary.served, cut_off = summary.cut_off, "stopped");
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! The HTTP edge over real sockets: what a client may send and what it gets back.
+//!
+//! Every test owns its server and its limits; waiting is always for something the server does.
+
+#[cfg(test)]
+#[path = "http_edge/connections.rs"]
+mod connections;
+#[cfg(test)]
+#[path = "http_edge/credentials.rs"]
+mod credentials;
+#[cfg(test)]
+#[path = "http_edge/documentation.rs"]
+mod documentation;
+#[cfg(test)]
+#[path = "http_edge/messages.rs"]
+mod messages;
+#[cfg(test)]
+#[path = "http_edge/routes.rs"]
+mod routes;
+#[cfg(test)]
+#[path = "http_edge/support.rs"]
+mod support;

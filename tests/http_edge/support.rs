@@ -1,0 +1,289 @@
+//! A server with three small handlers, and a client that sends exactly the bytes it is told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::routing::get;
+use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
+use patchproof::auth::{
+    ApiKeys, Principal, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
+};
+use patchproof::http::credentials::{Authorized, BearerToken, Public};
+use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
+use patchproof::http::extract::{ApiJson, ApiPath};
+use patchproof::http::health::{Dependency, Readiness, ReadinessReport, ReadinessStatus};
+use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
+use patchproof::telemetry::Metrics;
+use patchproof::types::{SystemClock, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+pub(crate) const KEY: &str = "full-key";
+pub(crate) const POS_KEY: &str = "pos-key";
+
+/// Lets a test hold a handler and know that it is held.
+#[derive(Default)]
+pub(crate) struct Gate {
+    pub(crate) entered: Notify,
+    pub(crate) release: Notify,
+}
+
+pub(crate) struct Settings {
+    pub(crate) connections: ConnectionLimits,
+    pub(crate) options: HttpOptions,
+    pub(crate) readiness: ReadinessStatus,
+    pub(crate) body_length: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let origins = CorsOrigins::Listed(vec!["https://shop.example".parse().unwrap()]);
+        let limits = EdgeLimits { cors: origins, ..EdgeLimits::default() };
+        Self {
+            connections: ConnectionLimits::default(),
+            options: HttpOptions { limits, ..HttpOptions::default() },
+            readiness: ReadinessStatus::Ok,
+            body_length: 2,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn with_body_timeouts(mut self, stall: Duration) -> Self {
+        let total = stall * 10;
+        self.options.limits.body_timeouts = BodyTimeouts { stall, total };
+        self
+    }
+}
+
+pub(crate) struct TestServer {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) shutdown: watch::Sender<bool>,
+    pub(crate) task: JoinHandle<ServeSummary>,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(Settings::default()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let gate = Arc::new(Gate::default());
+        let connections = settings.connections.clone();
+        let router = router(settings, &gate);
+        let (shutdown, signal) = watch::channel(false);
+        let task = tokio::spawn(serve(listener, router, connections, signal));
+        Self { address, gate, shutdown, task }
+    }
+
+    pub(crate) async fn connect(&self) -> Client<TcpStream> {
+        Client::new(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// Sends one request on a connection of its own.
+    pub(crate) async fn send(&self, request: impl AsRef<[u8]>) -> Answer {
+        let mut client = self.connect().await;
+        client.send(request).await;
+        client.answer().await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await
+    }
+
+    pub(crate) async fn stop(self) -> ServeSummary {
+        self.shutdown.send_replace(true);
+        self.task.await.unwrap()
+    }
+}
+
+pub(crate) fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router {
+    let (held, body_length) = (Arc::clone(gate), settings.body_length);
+    let routes = http::product()
+        .routes(routes!(echo))
+        .routes(routes!(svd_echo))
+        .routes(routes!(item))
+        .route("/panic", get(async || String::from_utf8(vec![0xff]).expect("planted, with S3CRET")))
+        .route("/who", get(async |token: BearerToken| token.subject.0))
+        .route("/large", get(async move || Bytes::from(vec![b'.'; body_length])))
+        .route(
+            "/held",
+            get(async move || {
+                held.entered.notify_one();
+                held.release.notified().await;
+                "released"
+            }),
+        );
+    let state = HttpState::new(HttpParts {
+        api_keys: Arc::new(Keys),
+        tokens: Arc::new(OneToken),
+        clock: Arc::new(SystemClock),
+        readiness: Arc::new(Reported(settings.readiness)),
+        metrics: Arc::new(Metrics::new()),
+        options: settings.options,
+    });
+    http::router(state, routes)
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Echo {
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nested: Option<serde_json::Value>,
+}
+
+#[utoipa::path(post, path = "/echo", responses((status = 200, body = Echo)))]
+async fn echo(
+    _authorized: Authorized<permission::PatchesWrite>,
+    ApiJson(body): ApiJson<Echo>,
+) -> Json<Echo> {
+    Json(body)
+}
+
+#[utoipa::path(post, path = "/api/svd/echo", responses((status = 200, body = Echo)))]
+async fn svd_echo(_public: Public, ApiJson(body): ApiJson<Echo>) -> Json<Echo> {
+    Json(body)
+}
+
+#[utoipa::path(get, path = "/items/{id}", params(("id" = u32, Path)),
+    responses((status = 200, body = String)))]
+async fn item(_public: Public, ApiPath(id): ApiPath<u32>) -> String {
+    id.to_string()
+}
+
+struct Keys;
+
+impl ApiKeys for Keys {
+    fn authenticate(&self, presented: &str) -> Option<Principal> {
+        let scopes = match presented {
+            KEY => Scopes::all(),
+            POS_KEY => [Scope::Pos].into_iter().collect(),
+            _ => return None,
+        };
+        Some(Principal { id: presented.to_owned(), scopes })
+    }
+}
+
+struct OneToken;
+
+impl Tokens for OneToken {
+    fn verify(&self, token: &str, _: Timestamp) -> Result<Subject, TokenRejection> {
+        if token == "good" { Ok(Subject("ada".into())) } else { Err(TokenRejection::Expired) }
+    }
+}
+
+struct Reported(ReadinessStatus);
+
+impl Readiness for Reported {
+    fn report(&self) -> ReadinessReport {
+        let ok = self.0 == ReadinessStatus::Ok;
+        let dependency = Dependency { name: "store".into(), ok, detail: None };
+        ReadinessReport { status: self.0, dependencies: vec![dependency], warnings: vec![] }
+    }
+}
+
+pub(crate) struct Client<S> {
+    stream: S,
+    received: Vec<u8>,
+}
+
+impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Sends bytes; a server that has closed already is noticed when its answer is read.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    async fn receive(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        let length = self.stream.read(&mut buffer).await.unwrap_or(0);
+        self.received.extend_from_slice(&buffer[..length]);
+        length > 0
+    }
+
+    /// Waits until the server closes and returns what it sent until then.
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
+        while self.receive().await {}
+        std::mem::take(&mut self.received)
+    }
+
+    #[track_caller]
+    fn head_end(&self) -> Option<usize> {
+        self.received.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4)
+    }
+
+    /// Reads one answer, with a body unless it is to a HEAD.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let mut answer = self.head().await;
+        let length: usize = answer.header("content-length").unwrap_or("0").parse().unwrap();
+        while self.received.len() < length {
+            assert!(self.receive().await, "the server closed inside a body");
+        }
+        answer.body = self.received.drain(..length).collect();
+        answer
+    }
+
+    /// Reads the head of one answer.
+    pub(crate) async fn head(&mut self) -> Answer {
+        while self.head_end().is_none() {
+            assert!(self.receive().await, "the server closed without an answer");
+        }
+        let end = self.head_end().unwrap();
+        let head: Vec<u8> = self.received.drain(..end).collect();
+        let head = String::from_utf8(head).unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let header = |line: &str| line.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned()));
+        Answer { status, headers: lines.filter_map(header).collect(), body: Vec::new() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Asserts a whole problem document and returns it.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> serde_json::Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        let json = self.json();
+        assert_eq!(json["code"], code, "{json}");
+        assert_eq!(json["status"], status);
+        assert_eq!(json["type"], format!("/docs/errors/{}", code.to_lowercase()));
+        assert_eq!(json["requestId"].as_str(), self.header("x-request-id"));
+        assert!(!json.to_string().contains("S3CRET"), "{json}");
+        json
+    }
+}
