@@ -26,7 +26,8 @@ use tower::Service as _;
 use crate::app::accept::ConnectionLimits;
 use crate::app::accept::progress::SharedProgress;
 use crate::app::accept::stream::ObservedStream;
-use crate::http::edge::{AmbiguousFraming, ClientAddress};
+use crate::http::edge::{AmbiguousFraming, ClientAddress, RequestId, X_REQUEST_ID};
+use crate::types::{Clock, SystemClock};
 
 /// What all connections share.
 #[derive(Clone)]
@@ -143,6 +144,15 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     }
 }
 
+/// Sees to it that a refusal carries a request id, also from a router without the edge: by its lack
+/// the HTTP library's own refusals are known, which are replaced.
+fn mark_as_ours(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    if !headers.contains_key(X_REQUEST_ID) {
+        headers.insert(X_REQUEST_ID, RequestId::generate(SystemClock.now()).header_value());
+    }
+}
+
 /// The router's answer in the making.
 struct Answer {
     future: RouteFuture<Infallible>,
@@ -156,6 +166,9 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = ready!(Pin::new(&mut self.future).poll(context))?;
         self.progress.lock().answered(Instant::now());
+        if response.status().is_client_error() {
+            mark_as_ours(&mut response);
+        }
         if self.is_last {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
