@@ -197,15 +197,18 @@ fn format_of_an_output() {
     );
 }
 
-#[test]
-fn format_of_a_job() {
-    let job = |stage| Job {
+fn job(stage: Stage) -> Job {
+    Job {
         attempts: 2,
         due: Some(NOW),
         problem: Some("no".into()),
         dead: vec![txid(9)],
         ..Job { stage, ..Job::new(id(1), NOW) }
-    };
+    }
+}
+
+#[test]
+fn format_of_a_job() {
     let (txid, block, height) = (txid(3), BlockHash::from_bytes([8; 32]), 800_000);
     assert_format(
         &job(Stage::Accepted),
@@ -255,6 +258,11 @@ fn format_of_a_job() {
             "09090909090909090909090909090909090909090909",
         ],
     );
+}
+
+#[test]
+fn format_of_a_job_that_goes_no_further() {
+    let txid = txid(3);
     assert_format(
         &job(Stage::Held { txid: None, reason: HeldReason::Signer }),
         &[
