@@ -1,3 +1,5 @@
+//! The lifecycle, event by event, and under events in any order.
+
 use proptest::prelude::*;
 
 use super::*;
