@@ -35,29 +35,8 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
     let mut next = Next { job: job.clone(), changes: vec![], effects: vec![], now, policy };
     match (&job.stage, event) {
         (_, Event::Woken) => next.wake(),
-        (Stage::Accepted, Event::Reserved) => {
-            next.enter(Stage::Reserved);
-            next.effects.push(Effect::Sign);
-        }
-        (Stage::Accepted, Event::NotFunded { needed, available }) => {
-            next.retry(format!("the pool has {available} usable satoshis, {needed} are needed"));
-        }
-        (Stage::Reserved, Event::NotFunded { needed, available }) => {
-            // The fee rate rose since the lease: choose again.
-            next.changes.push(Change::ReturnLease);
-            next.enter(Stage::Accepted);
-            next.retry(format!("the leased outputs bring {available}, {needed} are needed"));
-        }
-        (Stage::Accepted | Stage::Reserved, Event::SignerSilent(reason)) => {
-            next.retry(reason.clone());
-        }
-        (Stage::Accepted | Stage::Reserved, Event::SignerWrong(reason)) => {
-            next.distrust_signer(reason);
-        }
-        (Stage::Reserved, Event::SignedStored { txid }) => {
-            next.enter(Stage::Signed { txid: *txid });
-            next.effects.push(Effect::Send { txid: *txid });
-        }
+        (Stage::Accepted, _) => next.while_accepted(event),
+        (Stage::Reserved, _) => next.while_reserved(event),
         (Stage::Signed { txid }, Event::Sent(result)) => next.sent(*txid, result),
         (Stage::Seen { txid }, Event::Sent(result)) => next.sent_again(*txid, result),
         (Stage::Held { txid: Some(txid), .. }, Event::Sent(SendResult::Taken)) => {
@@ -117,6 +96,55 @@ impl Next<'_> {
         self.job.attempts = 0;
         self.job.problem = None;
         self.job.due = Some(self.now);
+    }
+
+    /// Nothing of the record has left, and nothing is leased.
+    fn while_accepted(&mut self, event: &Event) {
+        match event {
+            Event::Reserved => {
+                self.enter(Stage::Reserved);
+                self.effects.push(Effect::Sign);
+            }
+            Event::NotFunded { needed, available } => {
+                self.retry(format!(
+                    "the pool has {available} usable satoshis, {needed} are needed"
+                ));
+            }
+            Event::SignerSilent(reason) => self.retry(reason.clone()),
+            Event::SignerWrong(reason) => self.distrust_signer(reason),
+            Event::Woken
+            | Event::SignedStored { .. }
+            | Event::Sent(_)
+            | Event::Looked(_)
+            | Event::SpenderFound(_)
+            | Event::BlockOrphaned
+            | Event::Buried { .. } => {}
+        }
+    }
+
+    /// Outputs are leased; nothing of the record has left.
+    fn while_reserved(&mut self, event: &Event) {
+        match event {
+            Event::NotFunded { needed, available } => {
+                // The fee rate rose since the lease: choose again.
+                self.changes.push(Change::ReturnLease);
+                self.enter(Stage::Accepted);
+                self.retry(format!("the leased outputs bring {available}, {needed} are needed"));
+            }
+            Event::SignerSilent(reason) => self.retry(reason.clone()),
+            Event::SignerWrong(reason) => self.distrust_signer(reason),
+            Event::SignedStored { txid } => {
+                self.enter(Stage::Signed { txid: *txid });
+                self.effects.push(Effect::Send { txid: *txid });
+            }
+            Event::Woken
+            | Event::Reserved
+            | Event::Sent(_)
+            | Event::Looked(_)
+            | Event::SpenderFound(_)
+            | Event::BlockOrphaned
+            | Event::Buried { .. } => {}
+        }
     }
 
     fn due_in(&mut self, wait: Duration) {

@@ -191,21 +191,12 @@ struct Draft {
     unsigned: UnsignedTransaction,
 }
 
+#[derive(Debug, thiserror::Error)]
 enum PrepareError {
-    Store(StoreError),
-    Build(BuildError),
-}
-
-impl From<StoreError> for PrepareError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<BuildError> for PrepareError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
-    }
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
 }
 
 fn statement_request(record: &StoredRecord, keyring: &Keyring) -> SignRequest {
