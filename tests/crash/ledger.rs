@@ -11,8 +11,6 @@ pub(crate) struct Acknowledged {
     pub(crate) id: String,
     /// `registration` or `transfer`.
     pub(crate) kind: &'static str,
-    /// The product.
-    pub(crate) uid: String,
 }
 
 /// Acknowledgements, each on disk before it counts.

@@ -182,7 +182,7 @@ fn record(life: &Mutex<Life>, sent: Sent, outcome: Option<(u16, Value)>) {
             // A transfer that the network took at once is answered without its record's id.
             if let Some(id) = body["pendingId"].as_str() {
                 let id = id.to_owned();
-                life.acknowledged.push(Acknowledged { id, kind: sent.kind, uid: sent.uid });
+                life.acknowledged.push(Acknowledged { id, kind: sent.kind });
             }
         }
         // Another request with the same key is still in hand, or the server is going down.
