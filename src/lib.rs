@@ -10,6 +10,7 @@ pub mod auth;
 pub mod bitcoin;
 pub mod chain;
 pub mod cli;
+pub mod config;
 pub mod crypto;
 pub mod http;
 pub mod outbound;

@@ -18,5 +18,7 @@ mod messages;
 #[path = "http_edge/routes.rs"]
 mod routes;
 #[cfg(test)]
+#[path = "http_edge/services.rs"]
+mod services;
 #[path = "http_edge/support.rs"]
 mod support;

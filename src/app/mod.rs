@@ -4,6 +4,7 @@
 //! network, the signer and the clock, never of the store.
 
 pub mod accept;
+pub mod configured;
 mod readiness;
 
 use std::sync::{Arc, Mutex};
@@ -21,6 +22,7 @@ use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
+use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
 use crate::service::pending::PendingService;
@@ -148,6 +150,7 @@ impl Parts {
                 wake: self.wake_pipeline(),
                 process,
             },
+            idempotency: IdempotencyService { store: store.clone() },
             verification: VerificationService {
                 store: store.clone(),
                 network: self.keyring.network,

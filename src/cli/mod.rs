@@ -1,6 +1,7 @@
 //! The command line.
 
 mod demo;
+mod serve;
 
 use clap::{Parser, Subcommand};
 
@@ -15,6 +16,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Serve(serve::ServeArgs),
 }
 
 /// Runs.
@@ -29,6 +31,10 @@ pub fn run() -> std::process::ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => args.run().await,
+            Command::Serve(args) => {
+                args.run(crate::config::Config::from_environment(crate::crypto::random_bytes)?)
+                    .await
+            }
         }
     });
     match result {

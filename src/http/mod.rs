@@ -5,6 +5,7 @@
 //! [`edge`]; who may call is in a handler's signature ([`credentials`]). Handlers extract, convert,
 //! call one service and convert back.
 
+mod acceptance;
 mod admin;
 pub mod assets;
 pub mod credentials;
@@ -21,6 +22,7 @@ mod pending;
 pub mod problem;
 mod unlock;
 pub mod verification;
+mod view;
 mod yaml;
 
 use std::ops::Deref;

@@ -1,31 +1,27 @@
 //! Registering products and handing them on.
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
-use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use axum::http::{Method, Uri};
+use axum::response::Response;
+use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::anchor::lifecycle::Stage;
 use crate::auth::permission;
 use crate::bitcoin::Address;
-use crate::crypto::{PublicKey, Signature, SignatureError, sha256_parts};
+use crate::crypto::{PublicKey, Signature, SignatureError};
 use crate::http::HttpState;
+use crate::http::acceptance::{Kind, Origin, Queued, Registered, Transferred, answer, to_the_end};
 use crate::http::credentials::{Authorized, BearerToken};
 use crate::http::extract::{ApiJsonDigest, ApiPath};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode, invalid_fields};
 use crate::patch::record::{Metadata, Product};
 use crate::patch::tag::UidTag;
-use crate::service::idempotency::{IdempotentRequest, store_answer};
-use crate::service::pending::PendingView;
-use crate::service::registration::{Acceptance, Caller, Registration};
+use crate::service::registration::{Caller, Registration};
 use crate::service::transfer::Transfer;
-use crate::storage::StoredAnswer;
-use crate::types::{Digest, RecordId, Txid};
+use crate::types::Timestamp;
 
 /// A product to register.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -80,42 +76,6 @@ struct TransferRequest {
     current_owner_signature: String,
 }
 
-/// A registration that the network has taken.
-#[derive(Debug, Serialize, ToSchema)]
-struct Registered<'a> {
-    message: &'static str,
-    #[schema(value_type = String)]
-    txid: Txid,
-    uid_tag_id: &'a str,
-    #[serde(rename = "pendingId")]
-    #[schema(value_type = String)]
-    pending_id: RecordId,
-    #[serde(rename = "certificateUrl")]
-    certificate_url: String,
-}
-
-/// A transfer that the network has taken.
-#[derive(Debug, Serialize, ToSchema)]
-struct Transferred {
-    message: &'static str,
-    #[serde(rename = "newTxid")]
-    #[schema(value_type = String)]
-    new_txid: Txid,
-}
-
-/// An event that is stored for good and on its way to the network.
-#[derive(Debug, Serialize, ToSchema)]
-struct Queued<'a> {
-    message: &'static str,
-    #[serde(rename = "jobId")]
-    #[schema(value_type = String)]
-    job_id: RecordId,
-    uid_tag_id: &'a str,
-    #[serde(rename = "pendingId")]
-    #[schema(value_type = String)]
-    pending_id: RecordId,
-}
-
 /// Returns the routes of this file.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new().routes(routes!(register)).routes(routes!(transfer_ownership))
@@ -142,12 +102,13 @@ async fn register(
     let uid = registration.product.uid_tag_id.clone();
     let request = Origin { method: &method, uri: &uri, body: body.digest };
     let caller = request.caller(authorized.principal.id, key, prefer, &state);
-    if !prefer.respond_async && !state.options.answers_async {
-        refuse_without_funds(&state)?;
-    }
     let now = state.clock.now();
-    let acceptance = state.services.registration.register(registration, &caller, now).await?;
-    answer(&state, &caller, &uid, acceptance, Kind::Registration).await
+    refuse_without_funds(&state, &caller, now)?;
+    to_the_end(async move {
+        let acceptance = state.services.registration.register(registration, &caller, now).await?;
+        answer(&state, &caller, &uid, acceptance, Kind::Registration).await
+    })
+    .await
 }
 
 /// Hands a product to a new owner.
@@ -177,45 +138,11 @@ async fn transfer_ownership(
     let actor = format!("{} for {}", authorized.principal.id, bearer.subject.0);
     let caller = request.caller(actor, key, prefer, &state);
     let now = state.clock.now();
-    let accepted = state.services.transfer.transfer(transfer, &caller, now).await?;
-    answer(&state, &caller, &accepted.uid, accepted.acceptance, Kind::Transfer).await
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Registration,
-    Transfer,
-}
-
-/// What makes two requests the same for an Idempotency-Key.
-struct Origin<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    body: Digest,
-}
-
-impl Origin<'_> {
-    fn caller(
-        &self,
-        actor: String,
-        key: IdempotencyKeyHeader,
-        prefer: Prefer,
-        state: &HttpState,
-    ) -> Caller {
-        let parts = [
-            self.method.as_str().as_bytes(),
-            b" ",
-            self.uri.path().as_bytes(),
-            b"\n",
-            self.body.as_bytes(),
-        ];
-        let fingerprint = Digest::from_bytes(sha256_parts(&parts));
-        let scope = actor.clone();
-        let idempotency = key.0.map(|key| IdempotentRequest { scope, key, fingerprint });
-        let is_async = prefer.respond_async || state.options.answers_async;
-        let patience = if is_async { std::time::Duration::ZERO } else { state.options.patience };
-        Caller { actor, idempotency, patience }
-    }
+    to_the_end(async move {
+        let accepted = state.services.transfer.transfer(transfer, &caller, now).await?;
+        answer(&state, &caller, &accepted.uid, accepted.acceptance, Kind::Transfer).await
+    })
+    .await
 }
 
 fn registration_of(body: RegisterPatchRequest, state: &HttpState) -> Result<Registration, Problem> {
@@ -276,7 +203,16 @@ pub(super) fn parse_signature(text: &str) -> Result<Signature, Problem> {
 }
 
 /// A request that wants its transaction now is told at once when nothing can pay for it.
-fn refuse_without_funds(state: &HttpState) -> Result<(), Problem> {
+/// A repeated request is not: what it did the first time counts.
+fn refuse_without_funds(state: &HttpState, caller: &Caller, now: Timestamp) -> Result<(), Problem> {
+    if caller.patience.is_zero() {
+        return Ok(());
+    }
+    if let Some(request) = &caller.idempotency {
+        if state.services.idempotency.has_seen(request, now)? {
+            return Ok(());
+        }
+    }
     let pool = state.services.funding.pool()?;
     let is_empty = ["unconfirmed", "available", "locked"]
         .iter()
@@ -287,81 +223,4 @@ fn refuse_without_funds(state: &HttpState) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::InsufficientFunds).detail(
         "The pool is empty. Fund its address, or send Prefer: respond-async to queue the request.",
     ))
-}
-
-/// Answers from the record's present state, and stores the answer for its Idempotency-Key.
-async fn answer(
-    state: &HttpState,
-    caller: &Caller,
-    uid: &UidTag,
-    acceptance: Acceptance,
-    kind: Kind,
-) -> Result<Response, Problem> {
-    let id = match acceptance {
-        Acceptance::Accepted(id) => id,
-        Acceptance::Replayed(stored) => return Ok(replay(stored)),
-    };
-    let view = state.services.pending.get(id)?.ok_or(Problem::new(ProblemCode::Internal))?;
-    let stored = compose(state, uid, &view, kind);
-    if let Some(request) = caller.idempotency.clone() {
-        store_answer(&state.services.registration.store, request, stored.clone()).await?;
-    }
-    Ok(replay(stored))
-}
-
-fn compose(state: &HttpState, uid: &UidTag, view: &PendingView, kind: Kind) -> StoredAnswer {
-    let id = view.record.id;
-    let (status, location, body) = match (view.txid, kind) {
-        (Some(txid), Kind::Registration) => {
-            let certificate_url = certificate_url(state, uid);
-            let message = "Patch registered.";
-            let body = json(&Registered {
-                message,
-                txid,
-                uid_tag_id: uid.as_str(),
-                pending_id: id,
-                certificate_url,
-            });
-            (StatusCode::CREATED, None, body)
-        }
-        (Some(new_txid), Kind::Transfer) => {
-            let body = json(&Transferred { message: "Ownership transferred.", new_txid });
-            (StatusCode::OK, None, body)
-        }
-        (None, kind) => {
-            let (name, message) = match (kind, &view.job.stage) {
-                (_, Stage::Failed { .. }) => ("registration", "The network refused the record."),
-                (Kind::Registration, _) => ("registration", "Patch accepted for anchoring."),
-                (Kind::Transfer, _) => ("transfer", "Transfer accepted for anchoring."),
-            };
-            let body = Queued { message, job_id: id, uid_tag_id: uid.as_str(), pending_id: id };
-            let location = format!("/v1/patches/pending/{name}/{id}");
-            (StatusCode::ACCEPTED, Some(location), json(&body))
-        }
-    };
-    StoredAnswer { status: status.as_u16(), location, body }
-}
-
-/// Returns the address of a product's certificate, from the configured public address only.
-pub(super) fn certificate_url(state: &HttpState, uid: &UidTag) -> String {
-    let mut url = state.options.public_url.clone();
-    if let Ok(mut segments) = url.path_segments_mut() {
-        segments.pop_if_empty().push("certificates").push(uid.as_str());
-    }
-    url.into()
-}
-
-fn json<T: Serialize>(body: &T) -> Vec<u8> {
-    serde_json::to_vec(body).expect("answers consist of strings and numbers")
-}
-
-/// Gives a stored answer, the first time as every later time.
-fn replay(stored: StoredAnswer) -> Response {
-    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
-    let mut response = (status, [(CONTENT_TYPE, "application/json")], stored.body).into_response();
-    if let Some(location) = stored.location.and_then(|location| location.parse().ok()) {
-        response.headers_mut().insert(LOCATION, location);
-        response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-    }
-    response
 }

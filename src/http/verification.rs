@@ -9,33 +9,51 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::anchor::lifecycle::Stage;
 use crate::http::HttpState;
 use crate::http::credentials::Public;
 use crate::http::extract::{ApiPath, ApiQuery};
 use crate::http::headers::{EntityTag, IfNoneMatch};
-use crate::http::patches::certificate_url;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
-use crate::patch::record::Purpose;
+use crate::http::view::{HistoryBody, VerifyBody, event_body, verify_body};
 use crate::patch::tag::UidTag;
-use crate::service::verification::{BlockFacts, CustodyEvent, Verdict, Verification};
-use crate::types::{BlockHash, Digest, RecordId, Txid};
+use crate::service::verification::{Generations, Verdict};
 
 const NOT_FOUND: &str = "{\"status\":\"not_found\"}";
 
 /// An answer that is true as long as its generations are.
 #[derive(Clone)]
 pub struct RememberedAnswer {
-    patch_generation: u64,
-    chain_generation: u64,
+    generations: Generations,
+    document: Document,
+}
+
+/// A body with its entity tag.
+#[derive(Clone)]
+struct Document {
     body: Bytes,
     tag: EntityTag,
+}
+
+impl Document {
+    fn new(body: Vec<u8>) -> Self {
+        Self { tag: EntityTag::of(&body), body: body.into() }
+    }
+
+    fn give(&self, known: &IfNoneMatch) -> Response {
+        let headers = [
+            (ETAG, self.tag.header_value()),
+            (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        ];
+        if known.has(&self.tag) {
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        (headers, [(CONTENT_TYPE, "application/json")], self.body.clone()).into_response()
+    }
 }
 
 /// Remembers verdicts; at most 32 MiB of them.
@@ -46,88 +64,10 @@ pub fn verdict_cache() -> VerdictCache {
     moka::sync::Cache::builder()
         .max_capacity(32 * 1024 * 1024)
         .weigher(|uid: &String, answer: &RememberedAnswer| {
-            u32::try_from(uid.len() + answer.body.len() + 256).unwrap_or(u32::MAX)
+            u32::try_from(uid.len() + answer.document.body.len() + 256).unwrap_or(u32::MAX)
         })
         .time_to_idle(Duration::from_secs(600))
         .build()
-}
-
-/// What verification says.
-#[derive(Debug, Serialize, ToSchema)]
-struct VerifyBody<'a> {
-    /// `authentic`, `pending`, `compromised` or `not_found`.
-    status: &'static str,
-    /// The newest custody event's record as it was signed.
-    #[schema(value_type = Object)]
-    record: Option<&'a RawValue>,
-    #[serde(rename = "verificationDetails")]
-    details: DetailsBody,
-}
-
-/// Why, and what the verdict rests on.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct DetailsBody {
-    reason: String,
-    uid_tag_id: String,
-    /// `accepted`, `broadcast`, `seen`, `mined`, `final`, `held` or `failed`.
-    stage: &'static str,
-    owner: String,
-    #[schema(value_type = Option<String>)]
-    current_txid: Option<Txid>,
-    issuer_public_key: Option<String>,
-    issuer_signature: Option<String>,
-    #[schema(value_type = Option<String>)]
-    commitment: Option<Digest>,
-    /// The 16 random bytes in front of the canonical record in the commitment, hexadecimal.
-    salt: Option<String>,
-    block: Option<BlockBody>,
-    events: usize,
-    is_transfer_pending: bool,
-    certificate_url: String,
-}
-
-/// The block of a transaction.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BlockBody {
-    height: u32,
-    #[schema(value_type = String)]
-    hash: BlockHash,
-    /// The miner's clock, RFC 3339: not exact.
-    time: String,
-    confirmations: u32,
-    /// BUMP (BRC-74), hexadecimal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    merkle_path: Option<String>,
-}
-
-/// A product's custody, oldest event first.
-#[derive(Debug, Serialize, ToSchema)]
-struct HistoryBody<'a> {
-    uid_tag_id: &'a str,
-    events: Vec<EventBody>,
-}
-
-/// One custody event.
-#[derive(Debug, Serialize, ToSchema)]
-struct EventBody {
-    #[schema(value_type = String)]
-    id: RecordId,
-    /// `register` or `transfer`.
-    #[serde(rename = "type")]
-    kind: &'static str,
-    stage: &'static str,
-    #[schema(value_type = Option<String>)]
-    txid: Option<Txid>,
-    #[schema(value_type = Option<String>)]
-    prev_txid: Option<Txid>,
-    owner: String,
-    #[schema(value_type = String)]
-    commitment: Digest,
-    accepted_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block: Option<BlockBody>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -152,13 +92,10 @@ async fn verify(
     known: IfNoneMatch,
     path: ApiPath<String>,
 ) -> Result<Response, Problem> {
-    let patch_generation = state.services.registration.store.patch_generation(&path.0);
-    let chain_generation = state.services.registration.store.chain_generation();
+    let generations = state.services.verification.generations(&path.0);
     if let Some(answer) = state.verdicts.get(&path.0) {
-        if answer.patch_generation == patch_generation
-            && answer.chain_generation == chain_generation
-        {
-            return Ok(give(&answer, &known));
+        if answer.generations == generations {
+            return Ok(answer.document.give(&known));
         }
     }
     let Ok(uid) = UidTag::parse(&path.0) else { return Ok(not_found()) };
@@ -166,91 +103,14 @@ async fn verify(
     if found.verdict == Verdict::NotFound {
         return Ok(not_found());
     }
-    let body = Bytes::from(verify_body(&state, &uid, &found)?);
-    let tag = EntityTag::of(&body);
-    let answer = RememberedAnswer { patch_generation, chain_generation, body, tag };
-    state.verdicts.insert(path.0, answer.clone());
-    Ok(give(&answer, &known))
-}
-
-fn give(answer: &RememberedAnswer, known: &IfNoneMatch) -> Response {
-    let headers =
-        [(ETAG, answer.tag.header_value()), (CACHE_CONTROL, HeaderValue::from_static("no-cache"))];
-    if known.has(&answer.tag) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    (headers, [(CONTENT_TYPE, "application/json")], answer.body.clone()).into_response()
+    let document = Document::new(verify_body(&state, &uid, &found)?);
+    let answer = document.give(&known);
+    state.verdicts.insert(path.0, RememberedAnswer { generations, document });
+    Ok(answer)
 }
 
 fn not_found() -> Response {
     (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], NOT_FOUND).into_response()
-}
-
-fn verify_body(state: &HttpState, uid: &UidTag, found: &Verification) -> Result<Vec<u8>, Problem> {
-    let internal = || Problem::new(ProblemCode::Internal);
-    let patch = found.patch.as_ref().ok_or_else(internal)?;
-    let head = found.events.iter().find(|event| event.stored.id == patch.head);
-    let (status, reason) = words(&found.verdict);
-    let canonical = head.and_then(|head| std::str::from_utf8(&head.stored.canonical).ok());
-    let record: Option<&RawValue> = canonical.and_then(|text| serde_json::from_str(text).ok());
-    let details = DetailsBody {
-        reason,
-        uid_tag_id: uid.as_str().to_owned(),
-        stage: head.map_or("accepted", |head| stage_word(&head.job.stage)),
-        owner: patch.owner.to_string(),
-        current_txid: patch.current_txid,
-        issuer_public_key: head.map(|head| head.record.auth.issuer.to_string()),
-        issuer_signature: head.and_then(issuer_signature),
-        commitment: head.map(|head| head.stored.commitment),
-        salt: head.map(|head| hex::encode(head.stored.salt.as_bytes())),
-        block: head.and_then(|head| head.block.as_ref()).map(block_body),
-        events: found.events.len(),
-        is_transfer_pending: patch.pending.is_some(),
-        certificate_url: certificate_url(state, uid),
-    };
-    serde_json::to_vec(&VerifyBody { status, record, details }).map_err(|_| internal())
-}
-
-fn issuer_signature(event: &CustodyEvent) -> Option<String> {
-    let signature = event.stored.issuer_signature.as_ref()?.signature()?;
-    Some(signature.to_string())
-}
-
-fn words(verdict: &Verdict) -> (&'static str, String) {
-    match verdict {
-        Verdict::NotFound => ("not_found", "Nobody has registered this tag.".to_owned()),
-        Verdict::Pending => {
-            ("pending", "Registered; the network has not taken the record yet.".to_owned())
-        }
-        Verdict::Authentic => (
-            "authentic",
-            "Every event of its custody is signed, linked and committed to on chain.".to_owned(),
-        ),
-        Verdict::Compromised { reason } => ("compromised", reason.clone()),
-    }
-}
-
-/// Returns the word for a stage of anchoring.
-pub(super) const fn stage_word(stage: &Stage) -> &'static str {
-    match stage {
-        Stage::Accepted | Stage::Reserved => "accepted",
-        Stage::Signed { .. } => "broadcast",
-        Stage::Seen { .. } => "seen",
-        Stage::Mined { .. } => "mined",
-        Stage::Final { .. } => "final",
-        Stage::Held { .. } => "held",
-        Stage::Failed { .. } => "failed",
-    }
-}
-
-fn block_body(block: &BlockFacts) -> BlockBody {
-    BlockBody {
-        height: block.height,
-        hash: block.hash,
-        time: block.time.to_string(),
-        confirmations: block.confirmations,
-        merkle_path: block.merkle_path.as_ref().map(|path| hex::encode(path.to_bytes())),
-    }
 }
 
 /// Tells what happened to a product, oldest first.
@@ -271,27 +131,7 @@ async fn history(
     let events = found.events.iter().map(event_body).collect();
     let body = serde_json::to_vec(&HistoryBody { uid_tag_id: uid.as_str(), events })
         .map_err(|_| Problem::new(ProblemCode::Internal))?;
-    let tag = EntityTag::of(&body);
-    let answer =
-        RememberedAnswer { patch_generation: 0, chain_generation: 0, body: body.into(), tag };
-    Ok(give(&answer, &known))
-}
-
-fn event_body(event: &CustodyEvent) -> EventBody {
-    EventBody {
-        id: event.stored.id,
-        kind: match event.stored.purpose {
-            Purpose::RegisterPatch => "register",
-            Purpose::TransferOwnership => "transfer",
-        },
-        stage: stage_word(&event.job.stage),
-        txid: event.stored.txid.filter(|_| event.job.is_on_network()),
-        prev_txid: event.record.auth.prev_txid,
-        owner: event.record.auth.owner.clone(),
-        commitment: event.stored.commitment,
-        accepted_at: event.stored.accepted_at.to_string(),
-        block: event.block.as_ref().map(block_body),
-    }
+    Ok(Document::new(body).give(&known))
 }
 
 /// Gives the newest transaction with everything that proves it.

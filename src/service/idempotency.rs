@@ -1,18 +1,21 @@
 //! One effect and one answer for a request that is repeated with the same Idempotency-Key.
 //!
 //! The row is written in the same storage transaction as the record it creates, so that a crash
-//! leaves either both or neither; the answer is stored when it is given.
+//! leaves either both or neither; the answer is stored when it is given. A request that never got
+//! to give its answer does not hold its key for longer than a request can last.
 
 use std::time::Duration;
 
 use crate::storage::idempotency::idempotency;
-use crate::storage::{
-    IdempotencyRow, IdempotencyState, Store, StoreError, StoredAnswer, Tables, WriteTx,
-};
+use crate::storage::{IdempotencyRow, IdempotencyState, Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
+
+pub use crate::storage::StoredAnswer;
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a request is believed to be worked on; no request lasts longer than the edge lets it.
+pub const IN_FLIGHT_FOR: Duration = Duration::from_secs(60);
 
 /// A request that carries a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub enum Replay {
     New,
     /// It was answered: give this answer again.
     Answer(StoredAnswer),
-    /// It was accepted before a restart and never answered: answer from the record's state.
+    /// It was accepted and never answered (a restart, a full disk): answer from the record's state.
     Unanswered(RecordId),
 }
 
@@ -64,11 +67,15 @@ pub fn look_up(
     }
     match row.state {
         IdempotencyState::Answered(answer) => Ok(Replay::Answer(answer)),
-        IdempotencyState::InFlight { process: by } if by == process => {
+        IdempotencyState::InFlight { process: by } if by == process && is_young(&row, now) => {
             Err(IdempotencyError::InFlight)
         }
         IdempotencyState::InFlight { .. } => Ok(Replay::Unanswered(row.record)),
     }
+}
+
+fn is_young(row: &IdempotencyRow, now: Timestamp) -> bool {
+    row.expires_at.since(now) + IN_FLIGHT_FOR > KEPT_FOR
 }
 
 /// Notes that a request was accepted as `record`; call inside the accepting transaction.
@@ -91,18 +98,37 @@ pub fn claim(
     )
 }
 
-/// Stores the answer that was given, to be given again.
-pub async fn store_answer(
-    store: &Store,
-    request: IdempotentRequest,
-    answer: StoredAnswer,
-) -> Result<(), StoreError> {
-    store
-        .write(move |tx| {
-            let row = idempotency(tx, &request.scope, &request.key)?;
-            let Some(row) = row else { return Ok(()) };
-            let state = IdempotencyState::Answered(answer.clone());
-            tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
-        })
-        .await
+/// Keeps the answers that were given.
+#[derive(Clone)]
+pub struct IdempotencyService {
+    /// The store.
+    pub store: Store,
+}
+
+impl IdempotencyService {
+    /// Says whether a request with this key came before.
+    pub fn has_seen(
+        &self,
+        request: &IdempotentRequest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
+        Ok(row.is_some_and(|row| row.expires_at > now))
+    }
+
+    /// Stores the answer that was given, to be given again.
+    pub async fn store_answer(
+        &self,
+        request: IdempotentRequest,
+        answer: StoredAnswer,
+    ) -> Result<(), StoreError> {
+        self.store
+            .write(move |tx| {
+                let row = idempotency(tx, &request.scope, &request.key)?;
+                let Some(row) = row else { return Ok(()) };
+                let state = IdempotencyState::Answered(answer.clone());
+                tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
+            })
+            .await
+    }
 }

@@ -18,6 +18,7 @@ pub mod unlock;
 pub mod verification;
 
 use crate::service::funding::FundingService;
+use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
@@ -26,6 +27,8 @@ use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
 
+pub use crate::storage::StoreError;
+
 /// Every service that the HTTP edge calls; clones are cheap and share everything.
 #[derive(Clone)]
 pub struct Services {
@@ -33,6 +36,8 @@ pub struct Services {
     pub registration: RegistrationService,
     /// Hands products on.
     pub transfer: TransferService,
+    /// Keeps the answers of repeated requests.
+    pub idempotency: IdempotencyService,
     /// Verifies products.
     pub verification: VerificationService,
     /// Opens content.

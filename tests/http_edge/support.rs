@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::services::services;
 use axum::Json;
 use axum::body::Bytes;
 use axum::routing::get;
@@ -14,9 +15,10 @@ use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
 use patchproof::http::extract::{ApiJson, ApiPath};
 use patchproof::http::health::{Dependency, Readiness, ReadinessReport, ReadinessStatus};
+use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::telemetry::Metrics;
-use patchproof::types::{SystemClock, Timestamp};
+use patchproof::types::{Network, SystemClock, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -48,7 +50,17 @@ impl Default for Settings {
         let limits = EdgeLimits { cors: origins, ..EdgeLimits::default() };
         Self {
             connections: ConnectionLimits::default(),
-            options: HttpOptions { limits, ..HttpOptions::default() },
+            options: HttpOptions {
+                network: Network::Test,
+                public_url: "http://patches.example/".parse().unwrap(),
+                patience: Duration::ZERO,
+                answers_async: false,
+                fee_per_kb: 512,
+                max_chain_depth: 25,
+                limits,
+                metrics_require_api_key: false,
+                deploy_sha: None,
+            },
             readiness: ReadinessStatus::Ok,
             body_length: 2,
         }
@@ -129,6 +141,8 @@ pub(crate) fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router {
         tokens: Arc::new(OneToken),
         clock: Arc::new(SystemClock),
         readiness: Arc::new(Reported(settings.readiness)),
+        services: services(),
+        verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
         options: settings.options,
     });

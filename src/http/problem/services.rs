@@ -3,11 +3,11 @@
 use crate::anchor::canonical::CanonicalError;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::FieldError as RecordFieldError;
+use crate::service::StoreError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::registration::RegistrationError;
 use crate::service::transfer::TransferError;
 use crate::service::unlock::UnlockError;
-use crate::storage::StoreError;
 
 /// Fields that break a rule, each with what it must be.
 pub fn invalid_fields(fields: Vec<RecordFieldError>) -> Problem {
