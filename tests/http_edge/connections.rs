@@ -156,7 +156,7 @@ async fn a_stop_lets_the_request_in_flight_finish_and_takes_no_new_ones() {
     assert_eq!(busy.until_closed().await, b"");
     let summary = server.task.await.unwrap();
     assert_eq!((summary.served, summary.refused, summary.cut_off), (2, 0, 0));
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
