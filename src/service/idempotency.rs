@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::service::progress::Progress;
 use crate::storage::idempotency::idempotency;
 use crate::storage::{
     IdempotencyRow, IdempotencyState, Store, StoreError, StoredAnswer, Tables, WriteTx,
@@ -32,7 +33,8 @@ pub enum Replay {
     New,
     /// It was answered: give this answer again.
     Answer(StoredAnswer),
-    /// It was accepted before a restart and never answered: answer from the record's state.
+    /// It was accepted and its answer was never stored, because its client went away or the process
+    /// ended: answer from the record's state.
     Unanswered(RecordId),
 }
 
@@ -51,10 +53,13 @@ pub enum IdempotencyError {
 }
 
 /// Decides what a key means for a request; call inside the accepting transaction.
+///
+/// A request is in flight only while somebody waits for its record: one that was abandoned must not
+/// shut its client out until the row expires.
 pub fn look_up(
     tables: &impl Tables,
     request: &IdempotentRequest,
-    process: Timestamp,
+    progress: &Progress,
     now: Timestamp,
 ) -> Result<Replay, IdempotencyError> {
     let row = idempotency(tables, &request.scope, &request.key)?;
@@ -64,7 +69,7 @@ pub fn look_up(
     }
     match row.state {
         IdempotencyState::Answered(answer) => Ok(Replay::Answer(answer)),
-        IdempotencyState::InFlight { process: by } if by == process => {
+        IdempotencyState::InFlight { .. } if progress.is_watched(row.record) => {
             Err(IdempotencyError::InFlight)
         }
         IdempotencyState::InFlight { .. } => Ok(Replay::Unanswered(row.record)),

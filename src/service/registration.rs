@@ -150,7 +150,7 @@ impl RegistrationService {
         now: Timestamp,
     ) -> Result<Replay, RegistrationError> {
         if let Some(request) = request {
-            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            let replay = idempotency::look_up(tx, request, &self.progress, now)?;
             if replay != Replay::New {
                 return Ok(replay);
             }

@@ -144,7 +144,8 @@ impl TransferService {
         now: Timestamp,
     ) -> Result<Option<AcceptedTransfer>, TransferError> {
         let Some(request) = &caller.idempotency else { return Ok(None) };
-        let replay = self.store.read(|tx| idempotency::look_up(tx, request, self.process, now))?;
+        let replay =
+            self.store.read(|tx| idempotency::look_up(tx, request, &self.progress, now))?;
         let acceptance = match replay {
             Replay::New => return Ok(None),
             Replay::Unanswered(id) => Acceptance::Accepted(id),
@@ -213,7 +214,7 @@ impl TransferService {
         now: Timestamp,
     ) -> Result<Replay, TransferError> {
         if let Some(request) = request {
-            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            let replay = idempotency::look_up(tx, request, &self.progress, now)?;
             if replay != Replay::New {
                 return Ok(replay);
             }
