@@ -138,7 +138,7 @@ impl RegistrationService {
             issued_at: now,
             previous: None,
         };
-        EventDraft::new(facts, registration.owner, None, now)
+        EventDraft::new(facts, registration.owner, None, 0, now)
     }
 
     fn accept(

@@ -10,12 +10,17 @@ use crate::types::{BlockHash, Timestamp, Txid};
 
 /// Wrong answers of the signer in a row after which a record is held.
 const SIGNER_PATIENCE: u32 = 5;
-/// Verdicts against the bytes in a row, with nothing else heard, that are believed.
+/// Verdicts against the bytes in a row, with nothing else heard, after which the transaction is
+/// looked for; they are believed if the network does not know it.
 const VERDICT_PATIENCE: u32 = 4;
 /// Refusals of the fee in a row after which a record is shown as held.
 const FEE_PATIENCE: u32 = 5;
 /// Unknown parents in a row after which the spenders of the inputs are looked up.
 const ORPHAN_PATIENCE: u32 = 3;
+
+/// Why a transfer fails whose starting point was double-spent.
+const STATE_GONE: &str =
+    "the transaction of the state that was handed over is dead; the owner must sign again";
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +68,10 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
         (Stage::Held { txid: Some(txid), .. }, Event::Sent(SendResult::Taken)) => {
             next.settle(*txid);
         }
+        (
+            Stage::Held { txid: Some(txid), .. },
+            Event::Sent(SendResult::Conflict(_) | SendResult::Orphan(_)),
+        ) => next.effects.push(Effect::FindSpender { txid: *txid }),
         (Stage::Signed { txid } | Stage::Seen { txid }, Event::Looked(sighting)) => {
             next.looked(*txid, sighting);
         }
@@ -74,10 +83,22 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
             Stage::Signed { txid } | Stage::Seen { txid } | Stage::Held { txid: Some(txid), .. },
             Event::SpenderFound(spender),
         ) => next.spender_found(*txid, spender),
+        (Stage::Accepted | Stage::Reserved | Stage::Held { txid: None, .. }, Event::StateGone) => {
+            next.changes.push(Change::ReturnLease);
+            next.give_up(STATE_GONE);
+        }
         (Stage::Mined { txid, .. }, Event::BlockOrphaned) => next.unbury(*txid),
         (Stage::Final { txid, .. }, Event::BlockOrphaned) => {
             next.changes.push(Change::Unbury { txid: *txid });
             next.hold(Some(*txid), HeldReason::DeepReorganisation);
+        }
+        (Stage::Held { txid: Some(txid), .. }, Event::Resumed) => {
+            next.enter(Stage::Signed { txid: *txid });
+        }
+        (Stage::Held { txid: None, .. }, Event::Resumed) => {
+            // Nothing was signed: begin anew, and with other outputs if need be.
+            next.changes.push(Change::ReturnLease);
+            next.enter(Stage::Accepted);
         }
         (Stage::Mined { txid, block, height }, Event::Buried { confirmations })
             if *confirmations >= FINAL_CONFIRMATIONS =>
@@ -95,7 +116,9 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
             | Event::Sent(_)
             | Event::Looked(_)
             | Event::SpenderFound(_)
+            | Event::StateGone
             | Event::BlockOrphaned
+            | Event::Resumed
             | Event::Buried { .. },
         ) => {}
     }
@@ -115,6 +138,7 @@ impl Next<'_> {
         self.job.stage = stage;
         self.job.stage_since = self.now;
         self.job.attempts = 0;
+        self.job.refusals = 0;
         self.job.problem = None;
         self.job.due = Some(self.now);
     }
@@ -125,6 +149,7 @@ impl Next<'_> {
 
     fn retry(&mut self, problem: String) {
         self.job.attempts = self.job.attempts.saturating_add(1);
+        self.job.refusals = 0;
         self.job.problem = Some(problem);
         self.due_in(self.policy.wait(self.job.id, self.job.attempts));
     }
@@ -156,8 +181,10 @@ impl Next<'_> {
     }
 
     fn distrust_signer(&mut self, reason: &str) {
+        let refusals = self.job.refusals.saturating_add(1);
         self.retry(reason.to_owned());
-        if self.job.attempts >= SIGNER_PATIENCE {
+        self.job.refusals = refusals;
+        if refusals >= SIGNER_PATIENCE {
             let problem = self.job.problem.take();
             self.hold(None, HeldReason::Signer);
             self.job.problem = problem;
@@ -165,7 +192,12 @@ impl Next<'_> {
     }
 
     fn hold(&mut self, txid: Option<Txid>, reason: HeldReason) {
-        self.enter(Stage::Held { txid, reason });
+        let held = Stage::Held { txid, reason };
+        if self.job.stage == held {
+            self.due_in(self.policy.held_wait);
+            return;
+        }
+        self.enter(held);
         self.job.problem = Some(reason.advice().to_owned());
         self.job.due = txid.is_some().then(|| self.now.plus(self.policy.held_wait));
     }
@@ -198,9 +230,12 @@ impl Next<'_> {
                 self.effects.push(Effect::FindSpender { txid });
             }
             SendResult::Invalid(reason) => {
+                let refusals = self.job.refusals.saturating_add(1);
                 self.retry(reason.clone());
-                if self.job.attempts >= VERDICT_PATIENCE {
-                    self.reject(txid, reason);
+                self.job.refusals = refusals;
+                if self.is_condemned() {
+                    // An endpoint may be wrong, and an earlier answer may have been lost.
+                    self.effects.push(Effect::Look { txid });
                 }
             }
             SendResult::FeeTooLow(reason) => {
@@ -212,10 +247,23 @@ impl Next<'_> {
         }
     }
 
-    fn reject(&mut self, txid: Txid, reason: &str) {
-        self.changes.push(Change::Abandon { txid, killed_by: None });
-        self.changes.push(Change::GiveUp);
+    const fn is_condemned(&self) -> bool {
+        self.job.refusals >= VERDICT_PATIENCE
+    }
+
+    fn reject(&mut self, txid: Txid) {
+        let verdict = self.job.problem.take();
+        self.abandon(txid, None);
+        self.give_up(&verdict.unwrap_or_default());
+    }
+
+    fn abandon(&mut self, txid: Txid, killed_by: Option<Txid>) {
+        self.changes.push(Change::Abandon { txid, killed_by });
         self.job.dead.push(txid);
+    }
+
+    fn give_up(&mut self, reason: &str) {
+        self.changes.push(Change::GiveUp);
         self.enter(Stage::Failed { reason: reason.to_owned() });
         self.job.due = None;
     }
@@ -248,6 +296,7 @@ impl Next<'_> {
                 self.job.problem = None;
                 self.due_in(self.policy.look(self.job.id, self.job.attempts));
             }
+            Sighting::Missing if self.is_condemned() => self.reject(txid),
             Sighting::Missing => {
                 // Lists lag: absence proves nothing. The same bytes again settle it either way.
                 self.retry("the network does not list the transaction; it is sent again".into());
@@ -277,13 +326,19 @@ impl Next<'_> {
         match spender {
             Spender::Nobody => self.look_elsewhere(txid),
             Spender::Other(other) if *other == txid => self.look_elsewhere(txid),
-            Spender::Other(_) => self.hold(Some(txid), HeldReason::InputSpentElsewhere),
+            Spender::Other(_) => {
+                self.changes.push(Change::Freeze { txid });
+                self.hold(Some(txid), HeldReason::InputSpentElsewhere);
+            }
             Spender::OtherFinal(other) if *other == txid => self.look_elsewhere(txid),
             Spender::OtherFinal(other) => {
-                self.changes.push(Change::Abandon { txid, killed_by: Some(*other) });
-                self.job.dead.push(txid);
+                self.abandon(txid, Some(*other));
                 self.enter(Stage::Accepted);
                 self.job.problem = Some(format!("{other} spent an input of {txid}"));
+            }
+            Spender::StateGone(other) => {
+                self.abandon(txid, Some(*other));
+                self.give_up(STATE_GONE);
             }
         }
     }
