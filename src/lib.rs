@@ -9,6 +9,8 @@ pub mod app;
 pub mod auth;
 pub mod bitcoin;
 pub mod chain;
+pub mod cli;
+pub mod config;
 pub mod crypto;
 pub mod http;
 pub mod outbound;

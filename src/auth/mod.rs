@@ -4,6 +4,7 @@
 //! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
 
 mod principal;
+pub mod token;
 
 pub use principal::{
     ApiKeys, Permission, Principal, Scope, ScopeParseError, Scopes, Subject, TokenRejection,

@@ -11,13 +11,24 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::crypto::sha256;
 use crate::http::edge::read_body;
 use crate::http::json;
 use crate::http::problem::{FieldError, Problem, ProblemCode};
+use crate::types::Digest;
 
 /// A JSON body; `T` refuses unknown fields itself where that is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiJson<T>(pub T);
+
+/// A JSON body and the SHA-256 of its bytes, by which two requests are recognised as the same.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiJsonDigest<T> {
+    /// The body.
+    pub value: T,
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+}
 
 /// A body of any media type, as it came; content codings are refused.
 #[derive(Debug, Clone)]
@@ -35,13 +46,27 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for ApiJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        refuse_coding(request.headers())?;
-        if !is_json(request.headers()) {
-            let problem = Problem::new(ProblemCode::UnsupportedMediaType);
-            return Err(problem.detail("The body must be sent as application/json in UTF-8."));
-        }
-        json::parse(&read_body(request.into_body()).await?).map(Self)
+        json::parse(&json_body(request).await?).map(Self)
     }
+}
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for ApiJsonDigest<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let bytes = json_body(request).await?;
+        let digest = Digest::from_bytes(sha256(&bytes));
+        json::parse(&bytes).map(|value| Self { value, digest })
+    }
+}
+
+async fn json_body(request: Request) -> Result<Bytes, Problem> {
+    refuse_coding(request.headers())?;
+    if !is_json(request.headers()) {
+        let problem = Problem::new(ProblemCode::UnsupportedMediaType);
+        return Err(problem.detail("The body must be sent as application/json in UTF-8."));
+    }
+    Ok(read_body(request.into_body()).await?)
 }
 
 impl<S: Sync> FromRequest<S> for ApiBytes {

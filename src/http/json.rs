@@ -2,7 +2,10 @@
 //!
 //! Refuses what parsers disagree about (a member name twice in one object, in any case; a byte
 //! order mark; text after the document; lone surrogates; numbers out of range; deep nesting) and
-//! says what is wrong without repeating any of the text beyond the names of fields.
+//! says what is wrong without repeating any of the text beyond the names of fields. An object is
+//! written as an object, and what is left out is left out (see `objects`).
+
+mod objects;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -13,6 +16,8 @@ use serde_json::error::Category;
 
 use crate::http::problem::{FieldError, Problem, ProblemCode};
 
+use objects::Objects;
+
 /// The deepest nesting of objects and arrays.
 pub const DEPTH_LIMIT: usize = 64;
 
@@ -21,7 +26,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("The body is not UTF-8."))?;
     scan(text)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    serde_path_to_error::deserialize(Objects(&mut deserializer)).map_err(|error| {
         let mut path: Vec<_> =
             error.path().iter().map(|segment| safe_segment(&segment.to_string())).collect();
         let told = error.inner().to_string();
@@ -166,6 +171,10 @@ pub(super) fn describe(message: &str) -> FieldError {
             return error(String::new(), "is not acceptable");
         };
         return error(String::new(), &must_be(expected));
+    }
+    // The parser's own words, which come where a word of a closed list was wanted.
+    if message.starts_with("expected ") {
+        return error(String::new(), "is not acceptable");
     }
     // The rest are sentences of our own types, which never repeat what they were given.
     error(String::new(), message)
@@ -337,6 +346,10 @@ mod tests {
             ),
             (r#"{"product":{"name":"x"},"kind":"car"}"#, "kind", "must be watch or bag"),
             (r#"{"product":[]}"#, "product", "must be an object"),
+            (r#"{"product":["x",3]}"#, "product", "must be an object"),
+            (r#"[{"name":"x"},[],"bag"]"#, "", "must be an object"),
+            (r#"{"product":{"name":"x"},"parts":[["x",3]]}"#, "parts[0]", "must be an object"),
+            (r#"{"product":{"name":"x"},"kind":null}"#, "kind", "is not acceptable"),
             (r#"{"product":{"name":"x"},"parts":{}}"#, "parts", "must be an array"),
         ];
         for (text, field, message) in cases {

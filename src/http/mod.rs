@@ -5,6 +5,8 @@
 //! [`edge`]; who may call is in a handler's signature ([`credentials`]). Handlers extract, convert,
 //! call one service and convert back.
 
+mod acceptance;
+mod admin;
 pub mod assets;
 pub mod credentials;
 mod docs;
@@ -15,11 +17,17 @@ pub mod health;
 pub mod json;
 mod metrics;
 mod openapi;
+mod patches;
+mod pending;
 pub mod problem;
+mod unlock;
+pub mod verification;
+mod view;
 mod yaml;
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use utoipa_axum::router::OpenApiRouter;
@@ -28,8 +36,10 @@ use crate::auth::{ApiKeys, Tokens};
 use crate::http::edge::{EdgeLayer, EdgeLimits};
 use crate::http::health::Readiness;
 use crate::http::problem::{Problem, ProblemCode};
+use crate::http::verification::VerdictCache;
+use crate::service::Services;
 use crate::telemetry::Metrics;
-use crate::types::Clock;
+use crate::types::{Clock, Network};
 
 /// What handlers are given, shared by all of them.
 #[derive(Clone)]
@@ -45,6 +55,10 @@ pub struct HttpParts {
     pub clock: Arc<dyn Clock>,
     /// Tells whether the process can do its work.
     pub readiness: Arc<dyn Readiness>,
+    /// What the product does.
+    pub services: Services,
+    /// Remembered verdicts.
+    pub verdicts: VerdictCache,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// What operators chose.
@@ -52,8 +66,20 @@ pub struct HttpParts {
 }
 
 /// What operators chose about the edge.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct HttpOptions {
+    /// The network whose addresses are accepted.
+    pub network: Network,
+    /// Where the world reaches this service; certificate addresses begin with it.
+    pub public_url: url::Url,
+    /// How long a request waits for the network before it is answered 202.
+    pub patience: Duration,
+    /// Whether every accepted request is answered 202 at once.
+    pub answers_async: bool,
+    /// The fee rate in satoshis per kB, for display.
+    pub fee_per_kb: u64,
+    /// Unmined transactions in a row beyond which an output waits, for display.
+    pub max_chain_depth: u32,
     /// The limits of one request.
     pub limits: EdgeLimits,
     /// Whether `/metrics` asks for an API key; `/internal/metrics` always does.
@@ -79,7 +105,14 @@ impl Deref for HttpState {
 
 /// The routes of the product: one line for each file of handlers.
 pub fn product() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::new().merge(health::routes()).merge(metrics::routes())
+    OpenApiRouter::new()
+        .merge(patches::routes())
+        .merge(verification::routes())
+        .merge(unlock::routes())
+        .merge(pending::routes())
+        .merge(admin::routes())
+        .merge(health::routes())
+        .merge(metrics::routes())
 }
 
 /// Puts documentation and the edge around the routes.

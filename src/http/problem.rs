@@ -7,6 +7,7 @@
 
 mod code;
 mod pages;
+mod services;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 pub use code::ProblemCode;
 pub use pages::{ERRORS_MD, errors_markdown, routes};
+pub use services::invalid_fields;
 
 /// The media type of problem documents.
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,16 +1,17 @@
 //! One effect and one answer for a request that is repeated with the same Idempotency-Key.
 //!
 //! The row is written in the same storage transaction as the record it creates, so that a crash
-//! leaves either both or neither; the answer is stored when it is given.
+//! leaves either both or neither; the answer is stored when it is given. A request that never got
+//! to give its answer does not hold its key.
 
 use std::time::Duration;
 
 use crate::service::progress::Progress;
 use crate::storage::idempotency::idempotency;
-use crate::storage::{
-    IdempotencyRow, IdempotencyState, Store, StoreError, StoredAnswer, Tables, WriteTx,
-};
+use crate::storage::{IdempotencyRow, IdempotencyState, Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
+
+pub use crate::storage::StoredAnswer;
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -33,8 +34,8 @@ pub enum Replay {
     New,
     /// It was answered: give this answer again.
     Answer(StoredAnswer),
-    /// It was accepted and its answer was never stored, because its client went away or the process
-    /// ended: answer from the record's state.
+    /// It was accepted and its answer was never stored (its client went away, a restart, a full
+    /// disk): answer from the record's state.
     Unanswered(RecordId),
 }
 
@@ -96,18 +97,37 @@ pub fn claim(
     )
 }
 
-/// Stores the answer that was given, to be given again.
-pub async fn store_answer(
-    store: &Store,
-    request: IdempotentRequest,
-    answer: StoredAnswer,
-) -> Result<(), StoreError> {
-    store
-        .write(move |tx| {
-            let row = idempotency(tx, &request.scope, &request.key)?;
-            let Some(row) = row else { return Ok(()) };
-            let state = IdempotencyState::Answered(answer.clone());
-            tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
-        })
-        .await
+/// Keeps the answers that were given.
+#[derive(Clone)]
+pub struct IdempotencyService {
+    /// The store.
+    pub store: Store,
+}
+
+impl IdempotencyService {
+    /// Says whether a request with this key came before.
+    pub fn has_seen(
+        &self,
+        request: &IdempotentRequest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
+        Ok(row.is_some_and(|row| row.expires_at > now))
+    }
+
+    /// Stores the answer that was given, to be given again.
+    pub async fn store_answer(
+        &self,
+        request: IdempotentRequest,
+        answer: StoredAnswer,
+    ) -> Result<(), StoreError> {
+        self.store
+            .write(move |tx| {
+                let row = idempotency(tx, &request.scope, &request.key)?;
+                let Some(row) = row else { return Ok(()) };
+                let state = IdempotencyState::Answered(answer.clone());
+                tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
+            })
+            .await
+    }
 }

@@ -9,6 +9,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod observed_signer;
 pub mod pending;
 pub mod progress;
 pub mod readiness;
@@ -16,3 +17,38 @@ pub mod registration;
 pub mod transfer;
 pub mod unlock;
 pub mod verification;
+
+use crate::service::funding::FundingService;
+use crate::service::idempotency::IdempotencyService;
+use crate::service::listing::ListingService;
+use crate::service::pending::PendingService;
+use crate::service::readiness::ReadinessService;
+use crate::service::registration::RegistrationService;
+use crate::service::transfer::TransferService;
+use crate::service::unlock::UnlockService;
+use crate::service::verification::VerificationService;
+
+pub use crate::storage::StoreError;
+
+/// Every service that the HTTP edge calls; clones are cheap and share everything.
+#[derive(Clone)]
+pub struct Services {
+    /// Registers products.
+    pub registration: RegistrationService,
+    /// Hands products on.
+    pub transfer: TransferService,
+    /// Keeps the answers of repeated requests.
+    pub idempotency: IdempotencyService,
+    /// Verifies products.
+    pub verification: VerificationService,
+    /// Opens content.
+    pub unlock: UnlockService,
+    /// Tells how far records have come.
+    pub pending: PendingService,
+    /// Lists products.
+    pub listing: ListingService,
+    /// Takes money in and tells what there is.
+    pub funding: FundingService,
+    /// Tells whether the process can do its work.
+    pub readiness: ReadinessService,
+}

@@ -47,7 +47,7 @@ impl Progress {
         let waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         for waiter in waiters.unwrap_or_default() {
             // A request that gave up has dropped its end.
-            waiter.send(()).ok();
+            let _gone = waiter.send(());
         }
     }
 }

@@ -74,6 +74,13 @@ pub struct Verification {
     pub events: Vec<CustodyEvent>,
 }
 
+/// What a verdict rests on: as long as it is the same, so is the verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generations {
+    patch: u64,
+    chain: u64,
+}
+
 /// Verifies products.
 #[derive(Clone)]
 pub struct VerificationService {
@@ -86,6 +93,14 @@ pub struct VerificationService {
 }
 
 impl VerificationService {
+    /// Returns what a verdict on `uid` rests on; ask before verifying.
+    pub fn generations(&self, uid: &str) -> Generations {
+        Generations {
+            patch: self.store.patch_generation(uid),
+            chain: self.store.chain_generation(),
+        }
+    }
+
     /// Checks a tag's whole custody from stored evidence.
     pub fn verify(&self, uid: &UidTag) -> Result<Verification, StoreError> {
         self.store.read(|tx| {

@@ -11,6 +11,7 @@ mod kms_answer;
 mod problem;
 mod server;
 mod signing_log;
+mod split;
 
 use async_trait::async_trait;
 
@@ -24,6 +25,7 @@ pub use keystore::{KeyPurpose, Keystore, KeystoreError, KeystoreKey};
 pub use kms::{KmsConfig, KmsConfigError, KmsSigner};
 pub use server::{MAX_BATCH, SignerServerConfig, signer_router, svd_kid};
 pub use signing_log::{SigningLog, SigningLogError};
+pub use split::SplitSigner;
 
 /// What a hash is the hash of: a key signs one or the other, never both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -189,7 +189,7 @@ async fn a_unix_socket_is_served_as_well() {
     let path = directory.path().join("edge.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let (shutdown, signal) = watch::channel(false);
-    let router = router(Settings::default(), &Arc::default());
+    let router = router(Settings::default(), &Arc::default()).await;
     let task = tokio::spawn(serve(listener, router, ConnectionLimits::default(), signal));
     let mut client = Client::new(UnixStream::connect(&path).await.unwrap());
     client.send(GET).await;
@@ -227,7 +227,7 @@ async fn a_full_table_of_file_descriptors_is_waited_out() {
     let failures = Arc::new(AtomicU32::new(10));
     let (sender, streams) = mpsc::channel(1);
     let listener = Exhausted { failures, streams: Mutex::new(streams) };
-    let router = router(Settings::default(), &Arc::default());
+    let router = router(Settings::default(), &Arc::default()).await;
     let (shutdown, signal) = watch::channel(false);
     let before = Instant::now();
     let task = tokio::spawn(serve(listener, router, ConnectionLimits::default(), signal));

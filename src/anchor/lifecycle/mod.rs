@@ -13,6 +13,7 @@
 //! are released only on proof that their transaction can never be mined, no clock releases
 //! anything, and a late message never takes a record back a step.
 
+mod answers;
 mod backoff;
 mod step;
 #[cfg(test)]

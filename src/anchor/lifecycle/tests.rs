@@ -1,3 +1,5 @@
+//! The lifecycle's rules, one by one and under any order of events.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -19,23 +19,14 @@ const SINGLE_CANDIDATES: usize = 8;
 const MANY_CANDIDATES: usize = 200;
 
 /// Why a record has no transaction yet.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
     /// The store does not work.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The pool does not pay for it.
-    Build(BuildError),
-}
-
-impl From<StoreError> for PrepareError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<BuildError> for PrepareError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
-    }
+    #[error(transparent)]
+    Build(#[from] BuildError),
 }
 
 /// Returns what a record is told that cannot be paid for.

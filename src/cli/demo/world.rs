@@ -1,0 +1,358 @@
+//! Everything the demo runs: network, signer and product, each behind its own loopback socket.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::anchor::lifecycle::RetryPolicy;
+use crate::app::accept::{ConnectionLimits, serve};
+use crate::app::{App, Ports, Settings, shutdown_signal};
+use crate::auth::token::TokenKeys;
+use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
+use crate::cli::demo::catalogue::{Catalogue, catalogue};
+use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::crypto::{PassphraseCost, random_bytes};
+use crate::http::HttpOptions;
+use crate::http::credentials::ConfiguredApiKey;
+use crate::http::edge::EdgeLimits;
+use crate::service::Services;
+use crate::service::anchoring::AnchoringSettings;
+use crate::service::keys::KeyNames;
+use crate::signer::{
+    Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
+};
+use crate::simnet::{Simnet, SimnetConfig};
+use crate::storage::{Store, StoreOptions};
+use crate::types::{ChainProfile, Clock, FeeRate, Network, SystemClock};
+use crate::worker::{Periods, Wakes};
+
+/// Satoshis per kB that the demo pays: the product's default.
+const FEE_PER_KB: u64 = 512;
+
+/// What a script that drives the demo needs to know.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Description {
+    /// Where the API is.
+    pub(super) base_url: Url,
+    /// Where the console is.
+    pub(super) console_url: Url,
+    /// Opens everything.
+    pub(super) api_key: String,
+    /// Where the simulated network is.
+    pub(super) chain_url: Url,
+    /// Where the signer is.
+    pub(super) signer_url: Url,
+    /// Whose addresses are accepted.
+    pub(super) network: Network,
+    /// Whose statements about products count.
+    pub(super) issuer_public_key: String,
+    /// Where the pool's money comes in.
+    pub(super) funding_address: String,
+    /// A Bearer token for transfers, good for a day.
+    pub(super) bearer_token: String,
+    /// The owners of the sample products.
+    pub(super) owners: Vec<Owner>,
+}
+
+/// The secrets of a data directory.
+#[derive(Debug, Serialize, Deserialize)]
+struct Secrets {
+    api_key: String,
+    signer_key: String,
+    jwt_secret: String,
+    master_secret: String,
+    passphrase: String,
+}
+
+impl Secrets {
+    fn generate() -> Self {
+        let secret = || hex::encode(random_bytes::<32>());
+        Self {
+            api_key: format!("demo-{}", hex::encode(random_bytes::<16>())),
+            signer_key: secret(),
+            jwt_secret: secret(),
+            master_secret: secret(),
+            passphrase: secret(),
+        }
+    }
+
+    fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
+        let file = directory.join("demo-secrets.json");
+        if file.exists() {
+            let bytes = std::fs::read(&file).context("demo-secrets.json cannot be read")?;
+            return serde_json::from_slice(&bytes).context("demo-secrets.json cannot be read");
+        }
+        let secrets = Self::generate();
+        write_private(&file, &serde_json::to_vec_pretty(&secrets)?)?;
+        Ok(secrets)
+    }
+}
+
+/// A running demo.
+pub(super) struct World {
+    directory: PathBuf,
+    /// What scripts need to know.
+    pub(super) description: Description,
+    /// The sample products.
+    pub(super) catalogue: Catalogue,
+    /// Their owners by name.
+    pub(super) owners: BTreeMap<String, Owner>,
+    /// The services, for what has no route yet.
+    pub(super) services: Services,
+    /// Wakes the background.
+    pub(super) wakes: Wakes,
+    /// The time.
+    pub(super) clock: Arc<dyn Clock>,
+    store: Store,
+    shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl World {
+    /// Starts everything; when this returns, the API answers.
+    pub(super) async fn start(
+        directory: &Path,
+        listen: SocketAddr,
+        mine_every_secs: u64,
+    ) -> anyhow::Result<Self> {
+        create_private_directory(directory)?;
+        let secrets = Secrets::load_or_create(directory)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (shutdown, stopping) = shutdown_signal();
+        let mut tasks = JoinSet::new();
+        let api = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; give another address with --listen")
+        })?;
+        let base_url = url_of(api.local_addr()?, "")?;
+        let chain_url =
+            start_network(directory, &clock, mine_every_secs, &stopping, &mut tasks).await?;
+        let signer_url = start_signer(directory, &secrets, &clock, &stopping, &mut tasks).await?;
+        let ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
+        let store = Store::open(StoreOptions::in_directory(directory))
+            .context("the demo's store cannot be opened; is another demo using this directory?")?;
+        let settings = settings(&secrets, &base_url);
+        let app = App::build(store.clone(), settings, ports).await?;
+        spawn_server(&mut tasks, api, app.router, &stopping);
+        tasks.spawn(app.driver.run(stopping));
+        let catalogue = catalogue()?;
+        let owners = load_or_create(directory, &catalogue.owners)?;
+        let keyring = &app.services.registration.keyring;
+        let description = Description {
+            console_url: base_url.join("docs")?,
+            base_url,
+            api_key: secrets.api_key.clone(),
+            chain_url,
+            signer_url,
+            network: keyring.network,
+            issuer_public_key: keyring.issuer.public_key.to_string(),
+            funding_address: keyring.funding.address.to_string(),
+            bearer_token: token_keys(&secrets)?.issue(
+                "demo-owner",
+                clock.now(),
+                Duration::from_secs(24 * 3600),
+                &random_bytes(),
+            )?,
+            owners: owners.values().cloned().collect(),
+        };
+        let services = app.services;
+        let (directory, wakes) = (directory.to_owned(), app.wakes);
+        Ok(Self {
+            directory,
+            description,
+            catalogue,
+            owners,
+            services,
+            wakes,
+            clock,
+            store,
+            shutdown,
+            tasks,
+        })
+    }
+
+    /// Returns where demo.json is.
+    pub(super) fn description_file(&self) -> PathBuf {
+        self.directory.join("demo.json")
+    }
+
+    /// Writes demo.json.
+    pub(super) fn write_description(&self) -> anyhow::Result<()> {
+        write_private(&self.description_file(), &serde_json::to_vec_pretty(&self.description)?)
+    }
+
+    /// Lets requests and work in hand finish, then stops; removes a temporary directory.
+    pub(super) async fn stop(mut self, temporary: Option<PathBuf>) -> anyhow::Result<()> {
+        self.shutdown.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        self.store.close();
+        if let Some(directory) = temporary {
+            std::fs::remove_dir_all(&directory).context("the temporary directory stays")?;
+        }
+        Ok(())
+    }
+}
+
+fn spawn_server(
+    tasks: &mut JoinSet<()>,
+    listener: TcpListener,
+    router: Router,
+    stopping: &watch::Receiver<bool>,
+) {
+    let stopping = stopping.clone();
+    tasks.spawn(async move {
+        serve(listener, router, ConnectionLimits::default(), stopping).await;
+    });
+}
+
+async fn start_network(
+    directory: &Path,
+    clock: &Arc<dyn Clock>,
+    mine_every_secs: u64,
+    stopping: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Url> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let config = SimnetConfig { listen: address, ..SimnetConfig::default() };
+    let journal = directory.join("simnet.journal");
+    let simnet = Simnet::open(&config, Arc::clone(clock), &journal)
+        .context("the simulated network's journal cannot be opened")?;
+    spawn_server(tasks, listener, simnet.router(), stopping);
+    let mining = stopping.clone();
+    let interval = Duration::from_secs(mine_every_secs.max(1));
+    tasks.spawn(async move { simnet.mine_periodically(interval, mining).await });
+    url_of(address, "v1/bsv/test")
+}
+
+async fn start_signer(
+    directory: &Path,
+    secrets: &Secrets,
+    clock: &Arc<dyn Clock>,
+    stopping: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> anyhow::Result<Url> {
+    let file = directory.join("signer.keystore");
+    let keystore = if file.exists() {
+        Keystore::open(&file, &secrets.passphrase)?
+    } else {
+        let cost = PassphraseCost::RANDOM_PASSPHRASE;
+        Keystore::create(&file, &secrets.passphrase, cost, clock.now())?
+    };
+    let mut config = SignerServerConfig::new(keystore, Arc::clone(clock));
+    config.api_key = Some(secrets.signer_key.clone());
+    config.log = Some(SigningLog::open(&directory.join("signed.log"))?);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    spawn_server(tasks, listener, signer_router(config), stopping);
+    url_of(address, "sign")
+}
+
+fn ports(
+    secrets: &Secrets,
+    chain_url: &Url,
+    signer_url: &Url,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Ports> {
+    let mut kms = KmsConfig::new(signer_url.clone());
+    kms.api_key = Some(secrets.signer_key.clone());
+    let mut chain = WhatsOnChainConfig::new(chain_url.clone(), Network::Test);
+    // The pace is for public endpoints; this one is ours.
+    chain.requests_per_second = None;
+    let chain = Arc::new(WhatsOnChain::new(chain)?);
+    Ok(Ports {
+        signer: Arc::new(KmsSigner::new(kms)?),
+        broadcaster: Arc::<WhatsOnChain>::clone(&chain),
+        tracker: Arc::<WhatsOnChain>::clone(&chain),
+        utxo_source: chain,
+        clock: Arc::clone(clock),
+        api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
+        tokens: Arc::new(token_keys(secrets)?),
+    })
+}
+
+fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
+    Ok(TokenKeys::new(secrets.jwt_secret.as_bytes(), None)?)
+}
+
+fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
+    let second = Duration::from_secs(1);
+    let fee_rate =
+        FeeRate::from_sat_per_kb(FEE_PER_KB).expect("the default rate is within the bounds");
+    Settings {
+        keys: KeyNames {
+            network: Network::Test,
+            issuer: "issuer".into(),
+            custody: Some("custody".into()),
+            funding: "funding".into(),
+            funding_address: None,
+            change: Some("change".into()),
+            change_address: None,
+        },
+        profile: ChainProfile::Simulated,
+        anchoring: AnchoringSettings {
+            fee_rate,
+            min_confirmations: 0,
+            max_chain_depth: 25,
+            publishes_records: false,
+            policy: RetryPolicy::default(),
+        },
+        confirmed_at_depth: 0,
+        unlock_requires_nonce: false,
+        master_secret: secrets.master_secret.clone().into_bytes().into(),
+        chain_view_ttl: Duration::from_secs(5),
+        http: HttpOptions {
+            network: Network::Test,
+            public_url: base_url.clone(),
+            patience: Duration::from_secs(5),
+            answers_async: false,
+            fee_per_kb: FEE_PER_KB,
+            max_chain_depth: 25,
+            limits: EdgeLimits::default(),
+            metrics_require_api_key: false,
+            deploy_sha: None,
+        },
+        periods: Periods { chain: second, housekeeping: second, pipeline: second },
+        warnings: vec!["demo: the network is simulated, keys lie in the data directory".into()],
+    }
+}
+
+fn url_of(address: SocketAddr, path: &str) -> anyhow::Result<Url> {
+    Ok(Url::parse(&format!("http://{address}/{path}"))?)
+}
+
+fn create_private_directory(directory: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .with_context(|| format!("{} cannot be created", directory.display()))
+}
+
+/// Writes a file that only its owner reads, in one piece.
+pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let draft = file.with_extension("draft");
+    let mut written = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .with_context(|| format!("{} cannot be written", draft.display()))?;
+    written.write_all(bytes)?;
+    written.sync_all()?;
+    std::fs::rename(&draft, file).with_context(|| format!("{} cannot be written", file.display()))
+}

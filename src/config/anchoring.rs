@@ -1,0 +1,141 @@
+//! How records are put on chain, and what requests wait for.
+
+use std::time::Duration;
+
+use crate::config::reader::Reader;
+use crate::config::variable::{Kind, Variable};
+use crate::types::FeeRate;
+
+pub(super) const FEE_PER_KB: Variable = Variable::new(
+    "FEE_PER_KB",
+    Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
+    "512",
+    "What transactions pay, in satoshis per 1,000 bytes.",
+)
+.or("512");
+
+pub(super) const UTXO_MIN_CONFIRMATIONS: Variable = Variable::new(
+    "UTXO_MIN_CONFIRMATIONS",
+    Kind::Integer { least: 0, most: 1_000 },
+    "0",
+    "Confirmations before an output may be spent; 0 lets it be spent as soon as the network has \
+     its transaction.",
+)
+.or("0");
+
+pub(super) const UTXO_MAX_CHAIN_DEPTH: Variable = Variable::new(
+    "UTXO_MAX_CHAIN_DEPTH",
+    Kind::Integer { least: 1, most: 1_000 },
+    "25",
+    "How many unmined transactions of ours may stand one upon the other before an output waits \
+     for a block.",
+)
+.or("25");
+
+pub(super) const ANCHOR_PAYLOAD: Variable = Variable::new(
+    "ANCHOR_PAYLOAD",
+    Kind::Choice(&["commitment", "record"]),
+    "commitment",
+    "What is published on chain. commitment is a salted hash, from which nothing can be learnt; \
+     record adds the record's JSON, which can never be taken back.",
+)
+.or("commitment");
+
+pub(super) const CONFIRMED_AT_DEPTH: Variable = Variable::new(
+    "CONFIRMED_AT_DEPTH",
+    Kind::Integer { least: 0, most: 1_000 },
+    "0",
+    "How many blocks deep a record is reported as confirmed; 0 is as soon as the network has \
+     accepted its transaction.",
+)
+.or("0");
+
+pub(super) const JOBS_ASYNC: Variable = Variable::new(
+    "JOBS_ASYNC",
+    Kind::Switch,
+    "1",
+    "Answers registrations and transfers with 202 at once instead of waiting for the network.",
+)
+.or("0");
+
+pub(super) const REGISTRATION_WAIT_MS: Variable = Variable::new(
+    "REGISTRATION_WAIT_MS",
+    Kind::Integer { least: 0, most: 25_000 },
+    "5000",
+    "How long a registration or transfer waits for the network before it is answered with 202, in \
+     milliseconds.",
+)
+.or("5000");
+
+pub(super) const UNLOCK_REQUIRE_NONCE: Variable = Variable::new(
+    "UNLOCK_REQUIRE_NONCE",
+    Kind::Switch,
+    "1",
+    "Refuses signatures to unlock content that do not answer a fresh challenge.",
+)
+.or("0");
+
+/// What is published on chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnchorPayload {
+    /// A salted hash.
+    Commitment,
+    /// The hash and the record's JSON.
+    Record,
+}
+
+/// How records are put on chain.
+#[derive(Debug, Clone)]
+pub struct AnchoringOptions {
+    /// What transactions pay.
+    pub fee_rate: FeeRate,
+    /// Confirmations before an output may be spent.
+    pub min_confirmations: u32,
+    /// Unmined transactions in a row beyond which an output waits for a block.
+    pub max_chain_depth: u32,
+    /// What is published.
+    pub payload: AnchorPayload,
+    /// Blocks before a record counts as confirmed.
+    pub confirmed_at_depth: u32,
+    /// Whether requests are answered without waiting.
+    pub is_async: bool,
+    /// How long requests wait otherwise.
+    pub registration_wait: Duration,
+}
+
+/// How content is unlocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnlockSettings {
+    /// Whether signatures must answer a fresh challenge.
+    pub requires_nonce: bool,
+}
+
+impl AnchoringOptions {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let fee_rate = reader.integer(&FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
+        let least = FeeRate::from_sat_per_kb(1).expect("1 is a fee rate");
+        Self {
+            fee_rate: fee_rate.unwrap_or(least),
+            min_confirmations: read_min_confirmations(reader),
+            max_chain_depth: reader.number(&UTXO_MAX_CHAIN_DEPTH),
+            payload: match reader.choice(&ANCHOR_PAYLOAD) {
+                Some("record") => AnchorPayload::Record,
+                Some(_) | None => AnchorPayload::Commitment,
+            },
+            confirmed_at_depth: reader.number(&CONFIRMED_AT_DEPTH),
+            is_async: reader.switch(&JOBS_ASYNC),
+            registration_wait: reader.milliseconds(&REGISTRATION_WAIT_MS),
+        }
+    }
+}
+
+/// Reads how deep an output must be before it may be spent.
+pub(super) fn read_min_confirmations(reader: &mut Reader<'_>) -> u32 {
+    reader.number(&UTXO_MIN_CONFIRMATIONS)
+}
+
+impl UnlockSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self { requires_nonce: reader.switch(&UNLOCK_REQUIRE_NONCE) }
+    }
+}

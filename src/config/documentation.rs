@@ -1,0 +1,90 @@
+//! The reference of all variables, rendered from the table.
+//!
+//! `UPDATE_DOCS=1 cargo test --lib configuration_md` rewrites the file.
+
+use std::fmt::Write as _;
+
+use crate::config::table::{GROUPS, NOT_USED};
+use crate::config::variable::{Required, Variable};
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+Everything is decided by environment variables, read once at the start. `patchproof config check`
+reads them as `serve` does, reports everything that is wrong at once, and shows what is in force.
+
+- A variable that is empty counts as not set.
+- A secret `X` may instead be given as `X_FILE`, the path of a file that holds it (one line break at
+  its end is left out), or as the credential `X` or `x` of systemd (`LoadCredential=`). Give it in
+  one way only. In production the file must not be open to group or others: `chmod 600`.
+- In production (`NODE_ENV=production`) the secrets marked so must be set, must be 32 bytes at
+  least, and must not be placeholders: `openssl rand -hex 32` makes a good one. Elsewhere a missing
+  one is made at random for the run.
+- A variable that begins like one of these and is none of them gets a warning.
+- Every change takes effect at the next start, unless it is marked hot.
+
+This page is rendered from the table in `src/config/table.rs`; a test compares the two.
+";
+
+/// Returns docs/CONFIGURATION.md.
+pub fn configuration_markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    for group in GROUPS {
+        let _ = write!(page, "\n## {}\n", group.title);
+        for variable in group.variables {
+            describe(&mut page, variable);
+        }
+    }
+    page.push_str("\n## Recognised and not used\n\n");
+    page.push_str("These belong to the predecessor. They may stay where they are; a warning says ");
+    page.push_str("that they have no effect.\n\n");
+    for name in NOT_USED {
+        let _ = writeln!(page, "- `{name}`");
+    }
+    page
+}
+
+fn describe(page: &mut String, variable: &Variable) {
+    let Variable { name, documentation, example, .. } = variable;
+    let mut facts = vec![variable.kind.expected()];
+    match variable.required {
+        Required::Never => {}
+        Required::InProduction => facts.push("required in production".to_owned()),
+        Required::Always => facts.push("required".to_owned()),
+    }
+    if let Some(default) = variable.default {
+        facts.push(format!("default `{default}`"));
+    }
+    if !variable.aliases.is_empty() {
+        facts.push(format!("also `{}`", variable.aliases.join("`, `")));
+    }
+    let line = if variable.is_secret() {
+        format!("{name}_FILE={example}")
+    } else {
+        format!("{name}={example}")
+    };
+    let _ = write!(page, "\n### {name}\n\n{documentation}\n\n");
+    let _ = write!(page, "{}. Takes effect: ", facts.join("; "));
+    let _ = write!(page, "{}. Example: `{line}`\n", variable.takes_effect.as_str());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const CONFIGURATION_MD: &str = "docs/CONFIGURATION.md";
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a switch of the test run, not of the product")]
+    fn configuration_md_is_what_the_table_says() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(CONFIGURATION_MD);
+        if std::env::var("UPDATE_DOCS").is_ok() {
+            std::fs::write(&file, configuration_markdown()).unwrap();
+        }
+        let written = std::fs::read_to_string(&file).unwrap_or_default();
+        let is_current = written == configuration_markdown();
+        assert!(is_current, "{CONFIGURATION_MD} is stale: run with UPDATE_DOCS=1");
+    }
+}

@@ -1,0 +1,170 @@
+//! What operators decide: environment variables and the files they name, read once at the start.
+//!
+//! One table ([`GROUPS`]) says what there is: parsing, the reference in docs/CONFIGURATION.md and
+//! the hints for misspelt names all come from it. Guarantees that everything that is wrong is
+//! reported at once, that nothing weak passes in production, and that no secret is ever printed.
+//! Nothing else in the product reads the environment.
+
+mod address_range;
+mod anchoring;
+#[cfg(test)]
+mod boot_tests;
+mod chain;
+mod documentation;
+mod edge;
+mod endpoint;
+mod environment;
+mod kms;
+mod parts;
+mod place;
+mod problem;
+mod reader;
+mod secret;
+mod secrets;
+mod stores;
+mod table;
+mod unknown;
+mod variable;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::types::ChainProfile;
+
+pub use address_range::{AddressRange, AddressRangeParseError};
+pub use anchoring::{AnchorPayload, AnchoringOptions, UnlockSettings};
+pub use chain::WocSettings;
+pub use documentation::configuration_markdown;
+pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSettings};
+pub use endpoint::Endpoint;
+pub use environment::{Environment, FileRule, SecretFileError};
+pub use kms::{KeySettings, KmsSettings};
+pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
+pub use place::Mode;
+pub use problem::{ConfigProblem, ConfigProblems, Origin};
+pub use reader::EffectiveVariable;
+pub use secret::{MIN_SECRET_BYTES, Secret};
+pub use secrets::{JwtSecrets, Secrets};
+pub use stores::OuterStores;
+pub use table::{GROUPS, Group};
+pub use variable::{Kind, Required, TakesEffect, Variable};
+
+use reader::{Reader, Readings};
+
+/// Everything that operators decide about the server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What the process is for.
+    pub mode: Mode,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where its data lies.
+    pub data_dir: PathBuf,
+    /// The commit that was deployed.
+    pub deploy_sha: Option<String>,
+    /// The secrets of the API.
+    pub secrets: Secrets,
+    /// How to reach the signer.
+    pub kms: KmsSettings,
+    /// The signer's names for our keys.
+    pub keys: KeySettings,
+    /// How to reach the network endpoint.
+    pub woc: WocSettings,
+    /// How much work block headers must prove.
+    pub chain_profile: ChainProfile,
+    /// How long `utxo-health` remembers what the network endpoint said.
+    pub health_woc_cache: Duration,
+    /// How records are put on chain.
+    pub anchoring: AnchoringOptions,
+    /// How content is unlocked.
+    pub unlock: UnlockSettings,
+    /// The HTTP edge.
+    pub http: HttpSettings,
+    /// The log.
+    pub logging: LoggingSettings,
+    /// The databases of the predecessor.
+    pub stores: OuterStores,
+    /// What an operator should know though nothing is wrong.
+    pub warnings: Vec<String>,
+    /// Every variable as it is in force, secrets hidden.
+    pub effective: Vec<EffectiveVariable>,
+}
+
+impl Config {
+    /// Reads the environment of this process; see [`Config::load`].
+    pub fn from_environment(random: impl FnMut() -> [u8; 32]) -> Result<Self, ConfigProblems> {
+        Self::load(&Environment::of_process(), random)
+    }
+
+    /// Reads a configuration, or returns everything that is wrong with it. Outside production
+    /// `random` makes the secrets that are missing.
+    pub fn load(
+        environment: &Environment,
+        random: impl FnMut() -> [u8; 32],
+    ) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        // The order is that of the table: the mode first, since it decides how strict the rest is.
+        let mode = Mode::read(&mut reader);
+        let listen = place::read_listen(&mut reader);
+        let data_dir = place::read_data_dir(&mut reader);
+        let deploy_sha = reader.text(&place::DEPLOY_SHA);
+        let secrets = Secrets::read(&mut reader, random);
+        let kms = KmsSettings::read(&mut reader);
+        let keys = KeySettings::read(&mut reader);
+        let woc = WocSettings::read(&mut reader);
+        let chain_profile = chain::read_chain_profile(&mut reader, &woc);
+        let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
+        let anchoring = AnchoringOptions::read(&mut reader);
+        let unlock = UnlockSettings::read(&mut reader);
+        let http = HttpSettings::read(&mut reader);
+        let logging = LoggingSettings::read(&mut reader);
+        let stores = OuterStores::read(&mut reader);
+        reader.warnings.extend(unknown::hints(environment));
+        reader.warnings.extend(test_mode_warning(mode, listen));
+        let Readings { warnings, effective } = reader.finish()?;
+        Ok(Self {
+            mode,
+            listen,
+            data_dir,
+            deploy_sha,
+            secrets,
+            kms,
+            keys,
+            woc,
+            chain_profile,
+            health_woc_cache,
+            anchoring,
+            unlock,
+            http,
+            logging,
+            stores,
+            warnings,
+            effective,
+        })
+    }
+
+    /// Says whether API-key and token checks are relaxed: in test mode, on loopback only.
+    pub fn relaxes_auth(&self) -> bool {
+        self.mode == Mode::Test && is_loopback(self.listen)
+    }
+}
+
+fn is_loopback(listen: SocketAddr) -> bool {
+    listen.ip().to_canonical().is_loopback()
+}
+
+fn test_mode_warning(mode: Mode, listen: SocketAddr) -> Option<String> {
+    match (mode, is_loopback(listen)) {
+        (Mode::Test, true) => Some(
+            "test mode: API-key and token checks are relaxed; anybody on this machine may do \
+             everything"
+                .to_owned(),
+        ),
+        (Mode::Test, false) => Some(format!(
+            "test mode, but {} is not loopback: API-key and token checks are in force",
+            listen.ip()
+        )),
+        (Mode::Development | Mode::Production, _) => None,
+    }
+}

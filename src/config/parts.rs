@@ -1,0 +1,102 @@
+//! The parts of a configuration that single commands need: a command asks for no more than it uses.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::anchoring::read_min_confirmations;
+use crate::config::reader::Reader;
+use crate::config::secrets::read_foreign;
+use crate::config::{
+    ConfigProblems, Environment, JwtSecrets, KeySettings, KmsSettings, LoggingSettings, Mode,
+    Secret, WocSettings, chain, kms, place,
+};
+
+/// What is needed to issue tokens.
+#[derive(Debug, Clone)]
+pub struct TokenConfig {
+    /// What the process is for.
+    pub mode: Mode,
+    /// The secrets.
+    pub jwt: JwtSecrets,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// What is needed to look after the pool of outputs.
+#[derive(Debug, Clone)]
+pub struct PoolConfig {
+    /// How to reach the signer.
+    pub kms: KmsSettings,
+    /// The signer's names for our keys.
+    pub keys: KeySettings,
+    /// How to reach the network endpoint.
+    pub woc: WocSettings,
+    /// Confirmations before an output may be spent.
+    pub min_confirmations: u32,
+    /// How long an answer of the network endpoint is remembered.
+    pub health_woc_cache: Duration,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// What the signer needs.
+#[derive(Debug, Clone)]
+pub struct SignerConfig {
+    /// What the process is for.
+    pub mode: Mode,
+    /// What callers must send.
+    pub api_key: Option<Secret>,
+}
+
+impl TokenConfig {
+    /// Reads what is needed to issue tokens.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        let mode = Mode::read(&mut reader);
+        let jwt = JwtSecrets::read_required(&mut reader);
+        let warnings = reader.finish()?.warnings;
+        Ok(Self { mode, jwt, warnings })
+    }
+}
+
+impl PoolConfig {
+    /// Reads what is needed to look after the pool.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        Mode::read(&mut reader);
+        let kms = KmsSettings::read(&mut reader);
+        let keys = KeySettings::read(&mut reader);
+        let woc = WocSettings::read(&mut reader);
+        let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
+        let min_confirmations = read_min_confirmations(&mut reader);
+        let warnings = reader.finish()?.warnings;
+        Ok(Self { kms, keys, woc, min_confirmations, health_woc_cache, warnings })
+    }
+}
+
+impl SignerConfig {
+    /// Reads what the signer needs.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        let mode = Mode::read(&mut reader);
+        let api_key = read_foreign(&mut reader, &kms::KMS_API_KEY);
+        reader.finish()?;
+        Ok(Self { mode, api_key })
+    }
+}
+
+/// Reads how much is logged and how.
+pub fn logging(environment: &Environment) -> Result<LoggingSettings, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let logging = LoggingSettings::read(&mut reader);
+    reader.finish()?;
+    Ok(logging)
+}
+
+/// Reads where the data lies.
+pub fn data_dir(environment: &Environment) -> Result<PathBuf, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let data_dir = place::read_data_dir(&mut reader);
+    reader.finish()?;
+    Ok(data_dir)
+}

@@ -1,0 +1,151 @@
+//! Every variable there is, in the order of the reference.
+
+use crate::config::variable::Variable;
+use crate::config::{anchoring, chain, edge, kms, place, secrets, stores};
+
+/// Variables that belong together.
+#[derive(Debug, Clone, Copy)]
+pub struct Group {
+    /// What they are about.
+    pub title: &'static str,
+    /// They themselves.
+    pub variables: &'static [&'static Variable],
+}
+
+/// Every variable there is.
+pub const GROUPS: &[Group] = &[
+    Group {
+        title: "Place and mode",
+        variables: &[
+            &place::NODE_ENV,
+            &place::BIND,
+            &place::PORT,
+            &place::PATCHPROOF_DATA_DIR,
+            &place::DEPLOY_SHA,
+        ],
+    },
+    Group {
+        title: "Secrets",
+        variables: &[
+            &secrets::API_KEY,
+            &secrets::JWT_SECRET,
+            &secrets::JWT_SECRET_PREVIOUS,
+            &secrets::MASTER_SECRET,
+        ],
+    },
+    Group {
+        title: "Signer",
+        variables: &[
+            &kms::KMS_SIGN_URL,
+            &kms::KMS_TX_SIGN_URL,
+            &kms::KMS_SVD_URL,
+            &kms::KMS_API_KEY,
+            &kms::KMS_SIGN_TIMEOUT_MS,
+            &kms::KMS_SIGN_RETRY_ATTEMPTS,
+            &kms::KMS_SIGN_RETRY_DELAY_MS,
+        ],
+    },
+    Group {
+        title: "Keys",
+        variables: &[
+            &kms::ISSUER_KEY_IDENTIFIER,
+            &kms::CUSTODY_KEY_IDENTIFIER,
+            &kms::UTXO_FUNDING_KEY_IDENTIFIER,
+            &kms::UTXO_FUNDING_ADDRESS,
+            &kms::UTXO_CHANGE_KEY_IDENTIFIER,
+            &kms::UTXO_CHANGE_ADDRESS,
+        ],
+    },
+    Group {
+        title: "Network",
+        variables: &[
+            &chain::WOC_NETWORK,
+            &chain::WOC_BASE_URL,
+            &chain::WOC_API_KEY,
+            &chain::WOC_TIMEOUT_MS,
+            &chain::WOC_RETRIES,
+            &chain::WOC_REQUESTS_PER_SECOND,
+            &chain::CHAIN_PROFILE,
+            &chain::HEALTH_WOC_CACHE_MS,
+        ],
+    },
+    Group {
+        title: "Anchoring",
+        variables: &[
+            &anchoring::FEE_PER_KB,
+            &anchoring::UTXO_MIN_CONFIRMATIONS,
+            &anchoring::UTXO_MAX_CHAIN_DEPTH,
+            &anchoring::ANCHOR_PAYLOAD,
+            &anchoring::CONFIRMED_AT_DEPTH,
+            &anchoring::JOBS_ASYNC,
+            &anchoring::REGISTRATION_WAIT_MS,
+            &anchoring::UNLOCK_REQUIRE_NONCE,
+        ],
+    },
+    Group {
+        title: "HTTP and log",
+        variables: &[
+            &edge::PUBLIC_URL,
+            &edge::CORS_ALLOWED_ORIGINS,
+            &edge::TRUSTED_PROXIES,
+            &edge::MAX_CONNECTIONS,
+            &edge::METRICS_ENABLED,
+            &edge::METRICS_REQUIRE_API_KEY,
+            &edge::LOG_LEVEL,
+            &edge::LOG_FORMAT,
+        ],
+    },
+    Group {
+        title: "Databases of the predecessor",
+        variables: &[&stores::MONGODB_URI, &stores::REDIS_URL, &stores::REDIS_PASSWORD],
+    },
+];
+
+/// Variables of the predecessor that mean nothing to this version; they do no harm.
+pub(super) const NOT_USED: &[&str] = &[
+    "API_KEY_MAX",
+    "API_KEY_WINDOW_MS",
+    "ARC_API_KEY",
+    "ARC_URL",
+    "AUTH_REQUEST_MAX",
+    "AUTH_REQUEST_WINDOW_MS",
+    "AUTH_SUBMIT_MAX",
+    "AUTH_SUBMIT_WINDOW_MS",
+    "AUTO_MAINTAIN_ON_HEALTH",
+    "CLAIM_INTENT_TTL_MS",
+    "DB_NAME",
+    "DUST_SWEEP_LIMIT",
+    "DUST_THRESHOLD_SATS",
+    "EMAIL_FROM",
+    "MAX_SPLIT_OUTPUTS",
+    "MIN_UTXO_COUNT",
+    "PUBLIC_API_MAX",
+    "PUBLIC_API_WINDOW_MS",
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "SMTP_HOST",
+    "SMTP_PASS",
+    "SMTP_PORT",
+    "SMTP_USER",
+    "SPLIT_COOLDOWN_MS",
+    "SPLIT_DRY_RUN",
+    "SVD_BEGIN_MAX",
+    "SVD_BEGIN_WINDOW_MS",
+    "SVD_CANARY_MAX",
+    "SVD_CANARY_WINDOW_MS",
+    "SVD_CHALLENGE_TTL_SEC",
+    "SVD_COMPLETE_MAX",
+    "SVD_COMPLETE_WINDOW_MS",
+    "SVD_KMS_KID",
+    "SVD_M_TTL_SEC",
+    "SVD_OPEN_REGISTRATION",
+    "UTXO_FEE_BUFFER",
+    "UTXO_MAINTAIN_INTERVAL_SECS",
+    "UTXO_MIN_POOL",
+    "UTXO_SPLIT_SIZE_SATS",
+];
+
+/// Returns every variable.
+pub fn variables() -> impl Iterator<Item = &'static Variable> {
+    GROUPS.iter().flat_map(|group| group.variables.iter().copied())
+}

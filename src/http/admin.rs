@@ -1,0 +1,211 @@
+//! What operators ask for: lists of products and the state of the pool.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, LINK};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::permission;
+use crate::bitcoin::Address;
+use crate::http::HttpState;
+use crate::http::credentials::Authorized;
+use crate::http::extract::ApiQuery;
+use crate::http::problem::{Problem, ProblemBody};
+use crate::service::listing::{ListedPatch, MAX_PAGE, PatchFilter};
+use crate::service::pending::PendingStatus;
+use crate::types::Txid;
+
+const DEFAULT_PAGE: usize = 50;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Products on the page, 1 to 200; 50 if not said.
+    limit: Option<usize>,
+    /// The `nextCursor` of the page before.
+    cursor: Option<String>,
+    /// Text that the tag contains, any case.
+    search: Option<String>,
+    /// The owner's address.
+    owner: Option<String>,
+    /// `pending`, `anchoring`, `confirmed` or `failed`.
+    status: Option<String>,
+}
+
+/// A page of products.
+#[derive(Debug, Serialize, ToSchema)]
+struct ListBody {
+    items: Vec<ItemBody>,
+    #[serde(rename = "nextCursor")]
+    next_cursor: Option<String>,
+}
+
+/// A product.
+#[derive(Debug, Serialize, ToSchema)]
+struct ItemBody {
+    uid_tag_id: String,
+    status: &'static str,
+    owner: String,
+    #[schema(value_type = Option<String>)]
+    current_txid: Option<Txid>,
+    created_at: String,
+    updated_at: String,
+}
+
+/// The state of the pool.
+#[derive(Debug, Serialize, ToSchema)]
+struct HealthBody {
+    /// By status: `unconfirmed`, `available`, `locked`, `spent`.
+    db: BTreeMap<&'static str, TotalBody>,
+    funding: FundingBody,
+    /// What the network lists, or why it is not known.
+    #[schema(value_type = Object)]
+    chain: serde_json::Value,
+}
+
+/// Number and sum of outputs.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct TotalBody {
+    count: u64,
+    total_satoshis: u64,
+}
+
+/// Where money goes and what counts as enough.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct FundingBody {
+    address: String,
+    network: &'static str,
+    min_confirmations: u32,
+    thresholds: ThresholdsBody,
+}
+
+/// What counts as enough.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ThresholdsBody {
+    fee_per_kb: u64,
+    max_chain_depth: u32,
+}
+
+/// Returns the routes of this file.
+pub(super) fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new().routes(routes!(list_patches)).routes(routes!(utxo_health))
+}
+
+/// Lists products.
+#[utoipa::path(get, path = "/v1/admin/patches", tag = "admin", security(("apiKey" = [])),
+    params(ListQuery), responses((status = 200, body = ListBody),
+        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
+async fn list_patches(
+    _authorized: Authorized<permission::PatchesWrite>,
+    state: State<HttpState>,
+    query: ApiQuery<ListQuery>,
+) -> Result<Response, Problem> {
+    let limit = query.0.limit.unwrap_or(DEFAULT_PAGE);
+    if !(1..=MAX_PAGE).contains(&limit) {
+        return Err(Problem::invalid_field("limit", format!("must be 1 to {MAX_PAGE}")));
+    }
+    let after = query.0.cursor.as_deref().map(read_cursor).transpose()?;
+    let filter = filter_of(&query.0, &state)?;
+    let page = state.services.listing.list(&filter, after.as_deref(), limit)?;
+    let next_cursor = page.next.map(|tag| URL_SAFE_NO_PAD.encode(tag));
+    let link = next_cursor.as_ref().map(|cursor| {
+        (LINK, format!("</v1/admin/patches?limit={limit}&cursor={cursor}>; rel=\"next\""))
+    });
+    let items = page.items.into_iter().map(item_body).collect();
+    let body = Json(ListBody { items, next_cursor });
+    let no_store = (CACHE_CONTROL, "no-store".to_owned());
+    let headers: Vec<_> = std::iter::once(no_store).chain(link).collect();
+    Ok((axum::response::AppendHeaders(headers), body).into_response())
+}
+
+fn read_cursor(text: &str) -> Result<String, Problem> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Problem::invalid_field("cursor", "must be the nextCursor of a page"))
+}
+
+fn filter_of(query: &ListQuery, state: &HttpState) -> Result<PatchFilter, Problem> {
+    let owner = query.owner.as_deref().map(|text| {
+        Address::parse(text, state.options.network)
+            .map_err(|error| Problem::invalid_field("owner", error.to_string()))
+    });
+    let status = query.status.as_deref().map(|word| {
+        [
+            PendingStatus::Pending,
+            PendingStatus::Anchoring,
+            PendingStatus::Confirmed,
+            PendingStatus::Failed,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == word)
+        .ok_or_else(|| {
+            Problem::invalid_field("status", "must be pending, anchoring, confirmed or failed")
+        })
+    });
+    Ok(PatchFilter {
+        search: query.search.clone(),
+        owner: owner.transpose()?,
+        status: status.transpose()?,
+    })
+}
+
+fn item_body(listed: ListedPatch) -> ItemBody {
+    ItemBody {
+        uid_tag_id: listed.patch.uid.into(),
+        status: listed.status.as_str(),
+        owner: listed.patch.owner.to_string(),
+        current_txid: listed.patch.current_txid,
+        created_at: listed.patch.created_at.to_string(),
+        updated_at: listed.patch.updated_at.to_string(),
+    }
+}
+
+/// Tells what the pool holds and what the network says about it.
+#[utoipa::path(get, path = "/v1/admin/utxo-health", tag = "admin", security(("apiKey" = [])),
+    responses((status = 200, body = HealthBody), (status = 401, body = ProblemBody)))]
+async fn utxo_health(
+    _authorized: Authorized<permission::UtxoWrite>,
+    state: State<HttpState>,
+) -> Result<Response, Problem> {
+    let funding = &state.services.funding;
+    let db = funding
+        .pool()?
+        .into_iter()
+        .map(|(status, total)| {
+            (status, TotalBody { count: total.count, total_satoshis: total.satoshis })
+        })
+        .collect();
+    let chain = match funding.chain_view(state.clock.now()).await {
+        Ok(view) => {
+            serde_json::json!({ "count": view.count, "totalSatoshis": view.total_satoshis })
+        }
+        Err(error) => serde_json::json!({ "error": error.to_string() }),
+    };
+    let body = HealthBody {
+        db,
+        funding: FundingBody {
+            address: funding.keyring.funding.address.to_string(),
+            network: funding.keyring.network.as_str(),
+            min_confirmations: funding.min_confirmations,
+            thresholds: ThresholdsBody {
+                fee_per_kb: state.options.fee_per_kb,
+                max_chain_depth: state.options.max_chain_depth,
+            },
+        },
+        chain,
+    };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+}

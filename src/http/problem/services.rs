@@ -1,0 +1,106 @@
+//! What each service's errors are to a client: exhaustive, so that a new error shows up here.
+
+use crate::anchor::canonical::CanonicalError;
+use crate::http::problem::{Problem, ProblemCode};
+use crate::patch::record::FieldError as RecordFieldError;
+use crate::service::StoreError;
+use crate::service::idempotency::IdempotencyError;
+use crate::service::registration::RegistrationError;
+use crate::service::transfer::TransferError;
+use crate::service::unlock::UnlockError;
+
+/// Fields that break a rule, each with what it must be.
+pub fn invalid_fields(fields: Vec<RecordFieldError>) -> Problem {
+    fields.into_iter().fold(Problem::new(ProblemCode::ValidationFailed), |problem, error| {
+        problem.field(error.field, error.message)
+    })
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let code = match &error {
+            StoreError::Full => ProblemCode::StorageFull,
+            StoreError::Failed(_) | StoreError::InUse => ProblemCode::StorageUnavailable,
+            StoreError::Closed => ProblemCode::ShuttingDown,
+            StoreError::TooNew { .. }
+            | StoreError::OtherIdentity { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Missing { .. }
+            | StoreError::Transition(_)
+            | StoreError::Panicked => {
+                tracing::error!(%error, "the store does not hold what it must");
+                ProblemCode::Internal
+            }
+        };
+        Self::new(code)
+    }
+}
+
+impl From<IdempotencyError> for Problem {
+    fn from(error: IdempotencyError) -> Self {
+        match error {
+            IdempotencyError::Mismatch => Self::new(ProblemCode::IdempotencyMismatch),
+            IdempotencyError::InFlight => {
+                Self::new(ProblemCode::IdempotencyInFlight).retry_after(1)
+            }
+            IdempotencyError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<RegistrationError> for Problem {
+    fn from(error: RegistrationError) -> Self {
+        match error {
+            RegistrationError::UidTaken => Self::new(ProblemCode::UidTaken)
+                .field("product.uid_tag_id", "is registered already"),
+            RegistrationError::Idempotency(error) => error.into(),
+            RegistrationError::Canonical(error) => internal(&error),
+            RegistrationError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<TransferError> for Problem {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::NotFound => Self::new(ProblemCode::NotFound)
+                .detail("No product has a custody event in this transaction."),
+            TransferError::NotOwner => Self::new(ProblemCode::NotOwner),
+            TransferError::BadSignature => Self::new(ProblemCode::InvalidSignature),
+            TransferError::StateMoved => Self::new(ProblemCode::StateConflict),
+            TransferError::SameOwner => {
+                Self::invalid_field("newOwnerAddress", "must not be the present owner's address")
+            }
+            TransferError::Idempotency(error) => error.into(),
+            TransferError::Canonical(error) => internal(&error),
+            TransferError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<UnlockError> for Problem {
+    fn from(error: UnlockError) -> Self {
+        match error {
+            UnlockError::NotFound => Self::new(ProblemCode::NotFound)
+                .detail("The tag is not registered, or its registration is not anchored yet."),
+            UnlockError::NotOwner => Self::new(ProblemCode::NotOwner),
+            UnlockError::BadSignature => Self::new(ProblemCode::InvalidSignature),
+            UnlockError::NonceRequired => {
+                Self::invalid_field("nonce", "is required; ask for an unlock challenge first")
+            }
+            UnlockError::BadNonce => Self::new(ProblemCode::InvalidSignature)
+                .detail("The nonce is unknown, used or expired. Ask for a new unlock challenge."),
+            UnlockError::Ciphertext => {
+                Self::invalid_field("ciphertextB64", "does not open under this product's key")
+            }
+            UnlockError::Overloaded => Self::new(ProblemCode::Overloaded),
+            UnlockError::TooLarge => Self::new(ProblemCode::PayloadTooLarge),
+            UnlockError::Store(store) => store.into(),
+        }
+    }
+}
+
+fn internal(error: &CanonicalError) -> Problem {
+    tracing::error!(%error, "a record could not be written down");
+    Problem::new(ProblemCode::Internal)
+}

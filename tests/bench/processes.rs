@@ -1,0 +1,177 @@
+//! Starts the real processes, each on its own, and stops them.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_patchproof");
+/// The API key of the measured server.
+pub const API_KEY: &str = "bench-api-key-0123456789abcdef0123456789";
+
+/// A process that is killed when dropped.
+pub struct Process {
+    child: Child,
+    /// Where it listens, `host:port`.
+    pub address: String,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+impl Process {
+    /// Starts a command and reads its address from its first line that has one.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the process starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let address = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.split("http://").nth(1).map(str::to_owned))
+            .expect("the process says where it listens");
+        std::thread::spawn(move || lines.for_each(drop));
+        let end = address.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(address.len());
+        Self { child, address: address[..end].to_owned() }
+    }
+
+    /// Returns the resident memory in KiB.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+/// Network, signer and server, each a process of its own.
+pub struct World {
+    /// The simulated network.
+    pub simnet: Process,
+    /// The keys.
+    pub signer: Process,
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    /// Starts network and signer.
+    pub fn start(mine_every: &str) -> Self {
+        let directory = tempfile::TempDir::new_in(".").expect("a directory on the measured disk");
+        let at = |name: &str| directory.path().join(name);
+        let simnet = Process::start(Command::new(BINARY).args([
+            "simnet",
+            "--listen",
+            "127.0.0.1:0",
+            "--mine-every",
+            mine_every,
+        ]));
+        let signer = Process::start(
+            Command::new(BINARY)
+                .args(["signer", "--init", "--init-passphrase", "--listen", "127.0.0.1:0"])
+                .args(["--keystore".as_ref(), at("keystore").as_os_str()])
+                .args(["--passphrase-file".as_ref(), at("passphrase").as_os_str()]),
+        );
+        Self { simnet, signer, directory }
+    }
+
+    /// Returns the server's data directory.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Runs a command of ours with the server's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command
+            .args(arguments)
+            .env("BIND", "127.0.0.1")
+            .env("PORT", "0")
+            .env("PATCHPROOF_DATA_DIR", self.data())
+            .env("API_KEY", API_KEY)
+            .env("JWT_SECRET", "bench-jwt-secret-0123456789abcdef0123456789")
+            .env("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234")
+            .env("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address))
+            .env("ISSUER_KEY_IDENTIFIER", "issuer")
+            .env("CUSTODY_KEY_IDENTIFIER", "custody")
+            .env("UTXO_FUNDING_KEY_IDENTIFIER", "funding")
+            .env("UTXO_CHANGE_KEY_IDENTIFIER", "change")
+            .env("WOC_NETWORK", "test")
+            .env("WOC_BASE_URL", format!("http://{}/v1/bsv/test", self.simnet.address))
+            .env("CHAIN_PROFILE", "simulated")
+            .env("UTXO_MAX_CHAIN_DEPTH", "500")
+            .env("LOG_LEVEL", "error");
+        command
+    }
+
+    /// Starts the server and waits until it answers.
+    pub fn serve(&self) -> Process {
+        let server = Process::start(&mut self.command(&["serve"]));
+        wait_ready(&server.address);
+        server
+    }
+
+    /// Gives the pool `count` outputs.
+    pub fn fund(&self, count: u32) {
+        let server = self.serve();
+        let health = get(&server.address, "/v1/admin/utxo-health");
+        let address = health["funding"]["address"].as_str().unwrap().to_owned();
+        drop(server);
+        post(&self.simnet.address, "/sim/mine", "{}");
+        let request =
+            format!("{{\"address\":\"{address}\",\"satoshis\":100000,\"count\":{count}}}");
+        post(&self.simnet.address, "/sim/faucet", &request);
+        post(&self.simnet.address, "/sim/mine", "{}");
+        let mut sync = self.command(&["utxo", "sync"]);
+        assert!(sync.stdout(Stdio::null()).status().unwrap().success());
+    }
+}
+
+/// Waits until a server answers, and returns how long that took.
+pub fn wait_ready(address: &str) -> Duration {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if let Some((200, _)) = exchange(address, "GET", "/ready", "") {
+            return begun.elapsed();
+        }
+        std::thread::yield_now();
+    }
+    panic!("{address} is not ready");
+}
+
+/// Reads JSON with the API key.
+pub fn get(address: &str, path: &str) -> Value {
+    let (_, body) = exchange(address, "GET", path, "").expect("an answer");
+    serde_json::from_slice(&body).expect("JSON")
+}
+
+/// Sends JSON with the API key.
+pub fn post(address: &str, path: &str, body: &str) -> Value {
+    let (status, answer) = exchange(address, "POST", path, body).expect("an answer");
+    assert!((200..300).contains(&status), "{path}: {status}");
+    serde_json::from_slice(&answer).expect("JSON")
+}
+
+fn exchange(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nx-api-key: {API_KEY}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body.as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).ok()?;
+    let split = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
+    Some((status, answer[split + 4..].to_vec()))
+}
+
+/// Says whether a file exists, for clear messages.
+pub fn has_tool(name: &str) -> bool {
+    ["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|at| Path::new(at).join(name).exists())
+}
