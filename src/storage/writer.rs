@@ -122,7 +122,8 @@ impl Writer {
     pub(super) fn stop(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        // The last handle may be one that an operation held: then the thread itself is here.
+        if let Some(thread) = thread.filter(|it| it.thread().id() != std::thread::current().id()) {
             drop(thread.join());
         }
     }
