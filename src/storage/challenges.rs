@@ -22,6 +22,7 @@ pub struct Challenge {
 impl WriteTx<'_> {
     /// Stores a nonce.
     pub fn put_challenge(&mut self, challenge: &Challenge) -> Result<(), StoreError> {
+        self.remove_challenge(challenge.nonce)?;
         self.is_dirty = true;
         self.tables.challenges.insert(challenge.nonce, encode(challenge).as_slice())?;
         let expiry = (challenge.expires_at.as_millis(), challenge.nonce);
@@ -31,11 +32,17 @@ impl WriteTx<'_> {
 
     /// Removes a nonce; true the one time that it was there.
     pub fn consume_challenge(&mut self, challenge: &Challenge) -> Result<bool, StoreError> {
+        self.remove_challenge(challenge.nonce)
+    }
+
+    /// Removes what is stored under a nonce, whatever the caller knows of it. A nonce that is not
+    /// there leaves the transaction untouched, so that guessing costs nobody else anything.
+    fn remove_challenge(&mut self, nonce: [u8; 16]) -> Result<bool, StoreError> {
+        let Some(stored) = challenge(self, nonce)? else { return Ok(false) };
         self.is_dirty = true;
-        let was_there = self.tables.challenges.remove(challenge.nonce)?.is_some();
-        let expiry = (challenge.expires_at.as_millis(), challenge.nonce);
-        self.tables.challenges_by_expiry.remove(expiry)?;
-        Ok(was_there)
+        self.tables.challenges.remove(nonce)?;
+        self.tables.challenges_by_expiry.remove((stored.expires_at.as_millis(), nonce))?;
+        Ok(true)
     }
 
     /// Removes nonces that expired before `now`, at most `limit`, and returns how many went.

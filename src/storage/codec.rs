@@ -1,7 +1,7 @@
 //! How entities become bytes: one byte of format version, then the fields (postcard).
 //!
 //! A change of a stored struct's shape needs a new version and a conversion from the old one; the
-//! golden bytes in `tests/it/stored_format.rs` catch a change made by accident.
+//! golden bytes in `src/storage/tests/stored_format.rs` catch a change made by accident.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

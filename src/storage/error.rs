@@ -62,59 +62,71 @@ impl StoreError {
     pub const fn is_unavailable(&self) -> bool {
         matches!(self, Self::Full | Self::Failed(_) | Self::Closed)
     }
+
+    /// Returns what another caller of the same group hears when the store itself fails.
+    pub(super) fn as_unavailable(&self) -> Self {
+        match self {
+            Self::Full => Self::Full,
+            Self::Closed => Self::Closed,
+            Self::Failed(reason) => Self::Failed(reason.clone()),
+            Self::InUse
+            | Self::TooNew { .. }
+            | Self::OtherIdentity { .. }
+            | Self::Corrupt { .. }
+            | Self::Missing { .. }
+            | Self::Transition(_)
+            | Self::Panicked => Self::Failed(self.to_string()),
+        }
+    }
 }
 
-fn of_io(error: &io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            StoreError::Full
-        }
-        _ => StoreError::Failed(error.to_string()),
+/// Tells a full disk from a failing one.
+pub(super) fn of_io(error: &io::Error) -> StoreError {
+    let full =
+        [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+    if full.contains(&error.kind()) {
+        StoreError::Full
+    } else {
+        StoreError::Failed(error.to_string())
     }
 }
 
 impl From<redb::StorageError> for StoreError {
     fn from(error: redb::StorageError) -> Self {
-        match error {
-            redb::StorageError::Io(io) => of_io(&io),
-            other => Self::Failed(other.to_string()),
+        if let redb::StorageError::Io(io) = &error {
+            of_io(io)
+        } else {
+            Self::Failed(error.to_string())
         }
     }
 }
 
-impl From<redb::TableError> for StoreError {
-    fn from(error: redb::TableError) -> Self {
-        match error {
-            redb::TableError::Storage(storage) => storage.into(),
-            other => Self::Failed(other.to_string()),
+/// Takes the storage's error out of another of redb's, where it is one.
+macro_rules! from_redb {
+    ($($error:ident),*) => {$(
+        impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                if let redb::$error::Storage(storage) = error {
+                    storage.into()
+                } else {
+                    Self::Failed(error.to_string())
+                }
+            }
         }
-    }
+    )*};
 }
 
-impl From<redb::TransactionError> for StoreError {
-    fn from(error: redb::TransactionError) -> Self {
-        match error {
-            redb::TransactionError::Storage(storage) => storage.into(),
-            other => Self::Failed(other.to_string()),
-        }
-    }
-}
-
-impl From<redb::CommitError> for StoreError {
-    fn from(error: redb::CommitError) -> Self {
-        match error {
-            redb::CommitError::Storage(storage) => storage.into(),
-            other => Self::Failed(other.to_string()),
-        }
-    }
-}
+from_redb!(TableError, TransactionError, CommitError);
 
 impl From<redb::DatabaseError> for StoreError {
     fn from(error: redb::DatabaseError) -> Self {
-        match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse,
-            redb::DatabaseError::Storage(storage) => storage.into(),
-            other => Self::Failed(other.to_string()),
+        if matches!(error, redb::DatabaseError::DatabaseAlreadyOpen) {
+            return Self::InUse;
+        }
+        if let redb::DatabaseError::Storage(storage) = error {
+            storage.into()
+        } else {
+            Self::Failed(error.to_string())
         }
     }
 }

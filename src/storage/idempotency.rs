@@ -46,7 +46,7 @@ pub struct IdempotencyRow {
 }
 
 impl WriteTx<'_> {
-    /// Stores a row under a credential and key.
+    /// Stores a row under a credential and key, in place of an older one.
     pub fn put_idempotency(
         &mut self,
         scope: &str,
@@ -54,7 +54,17 @@ impl WriteTx<'_> {
         row: &IdempotencyRow,
     ) -> Result<(), StoreError> {
         self.is_dirty = true;
-        self.tables.idempotency.insert((scope, key), encode(row).as_slice())?;
+        let before = self
+            .tables
+            .idempotency
+            .insert((scope, key), encode(row).as_slice())?
+            .map(|bytes| decode::<IdempotencyRow>(bytes.value(), "idempotency row"))
+            .transpose()?;
+        if let Some(before) = before {
+            // Otherwise the row would go when the one it replaces was to go.
+            let expiry = (before.expires_at.as_millis(), scope, key);
+            self.tables.idempotency_by_expiry.remove(expiry)?;
+        }
         let expiry = (row.expires_at.as_millis(), scope, key);
         self.tables.idempotency_by_expiry.insert(expiry, ())?;
         Ok(())

@@ -69,7 +69,8 @@ impl StageName {
         }
     }
 
-    const fn code(self) -> u8 {
+    /// Returns the number used in index keys.
+    pub(super) const fn code(self) -> u8 {
         match self {
             Self::Accepted => 0,
             Self::Reserved => 1,
@@ -84,7 +85,7 @@ impl StageName {
 }
 
 /// Returns the height under which a job's transaction is indexed.
-const fn height_of(stage: &Stage) -> Option<u32> {
+pub(super) const fn height_of(stage: &Stage) -> Option<u32> {
     match stage {
         Stage::Mined { height, .. } | Stage::Final { height, .. } => Some(*height),
         Stage::Accepted
@@ -237,16 +238,4 @@ pub fn job_totals(tables: &impl Tables) -> Result<Vec<(StageName, u64)>, StoreEr
             Ok((stage, count.map_or(0, |count| count.value())))
         })
         .collect()
-}
-
-/// Calls `visit` for every job.
-pub(super) fn each_job(
-    tables: &impl Tables,
-    mut visit: impl FnMut(Job) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for row in tables.jobs().iter()? {
-        let (_, bytes) = row?;
-        visit(decode(bytes.value(), "job")?)?;
-    }
-    Ok(())
 }

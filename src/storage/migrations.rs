@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{AccessGuard, Database, ReadableTable, WriteTransaction};
 
 use crate::storage::tables::WriteTables;
 use crate::storage::{StoreError, StoreOptions};
@@ -13,7 +13,8 @@ use crate::storage::{StoreError, StoreOptions};
 /// The newest schema version this program knows.
 pub(super) const NEWEST: u32 = 1;
 
-const VERSION_KEY: &str = "schema";
+/// The row of the version.
+pub(super) const VERSION_KEY: &str = "schema";
 
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
@@ -60,15 +61,19 @@ fn stored_version(database: &Database) -> Result<u32, StoreError> {
     let transaction = database.begin_write()?;
     let version = {
         let meta = transaction.open_table(redb::TableDefinition::<&str, &[u8]>::new("meta-1"))?;
-        let stored = meta.get(VERSION_KEY)?;
-        match stored.map(|bytes| <[u8; 4]>::try_from(bytes.value())) {
-            None => 0,
-            Some(Ok(bytes)) => u32::from_le_bytes(bytes),
-            Some(Err(_)) => return Err(StoreError::Corrupt { entity: "schema version" }),
-        }
+        version_of(meta.get(VERSION_KEY)?)?
     };
     transaction.abort()?;
     Ok(version)
+}
+
+/// Reads the row of the version.
+pub(super) fn version_of(row: Option<AccessGuard<'_, &'static [u8]>>) -> Result<u32, StoreError> {
+    match row.map(|bytes| <[u8; 4]>::try_from(bytes.value())) {
+        None => Ok(0),
+        Some(Ok(bytes)) => Ok(u32::from_le_bytes(bytes)),
+        Some(Err(_)) => Err(StoreError::Corrupt { entity: "schema version" }),
+    }
 }
 
 fn keep_copy(options: &StoreOptions, version: u32) -> Result<(), StoreError> {

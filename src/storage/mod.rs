@@ -2,10 +2,11 @@
 //!
 //! One closure is one storage transaction: state, index, job and audit line commit together or not
 //! at all. A closure cannot wait for anything and may run twice. When a write is answered it is on
-//! disk (two-phase commit, fsync). After an I/O error the store reads on, refuses writes, says so,
-//! and opens the file anew.
+//! disk (two-phase commit, fsync). After an I/O error the store opens its file anew so that reads
+//! go on, refuses writes as long as they fail, and says so.
 
 mod audit;
+mod backend;
 pub mod challenges;
 mod check;
 mod codec;
@@ -17,9 +18,13 @@ pub mod identity;
 pub mod jobs;
 mod migrations;
 mod open;
+mod overlay;
 pub mod patches;
+mod reader;
 pub mod records;
 mod tables;
+#[cfg(test)]
+mod tests;
 pub mod transactions;
 pub mod utxos;
 mod writer;
@@ -31,16 +36,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use redb::{Database, ReadableDatabase};
 
 pub use audit::AuditEntry;
+pub use backend::FailureSwitch;
 pub use challenges::Challenge;
-pub use check::{CheckReport, Violation};
+pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged};
 pub use contents::StoredContent;
 pub use error::StoreError;
 pub use headers::{ChainHead, StoredHeader};
 pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
 pub use identity::IdentityClaim;
 pub use jobs::StageName;
-pub use open::{FailureSwitch, StoreOptions};
+pub use open::StoreOptions;
 pub use patches::{Patch, PatchPage};
+pub use reader::StoreReader;
 pub use records::StoredRecord;
 pub use tables::Tables;
 pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
@@ -73,6 +80,7 @@ pub struct Store {
 struct Shared {
     database: RwLock<Option<Database>>,
     health: AtomicU8,
+    commits: AtomicU64,
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
 }
@@ -98,6 +106,7 @@ impl Store {
         let shared = Arc::new(Shared {
             database: RwLock::new(Some(database)),
             health: AtomicU8::new(0),
+            commits: AtomicU64::new(0),
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
         });
@@ -119,7 +128,8 @@ impl Store {
         answer.await.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }
 
-    /// Runs `read` on one unchanging view.
+    /// Runs `read` on one unchanging view. It must not call this method itself: between the two a
+    /// failed store may want to open its file anew, which waits for readers.
     pub fn read<T, E: From<StoreError>>(
         &self,
         read: impl FnOnce(&ReadTx) -> Result<T, E>,
@@ -133,11 +143,12 @@ impl Store {
 
     /// Says whether the store can be written to.
     pub fn health(&self) -> StoreHealth {
-        match self.shared.health.load(Ordering::Acquire) {
-            0 => StoreHealth::Writable,
-            1 => StoreHealth::Full,
-            _ => StoreHealth::Failing,
-        }
+        self.shared.health()
+    }
+
+    /// Returns how many commits the writer has made; fewer than writes, because it groups them.
+    pub fn commit_count(&self) -> u64 {
+        self.shared.commits.load(Ordering::Acquire)
     }
 
     /// Returns a number that changes, before a write is answered, whenever the write touched the
@@ -159,6 +170,14 @@ impl Store {
 }
 
 impl Shared {
+    fn health(&self) -> StoreHealth {
+        match self.health.load(Ordering::Acquire) {
+            0 => StoreHealth::Writable,
+            1 => StoreHealth::Full,
+            _ => StoreHealth::Failing,
+        }
+    }
+
     fn set_health(&self, health: StoreHealth) {
         let code = match health {
             StoreHealth::Writable => 0,

@@ -1,14 +1,17 @@
 //! Where the store lives and how its file is opened.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::{fs, io};
+use std::{fmt, fs, io};
 
-use redb::backends::InMemoryBackend;
-use redb::{Builder, ConcurrencyMode, Database, StorageBackend};
+use redb::backends::{FileBackend, InMemoryBackend};
+use redb::{Builder, ConcurrencyMode, Database, ReadOnlyDatabase, StorageBackend};
 
 use crate::storage::StoreError;
+use crate::storage::backend::{FailureNote, FailureSwitch, WatchedBackend};
+use crate::storage::overlay::OverlayBackend;
 
 /// The name of the file in the data directory.
 const FILE_NAME: &str = "patchproof.redb";
@@ -18,64 +21,48 @@ const FILE_NAME: &str = "patchproof.redb";
 pub struct StoreOptions {
     place: Place,
     cache_bytes: usize,
-    failures: FailureSwitch,
+    switch: FailureSwitch,
+    note: FailureNote,
 }
 
-#[derive(Debug, Clone)]
+type OpenMedium = dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync;
+
+#[derive(Clone)]
 enum Place {
     File(PathBuf),
-    Memory(Arc<InMemoryBackend>),
+    Medium(Arc<OpenMedium>),
 }
 
-/// Makes a store in memory fail on command, so that tests see what a full or dying disk does.
-#[derive(Debug, Clone, Default)]
-pub struct FailureSwitch(Arc<SwitchState>);
-
-#[derive(Debug, Default)]
-struct SwitchState {
-    is_full: AtomicBool,
-    is_broken: AtomicBool,
-}
-
-impl FailureSwitch {
-    /// From now on every write answers "no space left", or works again.
-    pub fn set_full(&self, is_full: bool) {
-        self.0.is_full.store(is_full, Ordering::SeqCst);
-    }
-
-    /// From now on every write and sync fails with an I/O error, or works again.
-    pub fn set_broken(&self, is_broken: bool) {
-        self.0.is_broken.store(is_broken, Ordering::SeqCst);
-    }
-
-    fn check(&self) -> io::Result<()> {
-        if self.0.is_full.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.fmt(formatter),
+            Self::Medium(_) => formatter.write_str("a medium of the caller's"),
         }
-        if self.0.is_broken.load(Ordering::SeqCst) {
-            return Err(io::Error::other("input/output error"));
-        }
-        Ok(())
     }
 }
 
 impl StoreOptions {
     /// The store in `directory`.
     pub fn in_directory(directory: &Path) -> Self {
-        Self {
-            place: Place::File(directory.join(FILE_NAME)),
-            cache_bytes: 64 * 1024 * 1024,
-            failures: FailureSwitch::default(),
-        }
+        Self::at(Place::File(directory.join(FILE_NAME)), 64 * 1024 * 1024)
     }
 
     /// A store in memory; the same options open the same bytes again, as after a crash.
     pub fn in_memory() -> Self {
-        Self {
-            place: Place::Memory(Arc::new(InMemoryBackend::new())),
-            cache_bytes: 16 * 1024 * 1024,
-            failures: FailureSwitch::default(),
-        }
+        let memory = Arc::new(InMemoryBackend::new());
+        Self::on_backend(move || Ok(Box::new(SharedMemory(Arc::clone(&memory)))))
+    }
+
+    /// A store on a medium of the caller's, which `open_medium` opens, again after each failure.
+    pub fn on_backend(
+        open_medium: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::at(Place::Medium(Arc::new(open_medium)), 16 * 1024 * 1024)
+    }
+
+    fn at(place: Place, cache_bytes: usize) -> Self {
+        Self { place, cache_bytes, switch: FailureSwitch::default(), note: FailureNote::default() }
     }
 
     /// Sets how much of the file is kept in memory.
@@ -87,92 +74,142 @@ impl StoreOptions {
 
     /// Returns the switch that makes this store fail.
     pub fn failure_switch(&self) -> FailureSwitch {
-        self.failures.clone()
+        self.switch.clone()
+    }
+
+    /// Returns the note of the medium's first failure.
+    pub(super) const fn failure_note(&self) -> &FailureNote {
+        &self.note
     }
 
     /// Returns the file, if the store is in one.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.place {
             Place::File(path) => Some(path),
-            Place::Memory(_) => None,
+            Place::Medium(_) => None,
         }
     }
 
     /// Opens or creates the database.
     pub(super) fn open_database(&self) -> Result<Database, StoreError> {
+        self.note.forget();
+        let inner = self.open_medium()?;
+        let (switch, note) = (self.switch.clone(), self.note.clone());
+        Ok(self.builder().create_with_backend(WatchedBackend { inner, switch, note })?)
+    }
+
+    /// Opens the database of a medium that refuses writes, for reading only; it is not changed.
+    pub(super) fn open_view(&self) -> Result<Database, StoreError> {
+        if let Ok(medium) = self.open_medium() {
+            let overlay = OverlayBackend::over(medium).map_err(redb::StorageError::Io)?;
+            return Ok(self.builder().create_with_backend(overlay)?);
+        }
+        // A file system that the kernel has made read-only after errors.
+        let file = self.file().ok_or(StoreError::Closed)?;
+        let medium = UnwritableFile(File::open(file).map_err(redb::StorageError::Io)?);
+        let overlay = OverlayBackend::over(Box::new(medium)).map_err(redb::StorageError::Io)?;
+        let mut builder = Builder::new();
+        Ok(builder.set_cache_size(self.cache_bytes).create_with_backend(overlay)?)
+    }
+
+    /// Opens the file beside the process that writes to it.
+    pub(super) fn open_read_only(&self) -> Result<ReadOnlyDatabase, StoreError> {
+        let path = self.file().ok_or(StoreError::Missing { entity: "file" })?;
+        let file = File::open(path).map_err(redb::StorageError::Io)?;
+        Ok(self.builder().open_read_only_with_backend(FileBackend::new(file)?)?)
+    }
+
+    fn builder(&self) -> Builder {
         let mut builder = Builder::new();
         builder.set_cache_size(self.cache_bytes);
+        if self.file().is_some() {
+            // One process writes; commands beside a running server may read.
+            builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
+        }
+        builder
+    }
+
+    fn open_medium(&self) -> Result<Box<dyn StorageBackend>, StoreError> {
         match &self.place {
             Place::File(path) => {
-                if let Some(directory) = path.parent() {
-                    create_private_directory(directory).map_err(redb::StorageError::Io)?;
-                }
-                create_private_file(path).map_err(redb::StorageError::Io)?;
-                // One process writes; commands beside a running server may read.
-                builder.set_concurrency_mode(ConcurrencyMode::SingleWriter);
-                Ok(builder.create(path)?)
+                let file = open_private_file(path).map_err(redb::StorageError::Io)?;
+                Ok(Box::new(FileBackend::new(file)?))
             }
-            Place::Memory(backend) => {
-                let inner = Arc::clone(backend);
-                let failures = self.failures.clone();
-                Ok(builder.create_with_backend(SwitchedBackend { inner, failures })?)
-            }
+            Place::Medium(open) => Ok(open().map_err(redb::StorageError::Io)?),
         }
     }
 }
 
+fn open_private_file(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+    if let Some(directory) = directory {
+        create_private_directory(directory)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    let file =
+        options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    // What is written to a file is safe only once its name is.
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(file)
+}
+
 fn create_private_directory(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    if directory.as_os_str().is_empty() || directory.is_dir() {
+    if directory.is_dir() {
         return Ok(());
     }
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
-fn create_private_file(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-}
-
-/// Passes everything through, except when a test has switched it to fail. Memory only.
+/// Bytes in memory that outlive the database on them.
 #[derive(Debug)]
-struct SwitchedBackend {
-    inner: Arc<InMemoryBackend>,
-    failures: FailureSwitch,
-}
+struct SharedMemory(Arc<InMemoryBackend>);
 
-impl StorageBackend for SwitchedBackend {
+impl StorageBackend for SharedMemory {
     fn len(&self) -> io::Result<u64> {
-        self.inner.len()
+        self.0.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.inner.read(offset, out)
+        self.0.read(offset, out)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.failures.check()?;
-        self.inner.set_len(len)
+        self.0.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.failures.check()?;
-        self.inner.sync_data()
+        self.0.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.failures.check()?;
-        self.inner.write(offset, data)
+        self.0.write(offset, data)
+    }
+}
+
+/// A file on a file system that takes neither writes nor locks.
+#[derive(Debug)]
+struct UnwritableFile(File);
+
+impl StorageBackend for UnwritableFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.metadata().map(|metadata| metadata.len())
     }
 
-    fn close(&self) -> io::Result<()> {
-        self.inner.close()
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+
+    fn write(&self, _offset: u64, _data: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
 }

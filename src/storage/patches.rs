@@ -87,31 +87,18 @@ pub fn list_patches(
     let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
     let mut page = PatchPage { patches: Vec::new(), next: None };
     let mut last = None;
-    let mut scanned = 0;
-    for row in tables.patches().range::<&str>((start, std::ops::Bound::Unbounded))? {
+    let rows = tables.patches().range::<&str>((start, std::ops::Bound::Unbounded))?;
+    for (scanned, row) in rows.enumerate() {
         if page.patches.len() == limit || scanned == most_scanned {
             page.next = last;
             break;
         }
         let (_, bytes) = row?;
         let found: Patch = decode(bytes.value(), "patch")?;
-        scanned += 1;
         last = Some(found.uid.clone());
         if wanted(&found)? {
             page.patches.push(found);
         }
     }
     Ok(page)
-}
-
-/// Calls `visit` for every product.
-pub(super) fn each_patch(
-    tables: &impl Tables,
-    mut visit: impl FnMut(Patch) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for row in tables.patches().iter()? {
-        let (_, bytes) = row?;
-        visit(decode(bytes.value(), "patch")?)?;
-    }
-    Ok(())
 }

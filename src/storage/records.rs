@@ -82,7 +82,17 @@ impl WriteTx<'_> {
     pub fn put_record(&mut self, record: &StoredRecord) -> Result<(), StoreError> {
         self.touch_patch(record.uid.as_str());
         let id = record.id.to_bytes();
-        self.tables.records.insert(id, encode(record).as_slice())?;
+        let before = self
+            .tables
+            .records
+            .insert(id, encode(record).as_slice())?
+            .map(|bytes| decode::<StoredRecord>(bytes.value(), "record"))
+            .transpose()?;
+        let replaced = before.and_then(|before| before.txid).filter(|it| Some(*it) != record.txid);
+        if let Some(txid) = replaced {
+            // A dead transaction carries the event no more.
+            self.tables.records_by_txid.remove(txid.to_bytes())?;
+        }
         self.tables.records_by_patch.insert((record.uid.as_str(), record.position), id)?;
         if let Some(txid) = record.txid {
             self.tables.records_by_txid.insert(txid.to_bytes(), id)?;
@@ -127,16 +137,4 @@ pub fn records_of(tables: &impl Tables, uid: &str) -> Result<Vec<StoredRecord>, 
             expect_record(tables, RecordId::from_bytes(id.value()))
         })
         .collect()
-}
-
-/// Calls `visit` for every event.
-pub(super) fn each_record(
-    tables: &impl Tables,
-    mut visit: impl FnMut(StoredRecord) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for row in tables.records().iter()? {
-        let (_, bytes) = row?;
-        visit(decode(bytes.value(), "record")?)?;
-    }
-    Ok(())
 }

@@ -4,9 +4,11 @@
 //! (see [`crate::storage::codec`]); index tables have the value `()`. Hashes are stored in the
 //! order in which they are hashed. docs/STORAGE.md says the same in prose.
 
+use std::collections::BTreeMap;
+
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, Table, TableDefinition, TableError,
-    WriteTransaction,
+    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, Table,
+    TableDefinition, TableError, WriteTransaction,
 };
 
 type Bytes = &'static [u8];
@@ -33,6 +35,13 @@ macro_rules! schema {
         /// Read access to all tables, whether they are open for reading or writing.
         pub trait Tables {
             $($(#[$doc])* fn $name(&self) -> &impl ReadableTable<$key, $value>;)*
+        }
+
+        /// Counts the rows of every table.
+        pub(super) fn count_rows(
+            tables: &impl Tables,
+        ) -> Result<BTreeMap<&'static str, u64>, StorageError> {
+            Ok(BTreeMap::from([$(($text, tables.$name().len()?),)*]))
         }
 
         impl<'txn> WriteTables<'txn> {

@@ -120,15 +120,3 @@ pub fn proof(tables: &impl Tables, txid: Txid) -> Result<Option<MerklePath>, Sto
         })
         .transpose()
 }
-
-/// Calls `visit` for every transaction.
-pub(super) fn each_transaction(
-    tables: &impl Tables,
-    mut visit: impl FnMut(StoredTransaction) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for row in tables.transactions().iter()? {
-        let (_, bytes) = row?;
-        visit(decode(bytes.value(), "transaction")?)?;
-    }
-    Ok(())
-}

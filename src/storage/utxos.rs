@@ -25,7 +25,8 @@ pub type PoolTotals = BTreeMap<(String, UtxoStatus), UtxoTotal>;
 /// Distinguishes seals from pool outputs in index keys.
 const SEAL_OFFSET: u8 = 8;
 
-fn index_code(utxo: &Utxo) -> u8 {
+/// Returns the number for purpose and status used in index keys.
+pub(super) fn index_code(utxo: &Utxo) -> u8 {
     let status = utxo.state.status().code();
     match utxo.purpose {
         OutputPurpose::Pool => status,
@@ -182,16 +183,4 @@ pub fn pool_totals(tables: &impl Tables) -> Result<PoolTotals, StoreError> {
         }
     }
     Ok(totals)
-}
-
-/// Calls `visit` for every output.
-pub(super) fn each_utxo(
-    tables: &impl Tables,
-    mut visit: impl FnMut(Utxo) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    for row in tables.utxos().iter()? {
-        let (_, bytes) = row?;
-        visit(decode(bytes.value(), "output")?)?;
-    }
-    Ok(())
 }

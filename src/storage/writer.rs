@@ -1,14 +1,22 @@
 //! The writer thread: takes what is queued, runs it in one transaction, commits once.
 //!
 //! While a commit is on its way to the disk the next group gathers, so groups grow with the load by
-//! themselves and a lone write never waits for company. An operation that fails after it wrote
-//! something poisons the group: the transaction is dropped and each operation runs again alone.
+//! themselves; under load the next group is given a moment to become as large as the last. A lone
+//! write never waits for company. An operation that fails after it wrote
+//! something poisons the group: the transaction is dropped, and those before it, it alone, and those
+//! after it run again.
+//!
+//! After a failure of the medium redb answers neither writers nor readers reliably until it is
+//! opened anew, so that is done before anyone hears of the failure; if the medium cannot even be
+//! opened, readers get a view of it that needs no writes. An unwritable store looks by itself,
+//! every [`PROBE_PERIOD`], whether it can be written to again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::oneshot;
@@ -18,6 +26,12 @@ use crate::storage::{Shared, StoreError, StoreHealth, StoreOptions, WriteTx};
 
 /// The most operations in one transaction.
 const MAX_GROUP: usize = 256;
+/// The longest wait for a group to become as large as the last one.
+const LINGER: Duration = Duration::from_millis(3);
+/// The size of a group after which the next one is waited for.
+const LINGER_FROM: usize = 8;
+/// How often an unwritable store looks whether it is writable again.
+const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// A queued write.
 pub(super) trait Operation: Send {
@@ -87,7 +101,7 @@ impl Writer {
         let (queue, operations) = channel();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || WriterThread { shared, options }.run(&operations))
+            .spawn(move || WriterThread { shared, options, is_usable: true }.run(&operations))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
@@ -123,19 +137,34 @@ impl Drop for Writer {
 struct WriterThread {
     shared: Arc<Shared>,
     options: StoreOptions,
+    /// Whether the open database is one to write to.
+    is_usable: bool,
 }
 
 /// What became of a group's transaction.
 enum GroupOutcome {
-    Committed,
-    /// An operation failed after writing: each must run alone.
-    Poisoned,
+    /// It is on disk, or there was nothing to write.
+    Done,
+    /// The operation at this place failed after writing: nothing was committed.
+    Poisoned(usize),
     Failed(StoreError),
+}
+
+/// A write that changes nothing anyone reads, to see whether writing works.
+struct Probe;
+
+impl Operation for Probe {
+    fn run(&mut self, transaction: &mut WriteTx<'_>) -> bool {
+        transaction.is_dirty = true;
+        transaction.tables.meta.insert("probe", [].as_slice()).is_ok()
+    }
+
+    fn finish(self: Box<Self>, _outcome: Result<(), StoreError>) {}
 }
 
 /// What running a group's operations did to their transaction.
 struct GroupRun {
-    is_poisoned: bool,
+    poisoned_at: Option<usize>,
     is_dirty: bool,
     touched_shards: Vec<usize>,
     touched_chain: bool,
@@ -149,60 +178,102 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         touched_chain: false,
     };
     let mut is_dirty = false;
-    let mut is_poisoned = false;
-    for operation in group.iter_mut() {
+    let poisoned_at = group.iter_mut().position(|operation| {
         open.is_dirty = false;
         let is_good = operation.run(&mut open);
         is_dirty |= open.is_dirty;
-        is_poisoned = !is_good && open.is_dirty;
-        if is_poisoned {
-            break;
+        !is_good && open.is_dirty
+    });
+    let WriteTx { touched_shards, touched_chain, .. } = open;
+    Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain })
+}
+
+/// Takes what is queued. After a large group it waits a moment for one as large: those who were just
+/// answered come back at once, and a commit costs the same for one as for all of them. A lone
+/// write, and the first of many, waits for nobody.
+fn gather(
+    operations: &Receiver<Box<dyn Operation>>,
+    first: Box<dyn Operation>,
+    last_size: usize,
+) -> Group {
+    let mut group = vec![first];
+    while group.len() < MAX_GROUP {
+        match operations.try_recv() {
+            Ok(operation) => group.push(operation),
+            Err(_) => break,
         }
     }
-    let WriteTx { touched_shards, touched_chain, .. } = open;
-    Ok(GroupRun { is_poisoned, is_dirty, touched_shards, touched_chain })
+    if last_size < LINGER_FROM {
+        return group;
+    }
+    let deadline = Instant::now() + LINGER;
+    while group.len() < last_size {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match operations.recv_timeout(left) {
+            Ok(operation) => group.push(operation),
+            Err(_) => break,
+        }
+    }
+    group
 }
 
 impl WriterThread {
-    fn run(&self, operations: &Receiver<Box<dyn Operation>>) {
-        while let Ok(first) = operations.recv() {
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP {
-                match operations.try_recv() {
-                    Ok(operation) => group.push(operation),
-                    Err(_) => break,
-                }
-            }
+    fn run(mut self, operations: &Receiver<Box<dyn Operation>>) {
+        let mut last_size = 1;
+        while let Some(first) = self.next(operations) {
+            let group = gather(operations, first, last_size);
+            last_size = group.len();
             self.process(group);
         }
         self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    fn process(&self, mut group: Group) {
-        if let Err(error) = self.ensure_open() {
-            return self.answer_failure(group, &error);
+    /// Waits for an operation; nothing when the store is closed.
+    fn next(&self, operations: &Receiver<Box<dyn Operation>>) -> Option<Box<dyn Operation>> {
+        if self.shared.health() == StoreHealth::Writable {
+            return operations.recv().ok();
         }
+        match operations.recv_timeout(PROBE_PERIOD) {
+            Ok(operation) => Some(operation),
+            Err(RecvTimeoutError::Timeout) => Some(Box::new(Probe)),
+            Err(RecvTimeoutError::Disconnected) => None,
+        }
+    }
+
+    fn process(&mut self, mut group: Group) {
         match self.attempt(&mut group) {
-            GroupOutcome::Committed => group.into_iter().for_each(|op| op.finish(Ok(()))),
-            GroupOutcome::Failed(error) => self.answer_failure(group, &error),
-            GroupOutcome::Poisoned if group.len() == 1 => {
+            GroupOutcome::Done => group.into_iter().for_each(|op| op.finish(Ok(()))),
+            GroupOutcome::Poisoned(_) if group.len() == 1 => {
                 // Alone and failed: nothing was committed, its own error is the answer.
                 group.into_iter().for_each(|op| op.finish(Ok(())));
             }
-            GroupOutcome::Poisoned => group.into_iter().for_each(|op| self.process(vec![op])),
+            GroupOutcome::Poisoned(place) => {
+                let mut poisoned = group.split_off(place);
+                let after = poisoned.split_off(1);
+                for part in [group, poisoned, after] {
+                    if !part.is_empty() {
+                        self.process(part);
+                    }
+                }
+            }
+            GroupOutcome::Failed(error) => self.fail(group, &error),
         }
     }
 
     /// Runs a group in one transaction and commits it.
-    fn attempt(&self, group: &mut Group) -> GroupOutcome {
+    fn attempt(&mut self, group: &mut Group) -> GroupOutcome {
+        let is_sound = self.is_usable && self.options.failure_note().failure().is_none();
+        if !is_sound && let Err(error) = self.reopen() {
+            return GroupOutcome::Failed(error);
+        }
         let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
         let Some(database) = database.as_ref() else {
             return GroupOutcome::Failed(StoreError::Closed);
         };
-        match self.attempt_in(database, group) {
-            Ok(outcome) => outcome,
-            Err(error) => GroupOutcome::Failed(error),
-        }
+        self.attempt_in(database, group).unwrap_or_else(|error| {
+            // redb names the medium's failure once and is vague about it afterwards.
+            GroupOutcome::Failed(self.options.failure_note().failure().unwrap_or(error))
+        })
     }
 
     fn attempt_in(
@@ -217,16 +288,32 @@ impl WriterThread {
         transaction.set_two_phase_commit(true);
         transaction.set_quick_repair(true);
         let run = run_group(&transaction, group)?;
-        if run.is_poisoned || !run.is_dirty {
+        if run.poisoned_at.is_some() || !run.is_dirty {
             transaction.abort()?;
+            // An operation that failed because the medium did is no reason to try the others.
+            if let Some(failure) = self.options.failure_note().failure() {
+                return Err(failure);
+            }
         } else {
             transaction.commit()?;
+            self.shared.commits.fetch_add(1, Ordering::AcqRel);
+            self.committed();
         }
-        if run.is_poisoned {
-            return Ok(GroupOutcome::Poisoned);
+        if let Some(place) = run.poisoned_at {
+            return Ok(GroupOutcome::Poisoned(place));
         }
         self.publish(&run.touched_shards, run.touched_chain);
-        Ok(GroupOutcome::Committed)
+        Ok(GroupOutcome::Done)
+    }
+
+    /// Notes that the medium takes writes.
+    fn committed(&self) {
+        // redb writes ahead of the commit where it can; only the commit itself has to succeed.
+        self.options.failure_note().forget();
+        if self.shared.health() != StoreHealth::Writable {
+            self.shared.set_health(StoreHealth::Writable);
+            tracing::info!("the store can be written to again");
+        }
     }
 
     /// Tells readers what is no longer true, before any caller hears that its write is done.
@@ -239,35 +326,44 @@ impl WriterThread {
         }
     }
 
-    fn answer_failure(&self, group: Group, error: &StoreError) {
+    /// Makes reading possible again, then tells the callers that nothing of theirs is stored.
+    fn fail(&mut self, group: Group, error: &StoreError) {
         let is_full = matches!(error, StoreError::Full);
-        self.shared.set_health(if is_full { StoreHealth::Full } else { StoreHealth::Failing });
-        tracing::error!(%error, operations = group.len(), "the store refused a write");
+        let health = if is_full { StoreHealth::Full } else { StoreHealth::Failing };
+        if self.shared.health() != health {
+            tracing::error!(%error, "the store cannot be written to");
+        }
+        self.shared.set_health(health);
+        if self.is_usable
+            && let Err(error) = self.reopen()
+        {
+            tracing::error!(%error, "the store cannot be opened for writing");
+        }
         for operation in group {
-            operation.finish(Err(if is_full {
-                StoreError::Full
-            } else {
-                StoreError::Failed(error.to_string())
-            }));
+            operation.finish(Err(error.as_unavailable()));
         }
     }
 
-    /// After a failure the file must be opened anew before anything is written (redb refuses
-    /// until then); readers wait for the short moment this takes.
-    fn ensure_open(&self) -> Result<(), StoreError> {
-        if self.shared.health.load(Ordering::Acquire) == 0 {
-            return Ok(());
-        }
+    /// Opens the database anew, or at least a view of it for readers, who wait meanwhile.
+    fn reopen(&mut self) -> Result<(), StoreError> {
         let mut slot = self.shared.database.write().unwrap_or_else(PoisonError::into_inner);
         slot.take();
-        match self.options.open_database() {
+        let opened = self.options.open_database();
+        self.is_usable = opened.is_ok();
+        let outcome = match opened {
             Ok(database) => {
                 *slot = Some(database);
-                self.shared.set_health(StoreHealth::Writable);
-                tracing::info!("the store was opened again after a failure");
                 Ok(())
             }
-            Err(error) => Err(error),
-        }
+            Err(error) => {
+                *slot = self.options.open_view().ok();
+                Err(self.options.failure_note().failure().unwrap_or(error))
+            }
+        };
+        // A commit whose failure was reported may still have reached the disk: what readers
+        // remember may be out of date.
+        let all: Vec<usize> = (0..self.shared.generations.len()).collect();
+        self.publish(&all, true);
+        outcome
     }
 }

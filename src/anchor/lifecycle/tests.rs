@@ -1,4 +1,4 @@
-//! The lifecycle, event by event, and under events in any order.
+//! The lifecycle's rules, one by one and under any order of events.
 
 use proptest::prelude::*;
 

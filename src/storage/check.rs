@@ -1,7 +1,0 @@
-//! stub
-/// s
-#[derive(Debug)]
-pub struct CheckReport;
-/// s
-#[derive(Debug)]
-pub struct Violation;

@@ -1,0 +1,165 @@
+//! Whether everything stored agrees with everything else: the check behind `patchproof check`,
+//! which tests also run on every store they leave behind.
+//!
+//! It reads one unchanging view and changes nothing. It holds at any moment between transactions,
+//! also while jobs are under way; it trusts no index and no total, and recomputes what it can:
+//! commitments, transaction identifiers, sums, links.
+//!
+//! | name | what must hold |
+//! |---|---|
+//! | I1 | no output is an input of two live transactions |
+//! | I2 | whatever was accepted is there: product, events without a gap, a job for each |
+//! | I3 | one record, at most one live transaction; dead ones are listed |
+//! | I4 | job, transaction, lease and custody head say the same |
+//! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped |
+//! | I6 | the bytes kept are the transaction they are kept as |
+//! | I7 | the events of a product are one linked list, and its owner is the newest's |
+//! | I9 | nonces and idempotency keys count once |
+//! | I15 | the audit trail is unbroken |
+//! | chain | headers link and their work grows; proofs prove |
+//! | index | every index row has its entity, and the other way round; totals are right |
+//! | row | rows can be read and lie under their own key |
+
+mod chain;
+mod custody;
+mod jobs;
+mod ledger;
+mod money;
+mod once;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Display};
+
+use redb::ReadableTable;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::storage::codec::decode;
+use crate::storage::tables::count_rows;
+use crate::storage::{StoreError, Tables, records};
+use crate::types::RecordId;
+
+pub use ledger::Ledger;
+
+/// The most violations that a report lists; it counts all.
+const MOST_LISTED: usize = 1000;
+
+/// Something stored that cannot be right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Violation {
+    /// The name of what should hold.
+    pub invariant: &'static str,
+    /// The row that breaks it.
+    pub subject: String,
+    /// How.
+    pub detail: String,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct CheckReport {
+    /// Rows by table.
+    pub rows: BTreeMap<&'static str, u64>,
+    /// Where all money that ever came in is now.
+    pub ledger: Ledger,
+    /// How many violations there are.
+    pub violation_count: u64,
+    /// The first thousand of them.
+    pub violations: Vec<Violation>,
+}
+
+impl CheckReport {
+    /// Says whether nothing is wrong.
+    pub const fn is_clean(&self) -> bool {
+        self.violation_count == 0
+    }
+
+    fn add(&mut self, invariant: &'static str, subject: impl Display, detail: impl Into<String>) {
+        self.violation_count += 1;
+        if self.violations.len() < MOST_LISTED {
+            let subject = subject.to_string();
+            self.violations.push(Violation { invariant, subject, detail: detail.into() });
+        }
+    }
+
+    /// Notes a violation unless `holds`.
+    fn expect(
+        &mut self,
+        holds: bool,
+        invariant: &'static str,
+        subject: impl Display,
+        detail: &str,
+    ) {
+        if !holds {
+            self.add(invariant, subject, detail);
+        }
+    }
+}
+
+/// Checks everything that is stored.
+pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
+    let mut report = CheckReport { rows: count_rows(tables)?, ..CheckReport::default() };
+    custody::check_patches(tables, &mut report)?;
+    custody::check_records(tables, &mut report)?;
+    jobs::check_jobs(tables, &mut report)?;
+    jobs::check_leases(tables, &mut report)?;
+    money::check_money(tables, &mut report)?;
+    chain::check_chain(tables, &mut report)?;
+    chain::check_proofs(tables, &mut report)?;
+    once::check_challenges(tables, &mut report)?;
+    once::check_idempotency(tables, &mut report)?;
+    once::check_contents(tables, &mut report)?;
+    once::check_audit(tables, &mut report)?;
+    Ok(report)
+}
+
+/// Checks that every record whose acceptance was acknowledged, as somebody else wrote down, exists.
+pub fn check_acknowledged(
+    tables: &impl Tables,
+    ids: impl Iterator<Item = RecordId>,
+) -> Result<CheckReport, StoreError> {
+    let mut report = CheckReport { rows: count_rows(tables)?, ..CheckReport::default() };
+    for id in ids {
+        if readable(records::record(tables, id))?.is_none() {
+            report.add("I2", id, "was acknowledged and is not stored");
+        }
+    }
+    Ok(report)
+}
+
+/// Calls `visit` for every row that can be read, and reports those that cannot.
+fn each_row<K: redb::Key + 'static, T: DeserializeOwned>(
+    table: &impl ReadableTable<K, &'static [u8]>,
+    name: &'static str,
+    report: &mut CheckReport,
+    mut visit: impl FnMut(K::SelfType<'_>, T, &mut CheckReport) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    for row in table.iter()? {
+        let (key, bytes) = row?;
+        match decode(bytes.value(), name) {
+            Ok(entity) => visit(key.value(), entity, report)?,
+            Err(_) => report.add("row", Row(name, key.value()), "cannot be read"),
+        }
+    }
+    Ok(())
+}
+
+/// Takes a row that cannot be read for one that is not there: the walk over its own table reports
+/// it, whoever refers to it reports that it is missing.
+fn readable<T>(looked_up: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match looked_up {
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        other => other,
+    }
+}
+
+/// Names a row by its key.
+struct Row<K>(&'static str, K);
+
+impl<K: Debug> Display for Row<K> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {:?}", self.0, self.1)
+    }
+}

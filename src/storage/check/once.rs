@@ -1,0 +1,104 @@
+//! What may count only once: nonces, idempotency keys, unlocks; and the audit trail itself.
+
+use std::collections::HashSet;
+
+use redb::ReadableTable;
+
+use crate::storage::audit::first_broken_audit_line;
+use crate::storage::check::{CheckReport, Row, each_row, readable};
+use crate::storage::{
+    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, Tables, challenges,
+    idempotency, patches, records,
+};
+
+/// The action of an unlock in the audit trail is this and the nonce that paid for it.
+const UNLOCK_ACTION: &str = "unlock.nonce:";
+
+/// Checks nonces against their index.
+pub(super) fn check_challenges(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.challenges(), "challenge", report, |key, it: Challenge, report| {
+        let nonce = hex::encode(key);
+        report.expect(key == it.nonce, "row", Row("challenge", &nonce), "under another key");
+        let expiry = (it.expires_at.as_millis(), key);
+        let indexed = tables.challenges_by_expiry().get(expiry)?.is_some();
+        report.expect(indexed, "I9", nonce, "would never expire");
+        Ok(())
+    })?;
+    for row in tables.challenges_by_expiry().iter()? {
+        let (at, nonce) = row?.0.value();
+        let stored = readable(challenges::challenge(tables, nonce))?;
+        let holds = stored.is_some_and(|it| it.expires_at.as_millis() == at);
+        report.expect(holds, "I9", hex::encode(nonce), "expires without being there");
+    }
+    Ok(())
+}
+
+/// Checks stored answers against their index and their records.
+pub(super) fn check_idempotency(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(
+        tables.idempotency(),
+        "idempotency row",
+        report,
+        |key, it: IdempotencyRow, report| {
+            let (scope, name) = key;
+            let subject = Row("idempotency key", (scope, name));
+            let expiry = (it.expires_at.as_millis(), scope, name);
+            let indexed = tables.idempotency_by_expiry().get(expiry)?.is_some();
+            report.expect(indexed, "I9", &subject, "would never expire");
+            let record = readable(records::record(tables, it.record))?;
+            report.expect(record.is_some(), "I2", &subject, "answers for a record that is missing");
+            Ok(())
+        },
+    )?;
+    for row in tables.idempotency_by_expiry().iter()? {
+        let (key, _) = row?;
+        let (at, scope, name) = key.value();
+        let stored = readable(idempotency::idempotency(tables, scope, name))?;
+        let holds = stored.is_some_and(|it| it.expires_at.as_millis() == at);
+        let subject = Row("idempotency key", (scope, name));
+        report.expect(holds, "I9", subject, "expires without being there");
+    }
+    Ok(())
+}
+
+/// Checks that content belongs to a product.
+pub(super) fn check_contents(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.contents(), "content", report, |uid, _: StoredContent, report| {
+        let has_patch = patches::has_patch(tables, uid)?;
+        report.expect(has_patch, "I2", Row("content", uid), "belongs to no product");
+        Ok(())
+    })
+}
+
+/// Checks the links of the audit trail, and that no nonce unlocked twice.
+pub(super) fn check_audit(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let mut unlocks = HashSet::new();
+    each_row(tables.audit(), "audit line", report, |_, line: AuditEntry, report| {
+        if line.action.starts_with(UNLOCK_ACTION) && unlocks.contains(&line.action) {
+            report.add("I9", &line.action, "happened more than once");
+        } else if line.action.starts_with(UNLOCK_ACTION) {
+            unlocks.insert(line.action);
+        }
+        Ok(())
+    })?;
+    match first_broken_audit_line(tables) {
+        Ok(Some(line)) => {
+            report.add("I15", format!("audit line {line}"), "does not follow the one before");
+            Ok(())
+        }
+        Ok(None) | Err(StoreError::Corrupt { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}

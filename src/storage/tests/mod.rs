@@ -1,0 +1,4 @@
+//! Tests of what callers of the store cannot see; the others are in `tests/storage`.
+
+mod stored_format;
+mod unwritable;
