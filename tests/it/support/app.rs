@@ -1,5 +1,7 @@
 //! One running product with all that is outside of it.
 
+use std::cell::Cell;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use patchproof::service::Services;
 use patchproof::service::anchoring::AnchoringSettings;
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
-use patchproof::storage::{FailureSwitch, Store, StoreOptions};
+use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
 use patchproof::worker::{Periods, Wakes};
 use tokio::sync::{OnceCell, watch};
@@ -37,12 +39,52 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at something that will happen.
 const PACE: Duration = Duration::from_millis(5);
 
+/// A store that is checked when a test has passed: whatever it did, everything must agree.
+pub(crate) struct CheckedStore {
+    store: Store,
+    is_tampered: Cell<bool>,
+}
+
+impl CheckedStore {
+    /// Changes what is stored behind the product's back; such a store is not checked.
+    pub(crate) async fn tamper(
+        &self,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        self.is_tampered.set(true);
+        self.store.write(change).await.unwrap();
+    }
+
+    /// Asserts that everything stored agrees.
+    #[track_caller]
+    pub(crate) fn assert_clean(&self) {
+        let report = self.store.read(|tx| check(tx)).unwrap();
+        assert!(report.is_clean(), "{:#?}", report.violations);
+    }
+}
+
+impl Deref for CheckedStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Drop for CheckedStore {
+    fn drop(&mut self) {
+        if !std::thread::panicking() && !self.is_tampered.get() {
+            self.assert_clean();
+        }
+    }
+}
+
 /// A running product.
 pub(crate) struct TestApp {
     pub(crate) outside: Outside,
     pub(crate) base: Url,
     pub(crate) services: Services,
-    pub(crate) store: Store,
+    pub(crate) store: CheckedStore,
     pub(crate) documentation: OnceCell<Documentation>,
     pub(crate) client: reqwest::Client,
     wakes: Wakes,
@@ -90,7 +132,7 @@ impl TestApp {
             outside,
             base,
             services: app.services,
-            store,
+            store: CheckedStore { store, is_tampered: Cell::new(false) },
             documentation: OnceCell::new(),
             client,
             wakes: app.wakes,
@@ -110,6 +152,10 @@ impl TestApp {
     pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         self.shutdown.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
+        if !self.store.is_tampered.get() {
+            self.store.assert_clean();
+        }
+        self.store.is_tampered.set(true);
         self.store.close();
         change(&mut self.settings);
         Self::run(self.outside, self.options, self.settings).await
