@@ -2,8 +2,12 @@
 //! a signer that signs, and what each does wrong on command.
 
 #[cfg(test)]
+mod idempotency;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod register_fields;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod transfer;
