@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // One provider for all TLS, before anything could ask for it.
-    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    patchproof::cli::run()
+    // One provider for all of TLS, chosen before anything could choose another.
+    rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .expect("nothing has installed a provider before");
+    patchproof::cli::run(std::env::args_os())
 }

@@ -11,7 +11,9 @@ use crate::app::accept::ConnectionLimits;
 use crate::app::{Ports, Settings};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
-use crate::config::{AllowedOrigins, AnchorPayload, Config, KeySettings, KmsSettings, WocSettings};
+use crate::config::{
+    AllowedOrigins, AnchorPayload, Config, JwtSecrets, KeySettings, KmsSettings, Mode, WocSettings,
+};
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
@@ -24,8 +26,6 @@ use crate::worker::Periods;
 /// Opens the edges that a configuration names.
 pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
     let chain = Arc::new(chain_client(&config.woc)?);
-    let jwt = &config.secrets.jwt;
-    let previous = jwt.previous.as_ref().map(|secret| secret.expose().as_bytes());
     Ok(Ports {
         signer: signer_client(&config.kms)?,
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
@@ -33,8 +33,19 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         utxo_source: chain,
         clock,
         api_keys: Arc::new(ConfiguredApiKey::new(config.secrets.api_key.expose())),
-        tokens: Arc::new(TokenKeys::new(jwt.current.expose().as_bytes(), previous)?),
+        tokens: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
     })
+}
+
+/// Makes the keys of tokens; short ones only where nothing is at stake.
+pub fn token_keys(mode: Mode, jwt: &JwtSecrets) -> anyhow::Result<TokenKeys> {
+    let current = jwt.current.expose().as_bytes();
+    let previous = jwt.previous.as_ref().map(|secret| secret.expose().as_bytes());
+    let keys = match mode {
+        Mode::Production => TokenKeys::new(current, previous),
+        Mode::Development | Mode::Test => TokenKeys::for_development(current, previous),
+    };
+    keys.context("JWT_SECRET or JWT_SECRET_PREVIOUS cannot be used")
 }
 
 /// Makes the client of the network endpoint.

@@ -5,7 +5,10 @@
 
 pub mod accept;
 pub mod configured;
+pub mod logging;
 mod readiness;
+pub mod shutdown;
+pub mod socket;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,54 +1,195 @@
-//! The command line.
+//! The command line: one file per command, whose doc comments are its help.
+//!
+//! Data goes to standard output, talk to standard error. A command asks for no more configuration
+//! than it uses.
 
+mod check;
+mod completions;
+mod config;
 mod demo;
+mod man;
+mod openapi;
+mod output;
 mod serve;
+mod signer;
+mod simnet;
+mod store;
+mod token;
+mod utxo;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+use std::sync::Arc;
 
-/// PatchProof
+use anyhow::Context;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::app::{logging, shutdown};
+use crate::cli::output::Output;
+use crate::config::{Config, ConfigProblems, Environment, LogFormat, LogLevel, LoggingSettings};
+use crate::crypto::random_bytes;
+use crate::types::{Clock, SystemClock};
+
+/// EX_CONFIG of sysexits.h: the configuration is wrong.
+const EXIT_CONFIG: u8 = 78;
+const EXIT_USAGE: u8 = 2;
+/// The demo tells its own story; the log is for what goes wrong.
+const DEMO_LOG: LoggingSettings =
+    LoggingSettings { level: LogLevel::Warn, format: LogFormat::Text };
+
+/// Register physical products, keep their chain of custody, anchor every record on the BSV
+/// blockchain
 #[derive(Debug, Parser)]
-#[command(name = "patchproof", version)]
+#[command(
+    name = "patchproof",
+    version,
+    propagate_version = true,
+    after_help = "Exit status: 0 success, 1 failure, 2 usage, 78 configuration.\n\
+                  Environment: see docs/CONFIGURATION.md and `patchproof config check`."
+)]
 struct Cli {
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::DemoArgs),
     Serve(serve::ServeArgs),
+    Demo(demo::DemoArgs),
+    Config(config::ConfigCommand),
+    Token(token::TokenCommand),
+    Signer(signer::SignerCommand),
+    Simnet(simnet::SimnetCommand),
+    Utxo(utxo::UtxoCommand),
+    Check(check::CheckCommand),
+    Openapi(openapi::OpenapiCommand),
+    Completions(completions::CompletionsCommand),
+    Man(man::ManCommand),
 }
 
-/// Runs.
-pub fn run() -> std::process::ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new("warn"))
-        .with_writer(std::io::stderr)
-        .init();
-    let cli = Cli::parse();
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
-    let result = runtime.block_on(async {
-        match cli.command {
-            Command::Demo(args) => args.run().await,
-            Command::Serve(args) => {
-                args.run(crate::config::Config::from_environment(crate::crypto::random_bytes)?)
-                    .await
+/// What every command is given.
+struct Surroundings {
+    environment: Environment,
+    clock: Arc<dyn Clock>,
+    output: Output,
+}
+
+impl Surroundings {
+    fn start_log(&self, settings: LoggingSettings) {
+        logging::start(settings, self.environment.get("NO_COLOR").is_none());
+    }
+}
+
+impl Command {
+    fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Serve(command) => {
+                let config = Config::load(&surroundings.environment, random_bytes::<32>)?;
+                surroundings.start_log(config.logging);
+                runtime()?.block_on(command.run(config)).map(|()| ExitCode::SUCCESS)
             }
-        }
-    });
-    match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("error: {e:#}");
-            std::process::ExitCode::FAILURE
+            Self::Demo(command) => {
+                surroundings.start_log(DEMO_LOG);
+                runtime()?.block_on(command.run()).map(|()| ExitCode::SUCCESS)
+            }
+            Self::Config(command) => command.run(surroundings),
+            Self::Token(command) => command.run(surroundings),
+            Self::Signer(command) => command.run(surroundings),
+            Self::Simnet(command) => command.run(surroundings),
+            Self::Utxo(command) => command.run(surroundings),
+            Self::Check(command) => command.run(surroundings),
+            Self::Openapi(command) => command.run(surroundings),
+            Self::Completions(command) => command.run(surroundings),
+            Self::Man(command) => command.run(surroundings),
         }
     }
 }
 
-/// Waits for ctrl-c or SIGTERM.
-pub(crate) async fn stop_signal() {
-    let mut term =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("signals");
-    tokio::select! { _ = tokio::signal::ctrl_c() => {}, _ = term.recv() => {} }
+/// Runs the command that `arguments` name, the first of which is the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(refusal) => {
+            // Help and version are refusals too, but to standard output and with success.
+            drop(refusal.print());
+            return if refusal.use_stderr() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let surroundings = Surroundings {
+        environment: Environment::of_process(),
+        clock: Arc::new(SystemClock),
+        output: Output { is_json: cli.json },
+    };
+    cli.command.run(&surroundings).unwrap_or_else(|error| report(&surroundings.output, &error))
+}
+
+/// Says what failed and why, and returns the exit status for it.
+fn report(output: &Output, error: &anyhow::Error) -> ExitCode {
+    let is_broken_pipe = |cause: &std::io::Error| cause.kind() == ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(is_broken_pipe) {
+        // Whoever reads has read enough, as in `… | head -1`.
+        return ExitCode::SUCCESS;
+    }
+    output.talk(&format!("error: {error}"));
+    for cause in error.chain().skip(1) {
+        output.talk(&format!("  because {cause}"));
+    }
+    let is_configuration = error.chain().any(|cause| cause.is::<ConfigProblems>());
+    if is_configuration { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+}
+
+/// Returns the description of the whole command line.
+fn description() -> clap::Command {
+    Cli::command()
+}
+
+/// Waits until the process is asked to stop.
+async fn stop_signal() {
+    match shutdown::on_signal() {
+        Ok(mut stop) => drop(stop.wait_for(|stop| *stop).await),
+        Err(error) => {
+            // Without signals the process can still be killed, which loses nothing.
+            tracing::error!(%error, "signals cannot be waited for");
+            std::future::pending().await
+        }
+    }
+}
+
+/// Makes what drives asynchronous commands.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime does not start")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_its_help_has_no_full_stops() {
+        let mut description = description();
+        description.build();
+        description.clone().debug_assert();
+        let mut commands = vec![description];
+        while let Some(command) = commands.pop() {
+            let name = command.get_name().to_owned();
+            assert!(command.get_about().is_some(), "{name} says what it does");
+            for argument in command.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(!help.is_empty(), "{name}: {} says what it is", argument.get_id());
+                assert!(!help.ends_with('.'), "{name}: {help}");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
 }

@@ -45,27 +45,23 @@ pub fn configuration_markdown() -> String {
 }
 
 fn describe(page: &mut String, variable: &Variable) {
-    let Variable { name, documentation, example, .. } = variable;
-    let mut facts = vec![variable.kind.expected()];
+    let Variable { name, documentation, .. } = variable;
+    let mut facts = vec![format!("Value: {}", variable.kind.expected())];
     match variable.required {
         Required::Never => {}
-        Required::InProduction => facts.push("required in production".to_owned()),
-        Required::Always => facts.push("required".to_owned()),
+        Required::InProduction => facts.push("Required in production".to_owned()),
+        Required::Always => facts.push("Required".to_owned()),
     }
     if let Some(default) = variable.default {
-        facts.push(format!("default `{default}`"));
+        facts.push(format!("Default: `{default}`"));
     }
     if !variable.aliases.is_empty() {
-        facts.push(format!("also `{}`", variable.aliases.join("`, `")));
+        facts.push(format!("Also called `{}`", variable.aliases.join("`, `")));
     }
-    let line = if variable.is_secret() {
-        format!("{name}_FILE={example}")
-    } else {
-        format!("{name}={example}")
-    };
-    let _ = write!(page, "\n### {name}\n\n{documentation}\n\n");
-    let _ = write!(page, "{}. Takes effect: ", facts.join("; "));
-    let _ = write!(page, "{}. Example: `{line}`\n", variable.takes_effect.as_str());
+    facts.push(format!("Takes effect: {}", variable.takes_effect.as_str()));
+    let facts = facts.join(". ");
+    let line = variable.example_line();
+    let _ = write!(page, "\n### {name}\n\n{documentation}\n\n{facts}. Example: `{line}`\n");
 }
 
 #[cfg(test)]

@@ -51,7 +51,10 @@ pub enum SecretFileError {
         source: std::io::Error,
     },
     /// Group or others may read or change the file.
-    #[error("{path} has mode {mode:03o}, so others can reach it; run: chmod 600 {path}", path = path.display())]
+    #[error(
+        "{path} has mode {mode:03o}, so others can reach it; run: chmod 600 {path}",
+        path = path.display()
+    )]
     OpenToOthers {
         /// The file.
         path: PathBuf,

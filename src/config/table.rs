@@ -146,6 +146,6 @@ pub(super) const NOT_USED: &[&str] = &[
 ];
 
 /// Returns every variable.
-pub fn variables() -> impl Iterator<Item = &'static Variable> {
+pub(super) fn variables() -> impl Iterator<Item = &'static Variable> {
     GROUPS.iter().flat_map(|group| group.variables.iter().copied())
 }

@@ -115,6 +115,18 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(metrics::routes())
 }
 
+/// Describes the API, as `/openapi.json` does.
+pub fn description() -> serde_json::Value {
+    let documented = OpenApiRouter::with_openapi(openapi::document()).merge(product());
+    let document = documented.into_openapi();
+    serde_json::to_value(document).expect("a description is plain data")
+}
+
+/// Describes the API, as `/openapi.yaml` does.
+pub fn description_yaml() -> String {
+    yaml::write(&description())
+}
+
 /// Puts documentation and the edge around the routes.
 pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
     let edge = EdgeLayer::new(

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use crate::bitcoin::{Address, AddressError};
 use crate::crypto::{PublicKey, random_bytes, sha256_parts};
 use crate::signer::{ExpectedKey, SignKind, SignRequest, Signer, SignerError};
-use crate::storage::{IdentityClaim, Store, StoreError, identity};
+use crate::storage::{IdentityClaim, Store, StoreError, Tables, identity};
 use crate::types::{Digest, Network};
 use crate::wallet::utxo::OutputPurpose;
+
+const FUNDING_ADDRESS: &str = "funding address";
 
 /// A key that is known whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +114,11 @@ pub enum KeyringError {
     Store(#[from] StoreError),
 }
 
+/// Returns the funding address that the store is bound to, if it was ever served.
+pub fn pinned_funding_address(tables: &impl Tables) -> Result<Option<String>, StoreError> {
+    identity::identity(tables, FUNDING_ADDRESS)
+}
+
 /// Learns or recognises all keys, pins them in the store and refuses any that changed.
 pub async fn establish_keyring(
     store: &Store,
@@ -174,7 +181,7 @@ impl Keyring {
         let mut claims = vec![
             claim("network", self.network.to_string()),
             claim("issuer key", self.issuer.public_key.to_string()),
-            claim("funding address", self.funding.address.to_string()),
+            claim(FUNDING_ADDRESS, self.funding.address.to_string()),
         ];
         claims.extend(
             self.custody.as_ref().map(|key| claim("custody address", key.address.to_string())),

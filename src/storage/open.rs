@@ -82,6 +82,11 @@ impl StoreOptions {
         &self.note
     }
 
+    /// Says whether there is a store already.
+    pub fn is_present(&self) -> bool {
+        self.file().is_none_or(Path::exists)
+    }
+
     /// Returns the file, if the store is in one.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.place {

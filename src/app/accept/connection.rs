@@ -23,9 +23,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower::Service as _;
 
-use crate::app::accept::ConnectionLimits;
 use crate::app::accept::progress::SharedProgress;
 use crate::app::accept::stream::ObservedStream;
+use crate::app::accept::{ConnectionLimits, bare};
 use crate::http::edge::{AmbiguousFraming, ClientAddress};
 
 /// What all connections share.
@@ -156,6 +156,9 @@ impl Future for Answer {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut response = ready!(Pin::new(&mut self.future).poll(context))?;
         self.progress.lock().answered(Instant::now());
+        if response.status().is_client_error() {
+            bare::mark_as_ours(response.headers_mut());
+        }
         if self.is_last {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -21,7 +21,7 @@ use world::World;
 
 /// Run the whole product offline in one process, with sample products
 #[derive(Debug, Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Where the API listens; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
@@ -41,7 +41,7 @@ pub struct DemoArgs {
 
 impl DemoArgs {
     /// Runs until interrupted.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
         let (directory, temporary) = self.directory()?;
         let world = World::start(&directory, self.listen, self.mine_every_secs)
             .await

@@ -1,0 +1,73 @@
+//! `patchproof config`: what the environment says, without starting anything.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::{EXIT_CONFIG, Surroundings};
+use crate::config::{Config, ConfigProblems, EffectiveVariable};
+use crate::crypto::random_bytes;
+
+/// Look at the configuration
+#[derive(Debug, Args)]
+pub(super) struct ConfigCommand {
+    #[command(subcommand)]
+    action: ConfigAction,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigAction {
+    /// Validate the environment as serve does, and print what is in force or all that is wrong
+    Check,
+}
+
+impl ConfigCommand {
+    pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+        match self.action {
+            ConfigAction::Check => check(surroundings),
+        }
+    }
+}
+
+fn check(surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
+    let output = &surroundings.output;
+    match Config::load(&surroundings.environment, random_bytes::<32>) {
+        Ok(config) => {
+            if output.is_json {
+                output.json(&json!({
+                    "valid": true,
+                    "mode": config.mode.as_str(),
+                    "variables": config.effective,
+                    "warnings": config.warnings,
+                }))?;
+            } else {
+                output.line(&table(&config.effective))?;
+                output.warn(&config.warnings);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(ConfigProblems(problems)) if output.is_json => {
+            output.json(&json!({ "valid": false, "problems": problems }))?;
+            Ok(ExitCode::from(EXIT_CONFIG))
+        }
+        Err(problems) => Err(problems.into()),
+    }
+}
+
+/// Writes one line for each variable: name, value, where it came from.
+fn table(variables: &[EffectiveVariable]) -> String {
+    let value = |variable: &EffectiveVariable| variable.value.clone().unwrap_or_default();
+    let width_of = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let names = width_of(&mut variables.iter().map(|variable| variable.variable.len()));
+    let values =
+        width_of(&mut variables.iter().map(|variable| value(variable).chars().count())).min(48);
+    let lines: Vec<String> = variables
+        .iter()
+        .map(|variable| {
+            let EffectiveVariable { variable: name, origin, .. } = variable;
+            format!("{name:names$}  {:values$}  {origin}", value(variable))
+        })
+        .collect();
+    lines.join("\n")
+}

@@ -1,0 +1,74 @@
+//! The store as commands open it: for looking beside a running server, for changing alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::cli::Surroundings;
+use crate::config;
+use crate::storage::{ReadTx, Store, StoreError, StoreOptions, StoreReader};
+
+/// A store that is only looked at.
+pub(super) enum ReadStore {
+    /// Beside whoever writes to it.
+    Beside(StoreReader),
+    /// Alone, where a crash left something to be put right first.
+    Alone(Store),
+}
+
+impl ReadStore {
+    /// Opens the store in `data_dir`, which must be there.
+    pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        let options = StoreOptions::in_directory(data_dir);
+        // A slip in the path must not look like an empty store.
+        if !options.is_present() {
+            bail!("there is no store in {}", data_dir.display());
+        }
+        let opened = match StoreReader::open(&options) {
+            Ok(reader) => Ok(Self::Beside(reader)),
+            Err(error @ StoreError::TooNew { .. }) => Err(error),
+            Err(_) => Store::open(options).map(Self::Alone),
+        };
+        opened.with_context(|| unopened(data_dir))
+    }
+
+    /// Runs `read` on one unchanging view.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&ReadTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Beside(reader) => reader.read(read),
+            Self::Alone(store) => store.read(read),
+        }
+    }
+}
+
+/// Opens the store in `data_dir` for changing it; the folder must be there.
+pub(super) fn open_for_changes(data_dir: &Path) -> anyhow::Result<Store> {
+    if !data_dir.is_dir() {
+        bail!("there is no data directory {}", data_dir.display());
+    }
+    Store::open(StoreOptions::in_directory(data_dir)).map_err(|error| {
+        let hint = match error {
+            StoreError::InUse => ": stop the server first, it does this by itself while it runs",
+            _ => "",
+        };
+        anyhow::Error::new(error).context(format!("{}{hint}", unopened(data_dir)))
+    })
+}
+
+fn unopened(data_dir: &Path) -> String {
+    format!("the store in {} cannot be opened", data_dir.display())
+}
+
+/// Returns the folder that was named, or else configured.
+pub(super) fn data_dir(
+    named: Option<PathBuf>,
+    surroundings: &Surroundings,
+) -> anyhow::Result<PathBuf> {
+    match named {
+        Some(folder) => Ok(folder),
+        None => Ok(config::data_dir(&surroundings.environment)?),
+    }
+}

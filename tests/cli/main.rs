@@ -1,0 +1,9 @@
+//! The program as operators see it: arguments, exit status, what it prints and where.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod configuration;
+mod help;
+mod pool;
+mod program;
+mod servers;

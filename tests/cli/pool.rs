@@ -1,0 +1,173 @@
+//! `utxo`: money from a simulated network, with a signer in its own process.
+
+use serde_json::json;
+
+use crate::program::{Finished, Running, ask, get, run};
+
+/// A signer, a network, and an empty data directory.
+struct World {
+    folder: tempfile::TempDir,
+    signer: Running,
+    simnet: Running,
+}
+
+impl World {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (keystore, passphrase) = (file("keystore.json"), file("passphrase"));
+        let listen = format!("unix:{}", file("signer.sock"));
+        let options = ["--keystore", &keystore, "--passphrase-file", &passphrase];
+        let arguments =
+            [&["signer", "--init", "--init-passphrase", "--listen", &listen][..], &options];
+        let signer = Running::start(&arguments.concat(), &[]);
+        let simnet = Running::start(&["simnet", "--listen", "127.0.0.1:0"], &[]);
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        Self { folder, signer, simnet }
+    }
+
+    /// Runs a command with the environment of the world's server.
+    fn run(&self, arguments: &[&str]) -> Finished {
+        self.with_environment(|variables| run(arguments, variables))
+    }
+
+    fn utxo(&self, arguments: &[&str]) -> Finished {
+        self.run(&[&["utxo"][..], arguments].concat())
+    }
+
+    fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+        let data_dir = self.folder.path().join("data");
+        let base_url = format!("{}/v1/bsv/test", self.simnet.url);
+        act(&[
+            ("PORT", "0"),
+            ("PATCHPROOF_DATA_DIR", data_dir.to_str().unwrap()),
+            ("KMS_SIGN_URL", &self.signer.url),
+            ("ISSUER_KEY_IDENTIFIER", "issuer"),
+            ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
+            ("WOC_NETWORK", "test"),
+            ("WOC_BASE_URL", &base_url),
+            ("CHAIN_PROFILE", "simulated"),
+            ("LOG_LEVEL", "error"),
+        ])
+    }
+
+    /// Has the faucet pay outputs of 10,000 satoshis to the funding key, and mines a block.
+    fn fund(&self, count: u32) -> String {
+        let keys = get(&self.signer.url, "/keys");
+        let mut keys = keys.as_array().unwrap().iter();
+        let funding = keys.find(|key| key["keyIdentifier"] == "funding").unwrap();
+        let address = &funding["addressTest"];
+        let body = json!({ "address": address, "satoshis": 10_000, "count": count }).to_string();
+        let (status, paid) = ask(&self.simnet.url, "POST", "/sim/faucet", "", &body);
+        assert_eq!(status, 200, "{paid}");
+        assert_eq!(ask(&self.simnet.url, "POST", "/sim/mine", "", "{}").0, 200);
+        paid["txid"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn money_on_chain_is_taken_in_listed_and_compared() {
+    let world = World::start();
+    let txid = world.fund(3);
+    let one = ["add", "--txid", &txid, "--vout", "1", "--keyId", "funding", "--json"];
+    let wrong = world.utxo(&[&one[..], &["--satoshis", "9999"]].concat()).expect(1);
+    assert!(wrong.stderr.contains("the output's amount is 10000, not 9999"), "{}", wrong.stderr);
+    let added = world.utxo(&[&one[..], &["--satoshis", "10000"]].concat()).expect(0).json();
+    assert_eq!((&added["vout"], &added["status"]), (&1.into(), &"available".into()));
+
+    let summary = world.utxo(&["sync", "--json"]).expect(0).json();
+    assert_eq!((&summary["listed"], &summary["added"]), (&3.into(), &2.into()), "{summary}");
+    let listed = world.utxo(&["list", "--status", "available", "--json"]).expect(0).json();
+    assert_eq!(listed.as_array().unwrap().len(), 3);
+    let lines = world.utxo(&["list"]).expect(0);
+    assert_eq!(lines.stdout.lines().count(), 3);
+    assert_eq!(lines.stderr, "3 outputs\n");
+
+    let health = world.utxo(&["health"]).expect(0).json();
+    assert_eq!(health["db"]["available"], json!({ "count": 3, "totalSatoshis": 30_000 }));
+    assert_eq!(health["chain"], json!({ "count": 3, "totalSatoshis": 30_000 }));
+}
+
+#[test]
+fn no_option_marks_other_outputs_as_spent() {
+    let world = World::start();
+    let txid = world.fund(2);
+    world.utxo(&["sync"]).expect(0);
+    let exclusive = ["add", "--txid", &txid, "--vout", "0", "--exclusive"];
+    let refused = world.utxo(&exclusive).expect(1);
+    assert!(refused.stderr.contains("--confirm"), "{}", refused.stderr);
+    let added = world.utxo(&[&exclusive[..], &["--confirm"]].concat()).expect(0);
+    assert!(added.stderr.contains("left alone"), "{}", added.stderr);
+    let health = world.utxo(&["health"]).expect(0).json();
+    assert_eq!(health["db"]["available"]["count"], 2);
+    assert_eq!(health["db"]["spent"]["count"], 0);
+}
+
+#[test]
+fn the_pool_is_shown_although_the_network_is_away() {
+    let world = World::start();
+    world.fund(1);
+    world.utxo(&["sync"]).expect(0);
+    let World { folder, signer, simnet } = world;
+    drop((signer, simnet));
+    let data_dir = folder.path().join("data");
+    // Nothing listens on port 1.
+    let variables = [
+        ("PATCHPROOF_DATA_DIR", data_dir.to_str().unwrap()),
+        ("ISSUER_KEY_IDENTIFIER", "issuer"),
+        ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
+        ("WOC_NETWORK", "test"),
+        ("WOC_BASE_URL", "http://127.0.0.1:1/v1/bsv/test"),
+        ("WOC_RETRIES", "0"),
+    ];
+    let health = run(&["utxo", "health"], &variables).expect(1).json();
+    assert_eq!(health["db"]["available"]["count"], 1);
+    assert!(health["chain"]["error"].is_string(), "{health}");
+    assert!(health["funding"]["address"].is_string(), "keys once learnt need no signer: {health}");
+}
+
+#[test]
+fn looking_goes_on_beside_a_server_and_changing_does_not() {
+    let world = World::start();
+    world.fund(2);
+    world.utxo(&["sync"]).expect(0);
+    let server = world.with_environment(|variables| Running::start(&["serve"], variables));
+    assert!(server.url.starts_with("listening on http://127.0.0.1:"), "{}", server.url);
+    assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 2);
+    assert_eq!(world.utxo(&["health"]).expect(0).json()["chain"]["count"], 2);
+    let report = world.run(&["check", "--json"]).expect(0).json();
+    assert_eq!((&report["clean"], &report["violation_count"]), (&true.into(), &0.into()));
+    let refused = world.utxo(&["sync"]).expect(1);
+    assert!(refused.stderr.contains("stop the server first"), "{}", refused.stderr);
+    assert!(server.stop().success());
+    world.utxo(&["sync"]).expect(0);
+}
+
+#[test]
+fn a_check_misses_what_was_acknowledged_and_is_not_there() {
+    let world = World::start();
+    world.utxo(&["sync"]).expect(0);
+    let missing = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let file = world.folder.path().join("acknowledged.txt");
+    std::fs::write(&file, format!("{missing}\n\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let report = world.run(&["check", "--acknowledged", file]).expect(1);
+    assert!(report.stdout.starts_with(&format!("I2  {missing}  ")), "{}", report.stdout);
+    assert!(report.stderr.ends_with("1 violations\n"), "{}", report.stderr);
+    std::fs::write(file, "no identifier").unwrap();
+    assert!(world.run(&["check", "--acknowledged", file]).expect(1).stderr.contains("a UUID"));
+}
+
+#[test]
+fn a_wrong_folder_is_no_empty_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    for folder in [empty, "/nonexistent/patchproof"] {
+        for command in [&["utxo", "list"][..], &["check"]] {
+            let refused = run(&[command, &["--data-dir", folder]].concat(), &[]).expect(1);
+            assert!(refused.stderr.contains("there is no store in"), "{}", refused.stderr);
+            assert_eq!(refused.stdout, "");
+        }
+    }
+    assert_eq!(std::fs::read_dir(empty).unwrap().count(), 0, "looking creates nothing");
+}
