@@ -28,6 +28,7 @@ use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
+use crate::service::observed_signer::ObservedSigner;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
@@ -104,13 +105,18 @@ impl App {
     pub async fn build(
         store: Store,
         settings: Settings,
-        ports: Ports,
+        mut ports: Ports,
     ) -> Result<Self, KeyringError> {
+        let observations = Observations::default();
+        ports.signer = Arc::new(ObservedSigner {
+            signer: ports.signer,
+            observations: observations.clone(),
+            clock: Arc::clone(&ports.clock),
+        });
         let keyring = Arc::new(establish_keyring(&store, &ports.signer, &settings.keys).await?);
         let metrics = Arc::new(Metrics::new());
         let wakes = Wakes::default();
         let progress = Progress::default();
-        let observations = Observations::default();
         let parts =
             Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
         let services = parts.services();

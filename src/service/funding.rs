@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
+use crate::service::anchoring::is_on_network;
 use crate::service::keys::{Keyring, PaymentKey};
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{pool_totals, utxo};
@@ -275,18 +276,25 @@ fn take_in_one(
     output: &Utxo,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
+    let stored = transaction(tx, output.outpoint.txid)?;
+    if stored.as_ref().is_some_and(|it| matches!(it.state, TransactionState::Dead { .. })) {
+        // A list that lags still shows what never will be.
+        return Ok(Taken::Unchanged);
+    }
     let Some(known) = utxo(tx, output.outpoint)? else {
         tx.put_utxo(output)?;
-        if transaction(tx, output.outpoint.txid)?.is_none() {
+        if stored.is_none() {
             tx.put_transaction(&external(parent, now))?;
         }
         return Ok(Taken::Added);
     };
     let matured = match output.state {
-        UtxoState::Available => known.clone().mature(),
-        UtxoState::Unconfirmed | UtxoState::Locked { .. } | UtxoState::Spent { .. } => {
-            known.clone()
-        }
+        // Our own transactions are followed by their records, which may know of trouble.
+        UtxoState::Available if is_on_network(tx, output.outpoint.txid)? => known.clone().mature(),
+        UtxoState::Available
+        | UtxoState::Unconfirmed
+        | UtxoState::Locked { .. }
+        | UtxoState::Spent { .. } => known.clone(),
     };
     let updated = Utxo { height: output.height.or(known.height), ..matured };
     if updated == known {

@@ -2,10 +2,11 @@
 //!
 //! The row is written in the same storage transaction as the record it creates, so that a crash
 //! leaves either both or neither; the answer is stored when it is given. A request that never got
-//! to give its answer does not hold its key for longer than a request can last.
+//! to give its answer does not hold its key.
 
 use std::time::Duration;
 
+use crate::service::progress::Progress;
 use crate::storage::idempotency::idempotency;
 use crate::storage::{IdempotencyRow, IdempotencyState, Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
@@ -14,8 +15,6 @@ pub use crate::storage::StoredAnswer;
 
 /// How long an answer is kept.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
-/// How long a request is believed to be worked on; no request lasts longer than the edge lets it.
-pub const IN_FLIGHT_FOR: Duration = Duration::from_secs(60);
 
 /// A request that carries a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +34,8 @@ pub enum Replay {
     New,
     /// It was answered: give this answer again.
     Answer(StoredAnswer),
-    /// It was accepted and never answered (a restart, a full disk): answer from the record's state.
+    /// It was accepted and its answer was never stored (its client went away, a restart, a full
+    /// disk): answer from the record's state.
     Unanswered(RecordId),
 }
 
@@ -54,10 +54,13 @@ pub enum IdempotencyError {
 }
 
 /// Decides what a key means for a request; call inside the accepting transaction.
+///
+/// A request is in flight only while somebody waits for its record: one that was abandoned must not
+/// shut its client out until the row expires.
 pub fn look_up(
     tables: &impl Tables,
     request: &IdempotentRequest,
-    process: Timestamp,
+    progress: &Progress,
     now: Timestamp,
 ) -> Result<Replay, IdempotencyError> {
     let row = idempotency(tables, &request.scope, &request.key)?;
@@ -67,15 +70,11 @@ pub fn look_up(
     }
     match row.state {
         IdempotencyState::Answered(answer) => Ok(Replay::Answer(answer)),
-        IdempotencyState::InFlight { process: by } if by == process && is_young(&row, now) => {
+        IdempotencyState::InFlight { .. } if progress.is_watched(row.record) => {
             Err(IdempotencyError::InFlight)
         }
         IdempotencyState::InFlight { .. } => Ok(Replay::Unanswered(row.record)),
     }
-}
-
-fn is_young(row: &IdempotencyRow, now: Timestamp) -> bool {
-    row.expires_at.since(now) + IN_FLIGHT_FOR > KEPT_FOR
 }
 
 /// Notes that a request was accepted as `record`; call inside the accepting transaction.

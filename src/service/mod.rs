@@ -9,6 +9,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod observed_signer;
 pub mod pending;
 pub mod progress;
 pub mod readiness;

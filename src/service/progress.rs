@@ -37,6 +37,11 @@ impl Progress {
         ProgressWaiter { progress: self.clone(), id, receiver }
     }
 
+    /// Says whether a request waits for a record.
+    pub fn is_watched(&self, id: RecordId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
+    }
+
     /// Tells all who wait for a record that it reached the network or failed.
     pub fn announce(&self, id: RecordId) {
         let waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
@@ -59,6 +64,8 @@ impl ProgressWaiter {
 
 impl Drop for ProgressWaiter {
     fn drop(&mut self) {
+        // Only then does the sender know that nobody waits.
+        self.receiver.take();
         let mut waiting = self.progress.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(senders) = waiting.get_mut(&self.id) {
             senders.retain(|sender| !sender.is_closed());
@@ -66,5 +73,25 @@ impl Drop for ProgressWaiter {
                 waiting.remove(&self.id);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_place_is_given_back_however_the_request_ends() {
+        let progress = Progress::default();
+        let (one, two) = (RecordId::from_bytes([1; 16]), RecordId::from_bytes([2; 16]));
+        drop(progress.watch(one));
+        assert!(!progress.is_watched(one));
+        let waiter = progress.watch(one);
+        let other = progress.watch(two);
+        assert!(progress.is_watched(one) && progress.is_watched(two));
+        progress.announce(one);
+        waiter.wait(Duration::from_secs(3600)).await;
+        other.wait(Duration::ZERO).await;
+        assert!(!progress.is_watched(one) && !progress.is_watched(two));
     }
 }

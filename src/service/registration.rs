@@ -138,7 +138,7 @@ impl RegistrationService {
             issued_at: now,
             previous: None,
         };
-        EventDraft::new(facts, registration.owner, None, now)
+        EventDraft::new(facts, registration.owner, None, 0, now)
     }
 
     fn accept(
@@ -150,7 +150,7 @@ impl RegistrationService {
         now: Timestamp,
     ) -> Result<Replay, RegistrationError> {
         if let Some(request) = request {
-            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            let replay = idempotency::look_up(tx, request, &self.progress, now)?;
             if replay != Replay::New {
                 return Ok(replay);
             }
@@ -189,7 +189,8 @@ impl EventDraft {
     pub(super) fn new(
         facts: RecordFacts<'_>,
         owner: Address,
-        previous: Option<(RecordId, u32)>,
+        previous: Option<RecordId>,
+        position: u32,
         now: Timestamp,
     ) -> Result<Self, CanonicalError> {
         let (purpose, uid) = (facts.purpose, facts.product.uid_tag_id.clone());
@@ -200,11 +201,11 @@ impl EventDraft {
             id: RecordId::from_parts(unix_ms, &random_bytes()),
             uid,
             purpose,
-            position: previous.map_or(0, |(_, position)| position + 1),
+            position,
             commitment: commit(&salt, &canonical),
             canonical,
             salt,
-            previous: previous.map(|(id, _)| id),
+            previous,
             issuer_signature: None,
             txid: None,
             seal: None,

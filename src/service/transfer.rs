@@ -144,7 +144,8 @@ impl TransferService {
         now: Timestamp,
     ) -> Result<Option<AcceptedTransfer>, TransferError> {
         let Some(request) = &caller.idempotency else { return Ok(None) };
-        let replay = self.store.read(|tx| idempotency::look_up(tx, request, self.process, now))?;
+        let replay =
+            self.store.read(|tx| idempotency::look_up(tx, request, &self.progress, now))?;
         let acceptance = match replay {
             Replay::New => return Ok(None),
             Replay::Unanswered(id) => Acceptance::Accepted(id),
@@ -199,8 +200,9 @@ impl TransferService {
                 owner_signature: transfer.owner_signature,
             }),
         };
-        let previous = Some((present.head.id, present.head.position));
-        Ok(EventDraft::new(facts, transfer.new_owner, previous, now)?)
+        // Behind every event there ever was: one that failed keeps its place.
+        let (previous, position) = (Some(present.head.id), present.patch.events);
+        Ok(EventDraft::new(facts, transfer.new_owner, previous, position, now)?)
     }
 
     /// The compare-and-swap: only the state that the owner signed may be followed.
@@ -213,14 +215,15 @@ impl TransferService {
         now: Timestamp,
     ) -> Result<Replay, TransferError> {
         if let Some(request) = request {
-            let replay = idempotency::look_up(tx, request, self.process, now)?;
+            let replay = idempotency::look_up(tx, request, &self.progress, now)?;
             if replay != Replay::New {
                 return Ok(replay);
             }
         }
         let record = &draft.record;
         let found = patch(tx, record.uid.as_str())?.ok_or(TransferError::NotFound)?;
-        if Some(found.head) != record.previous || found.pending.is_some() {
+        let has_moved = Some(found.head) != record.previous || found.events != record.position;
+        if has_moved || found.pending.is_some() {
             return Err(TransferError::StateMoved);
         }
         if !expect_job(tx, found.head)?.is_on_network() {

@@ -184,7 +184,8 @@ impl UnlockService {
                 if !tx.consume_challenge(&given)? {
                     return Err(UnlockError::BadNonce);
                 }
-                tx.append_audit(now, uid.as_str(), "unlock.nonce", &subject)?;
+                let action = format!("unlock.nonce:{subject}");
+                tx.append_audit(now, "owner", &action, uid.as_str())?;
                 Ok(())
             })
             .await

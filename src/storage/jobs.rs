@@ -187,6 +187,21 @@ pub fn due_jobs(
         .collect()
 }
 
+/// Returns jobs that are due later than `after`, at most `limit`.
+pub fn jobs_due_after(
+    tables: &impl Tables,
+    after: Timestamp,
+    limit: usize,
+) -> Result<Vec<RecordId>, StoreError> {
+    let start = std::ops::Bound::Excluded((after.as_millis(), [0xffu8; 16]));
+    tables
+        .jobs_by_due()
+        .range((start, std::ops::Bound::Unbounded))?
+        .take(limit)
+        .map(|row| Ok(RecordId::from_bytes(row?.0.value().1)))
+        .collect()
+}
+
 /// Returns when the next job is due, if any is.
 pub fn next_due(tables: &impl Tables) -> Result<Option<Timestamp>, StoreError> {
     let first = tables.jobs_by_due().first()?;

@@ -21,7 +21,7 @@ pub struct StoredRecord {
     pub uid: UidTag,
     /// The kind of event.
     pub purpose: Purpose,
-    /// Its place in the product's chain, from 0.
+    /// Its place among all events of the product, those that failed included, from 0.
     pub position: u32,
     /// The canonical bytes that the issuer signs and the commitment covers.
     #[serde(with = "bytes_field")]

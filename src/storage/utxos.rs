@@ -156,6 +156,30 @@ pub fn candidates(
     Ok(found)
 }
 
+/// Returns usable pool outputs, largest first, at most `limit`, leaving out those that hang on more
+/// than `deepest` unmined transactions.
+pub fn largest_candidates(
+    tables: &impl Tables,
+    limit: usize,
+    deepest: u32,
+) -> Result<Vec<Candidate>, StoreError> {
+    let available = UtxoStatus::Available.code();
+    let mut found = Vec::new();
+    let range = (available, 0, [0u8; 36])..=(available, u64::MAX, [0xffu8; 36]);
+    for row in tables.utxos_by_status().range(range)?.rev() {
+        let (key, _) = row?;
+        let utxo = expect_utxo(tables, OutPoint::from_bytes(&key.value().2))?;
+        let Utxo { outpoint, value, chain_depth, .. } = utxo;
+        if chain_depth < deepest {
+            found.push(Candidate { outpoint, value, chain_depth });
+        }
+        if found.len() == limit {
+            break;
+        }
+    }
+    Ok(found)
+}
+
 /// Lists pool outputs of one status, smallest first, at most `limit`.
 pub fn list_utxos(
     tables: &impl Tables,

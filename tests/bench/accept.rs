@@ -9,7 +9,7 @@ use crate::{Figure, load, store};
 const SECONDS: u64 = 15;
 
 /// Measures with the pipeline at work, and with the signer away so that only accepting is measured.
-pub fn measure() -> Vec<Figure> {
+pub(crate) fn measure() -> Vec<Figure> {
     let mut world = World::start("2s");
     world.fund(500);
     let server = world.serve();

@@ -10,7 +10,7 @@ const SECONDS: u64 = 60;
 const OFFERED: f64 = 600.0;
 
 /// Measures how many transactions the network took per second while registrations kept coming.
-pub fn measure() -> Vec<Figure> {
+pub(crate) fn measure() -> Vec<Figure> {
     let world = World::start("2s");
     world.fund(1000);
     let server = world.serve();

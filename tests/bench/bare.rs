@@ -5,7 +5,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 
 /// Serves `body` (a file's content) under `/` on a free port and prints the address.
-pub fn serve(body: &str) {
+pub(crate) fn serve(body: &str) {
     let bytes = bytes::Bytes::from(std::fs::read(body).expect("the body can be read"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async move {

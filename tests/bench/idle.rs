@@ -9,7 +9,7 @@ const RECORDS: u32 = 100_000;
 const STARTS: usize = 5;
 
 /// Measures start to ready, and the memory after some seconds of rest.
-pub fn measure() -> Vec<Figure> {
+pub(crate) fn measure() -> Vec<Figure> {
     let world = World::start("3600s");
     // Binds the store to its keys first.
     drop(world.serve());

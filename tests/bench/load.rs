@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::processes::{API_KEY, has_tool};
 
 /// Requests per second of a GET under `wrk`, one thread, 64 connections.
-pub fn wrk(url: &str, seconds: u32) -> f64 {
+pub(crate) fn wrk(url: &str, seconds: u32) -> f64 {
     assert!(has_tool("wrk"), "wrk is needed; tests/bench/run installs it");
     let output = Command::new("wrk")
         .args(["-t1", "-c64", &format!("-d{seconds}s"), url])
@@ -23,23 +23,23 @@ pub fn wrk(url: &str, seconds: u32) -> f64 {
 }
 
 /// Registrations that were accepted, by how many clients, in what time.
-pub struct Accepted {
+pub(crate) struct Accepted {
     /// How many were answered 202.
-    pub count: u64,
+    pub(crate) count: u64,
     /// Over how long.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// The time of each answer, in milliseconds, sorted.
-    pub latencies_ms: Vec<f64>,
+    pub(crate) latencies_ms: Vec<f64>,
 }
 
 impl Accepted {
     /// Returns registrations per second.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.count as f64 / self.elapsed.as_secs_f64()
     }
 
     /// Returns a percentile of the answer times.
-    pub fn percentile(&self, per_cent: usize) -> f64 {
+    pub(crate) fn percentile(&self, per_cent: usize) -> f64 {
         let place = self.latencies_ms.len() * per_cent / 100;
         self.latencies_ms.get(place.min(self.latencies_ms.len() - 1)).copied().unwrap_or(f64::NAN)
     }
@@ -47,7 +47,7 @@ impl Accepted {
 
 /// Registers distinct products from `clients` connections for `duration`, no faster than `pace`
 /// in all, if given.
-pub fn register(
+pub(crate) fn register(
     address: &str,
     owner: &str,
     prefix: &str,

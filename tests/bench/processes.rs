@@ -10,13 +10,13 @@ use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_patchproof");
 /// The API key of the measured server.
-pub const API_KEY: &str = "bench-api-key-0123456789abcdef0123456789";
+pub(crate) const API_KEY: &str = "bench-api-key-0123456789abcdef0123456789";
 
 /// A process that is killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     /// Where it listens, `host:port`.
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Drop for Process {
@@ -28,7 +28,7 @@ impl Drop for Process {
 
 impl Process {
     /// Starts a command and reads its address from its first line that has one.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the process starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let address = lines
@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Returns the resident memory in KiB.
-    pub fn resident_kib(&self) -> u64 {
+    pub(crate) fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
@@ -50,17 +50,17 @@ impl Process {
 }
 
 /// Network, signer and server, each a process of its own.
-pub struct World {
+pub(crate) struct World {
     /// The simulated network.
-    pub simnet: Process,
+    pub(crate) simnet: Process,
     /// The keys.
-    pub signer: Process,
+    pub(crate) signer: Process,
     directory: tempfile::TempDir,
 }
 
 impl World {
     /// Starts network and signer.
-    pub fn start(mine_every: &str) -> Self {
+    pub(crate) fn start(mine_every: &str) -> Self {
         let directory = tempfile::TempDir::new_in(".").expect("a directory on the measured disk");
         let at = |name: &str| directory.path().join(name);
         let simnet = Process::start(Command::new(BINARY).args([
@@ -80,12 +80,12 @@ impl World {
     }
 
     /// Returns the server's data directory.
-    pub fn data(&self) -> std::path::PathBuf {
+    pub(crate) fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("data")
     }
 
     /// Runs a command of ours with the server's environment.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command
             .args(arguments)
@@ -109,14 +109,14 @@ impl World {
     }
 
     /// Starts the server and waits until it answers.
-    pub fn serve(&self) -> Process {
+    pub(crate) fn serve(&self) -> Process {
         let server = Process::start(&mut self.command(&["serve"]));
         wait_ready(&server.address);
         server
     }
 
     /// Gives the pool `count` outputs.
-    pub fn fund(&self, count: u32) {
+    pub(crate) fn fund(&self, count: u32) {
         let server = self.serve();
         let health = get(&server.address, "/v1/admin/utxo-health");
         let address = health["funding"]["address"].as_str().unwrap().to_owned();
@@ -132,7 +132,7 @@ impl World {
 }
 
 /// Waits until a server answers, and returns how long that took.
-pub fn wait_ready(address: &str) -> Duration {
+pub(crate) fn wait_ready(address: &str) -> Duration {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
         if let Some((200, _)) = exchange(address, "GET", "/ready", "") {
@@ -144,13 +144,13 @@ pub fn wait_ready(address: &str) -> Duration {
 }
 
 /// Reads JSON with the API key.
-pub fn get(address: &str, path: &str) -> Value {
+pub(crate) fn get(address: &str, path: &str) -> Value {
     let (_, body) = exchange(address, "GET", path, "").expect("an answer");
     serde_json::from_slice(&body).expect("JSON")
 }
 
 /// Sends JSON with the API key.
-pub fn post(address: &str, path: &str, body: &str) -> Value {
+pub(crate) fn post(address: &str, path: &str, body: &str) -> Value {
     let (status, answer) = exchange(address, "POST", path, body).expect("an answer");
     assert!((200..300).contains(&status), "{path}: {status}");
     serde_json::from_slice(&answer).expect("JSON")
@@ -172,6 +172,6 @@ fn exchange(address: &str, method: &str, path: &str, body: &str) -> Option<(u16,
 }
 
 /// Says whether a file exists, for clear messages.
-pub fn has_tool(name: &str) -> bool {
+pub(crate) fn has_tool(name: &str) -> bool {
     ["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|at| Path::new(at).join(name).exists())
 }

@@ -30,7 +30,7 @@ const AUDIT: TableDefinition<u64, Bytes> = TableDefinition::new("audit");
 
 /// Writes the nine rows of `count` registrations, `group` registrations a commit, and returns
 /// registrations per second: two-phase commit, quick repair, immediate, as the store does.
-pub fn raw_rows_per_second(count: u64, group: u64) -> f64 {
+pub(crate) fn raw_rows_per_second(count: u64, group: u64) -> f64 {
     let directory = tempfile::TempDir::new_in(".").unwrap();
     let database = Database::create(directory.path().join("raw.redb")).unwrap();
     let (patch, record, job, audit) = (vec![1; 110], vec![2; 720], vec![3; 60], vec![4; 110]);
@@ -78,7 +78,7 @@ fn identifier(number: u64) -> RecordId {
 }
 
 /// Puts `count` final records into the store of a data directory.
-pub fn fill(data: &Path, count: u32) {
+pub(crate) fn fill(data: &Path, count: u32) {
     let store = Store::open(StoreOptions::in_directory(data)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

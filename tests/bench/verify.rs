@@ -10,7 +10,7 @@ const ROUNDS: usize = 5;
 const SECONDS: u32 = 4;
 
 /// Measures both in turn, A B A B.
-pub fn measure() -> Vec<Figure> {
+pub(crate) fn measure() -> Vec<Figure> {
     let world = World::start("3600s");
     world.fund(20);
     let server = world.serve();

@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// One acknowledged record.
 #[derive(Debug, Clone)]
-pub struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// The record.
-    pub id: String,
+    pub(crate) id: String,
     /// `registration` or `transfer`.
-    pub kind: &'static str,
-    /// The product.
-    pub uid: String,
+    pub(crate) kind: &'static str,
 }
 
 /// Acknowledgements, each on disk before it counts.
-pub struct Ledger {
+pub(crate) struct Ledger {
     file: File,
     path: PathBuf,
     entries: Vec<Acknowledged>,
@@ -24,13 +22,13 @@ pub struct Ledger {
 
 impl Ledger {
     /// Starts an empty ledger.
-    pub fn create(directory: &Path) -> Self {
+    pub(crate) fn create(directory: &Path) -> Self {
         let path = directory.join("acknowledged.txt");
         Self { file: File::create(&path).unwrap(), path, entries: Vec::new() }
     }
 
     /// Writes acknowledgements down; a record that is acknowledged again counts once.
-    pub fn note(&mut self, acknowledged: Vec<Acknowledged>) {
+    pub(crate) fn note(&mut self, acknowledged: Vec<Acknowledged>) {
         for entry in acknowledged {
             if self.entries.iter().any(|known| known.id == entry.id) {
                 continue;
@@ -42,17 +40,17 @@ impl Ledger {
     }
 
     /// Returns the file: one identifier a line.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns all entries.
-    pub fn entries(&self) -> &[Acknowledged] {
+    pub(crate) fn entries(&self) -> &[Acknowledged] {
         &self.entries
     }
 
     /// Returns how many records were acknowledged.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 }

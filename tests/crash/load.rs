@@ -28,7 +28,7 @@ struct Sent {
 }
 
 /// The clients and what they remember over the server's lives.
-pub struct Load {
+pub(crate) struct Load {
     client: Client,
     owner: SecretKey,
     buyer: Address,
@@ -49,7 +49,7 @@ struct Life {
 
 impl Load {
     /// Makes clients with a key and a token of their own.
-    pub fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let keys = TokenKeys::new(JWT_SECRET.as_bytes(), None).unwrap();
         let day = Duration::from_secs(24 * 3600);
         let token = keys.issue("owner", SystemClock.now(), day, &[7; 16]).unwrap();
@@ -65,7 +65,7 @@ impl Load {
     }
 
     /// Sends requests from all clients and kills the server at `moment`.
-    pub async fn run_until_killed(
+    pub(crate) async fn run_until_killed(
         &mut self,
         server: &mut Server,
         moment: Duration,
@@ -148,7 +148,7 @@ impl Load {
     }
 
     /// In the end every request that was never answered is repeated until it is.
-    pub async fn repeat_unanswered(&mut self, server: &Server, ledger: &mut Ledger) {
+    pub(crate) async fn repeat_unanswered(&mut self, server: &Server, ledger: &mut Ledger) {
         for sent in std::mem::take(&mut self.unanswered) {
             let life = Mutex::new(Life::default());
             let outcome = send(&self.client, &server.base, &self.token, &sent).await;
@@ -182,7 +182,7 @@ fn record(life: &Mutex<Life>, sent: Sent, outcome: Option<(u16, Value)>) {
             // A transfer that the network took at once is answered without its record's id.
             if let Some(id) = body["pendingId"].as_str() {
                 let id = id.to_owned();
-                life.acknowledged.push(Acknowledged { id, kind: sent.kind, uid: sent.uid });
+                life.acknowledged.push(Acknowledged { id, kind: sent.kind });
             }
         }
         // Another request with the same key is still in hand, or the server is going down.

@@ -16,7 +16,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_patchproof");
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process that is killed when dropped.
-pub struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -26,26 +26,26 @@ impl Drop for Process {
 }
 
 /// Everything around the server.
-pub struct World {
+pub(crate) struct World {
     directory: TempDir,
     chain: String,
     signer: String,
     _processes: Vec<Process>,
     /// Speaks HTTP to all of them.
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 /// A server that is alive.
-pub struct Server {
+pub(crate) struct Server {
     process: Process,
     /// Where it listens.
-    pub base: String,
+    pub(crate) base: String,
 }
 
 /// The API key of the test's server.
-pub const API_KEY: &str = "crash-suite-api-key-0123456789abcdef";
+pub(crate) const API_KEY: &str = "crash-suite-api-key-0123456789abcdef";
 /// The token secret of the test's server.
-pub const JWT_SECRET: &str = "crash-suite-jwt-secret-0123456789abcdef";
+pub(crate) const JWT_SECRET: &str = "crash-suite-jwt-secret-0123456789abcdef";
 
 fn spawn(command: &mut Command) -> (Process, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
@@ -62,7 +62,7 @@ fn spawn(command: &mut Command) -> (Process, String) {
 
 impl World {
     /// Starts network and signer.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let directory = TempDir::new().unwrap();
         let at = |name: &str| directory.path().join(name);
         let (simnet, chain) = spawn(
@@ -83,22 +83,22 @@ impl World {
     }
 
     /// Returns where the test keeps its files.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
     /// Returns where the server keeps its data.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Returns the address of the network's controls.
-    pub fn chain(&self) -> &str {
+    pub(crate) fn chain(&self) -> &str {
         &self.chain
     }
 
     /// Starts the server on the same data and waits until it answers.
-    pub async fn serve(&self) -> Server {
+    pub(crate) async fn serve(&self) -> Server {
         let (process, base) = spawn(self.environment(Command::new(BINARY).arg("serve")));
         self.until(|| async {
             let answer = self.client.get(format!("{base}/health")).send().await.ok()?;
@@ -133,7 +133,7 @@ impl World {
     }
 
     /// Gives the pool money: the server stops for it, because only one process writes.
-    pub async fn fund(&self, server: &Server) {
+    pub(crate) async fn fund(&self, server: &Server) {
         let health = self.get(&format!("{}/v1/admin/utxo-health", server.base)).await;
         let address = health["funding"]["address"].as_str().unwrap().to_owned();
         let request = json!({ "address": address, "satoshis": 20_000, "count": 400 });
@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Reads JSON with the API key.
-    pub async fn get(&self, url: &str) -> Value {
+    pub(crate) async fn get(&self, url: &str) -> Value {
         let answer = self.client.get(url).header("x-api-key", API_KEY).send().await.unwrap();
         answer.json().await.unwrap()
     }
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Mines until every acknowledged record is final.
-    pub async fn settle(&self, server: &Server, ledger: &Ledger) {
+    pub(crate) async fn settle(&self, server: &Server, ledger: &Ledger) {
         for entry in ledger.entries() {
             let url = format!("{}/v1/patches/pending/{}/{}", server.base, entry.kind, entry.id);
             self.until(|| async {
@@ -186,7 +186,10 @@ impl World {
     }
 
     /// Asks again and again until there is an answer, within the test's patience.
-    pub async fn until<T, F: Future<Output = Option<T>>>(&self, mut ask: impl FnMut() -> F) -> T {
+    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+        &self,
+        mut ask: impl FnMut() -> F,
+    ) -> T {
         let asking = async {
             loop {
                 if let Some(answer) = ask().await {
@@ -201,13 +204,13 @@ impl World {
 
 impl Server {
     /// Kills it without warning and waits until it is gone.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.0.kill().unwrap();
         self.process.0.wait().unwrap();
     }
 
     /// Asks it to stop and waits until it has.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let pid = self.process.0.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let status = self.process.0.wait().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use patchproof::app::accept::{ConnectionLimits, Listener, serve};
 use patchproof::http::edge::ClientAddress;
 use tokio::io::DuplexStream;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
@@ -156,7 +156,7 @@ async fn a_stop_lets_the_request_in_flight_finish_and_takes_no_new_ones() {
     assert_eq!(busy.until_closed().await, b"");
     let summary = server.task.await.unwrap();
     assert_eq!((summary.served, summary.refused, summary.cut_off), (2, 0, 0));
-    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
@@ -189,13 +189,32 @@ async fn a_unix_socket_is_served_as_well() {
     let path = directory.path().join("edge.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let (shutdown, signal) = watch::channel(false);
-    let router = router(Settings::default(), &Arc::default());
+    let router = router(Settings::default(), &Arc::default()).await;
     let task = tokio::spawn(serve(listener, router, ConnectionLimits::default(), signal));
     let mut client = Client::new(UnixStream::connect(&path).await.unwrap());
     client.send(GET).await;
     assert_eq!(client.answer().await.text(), "{\"status\":\"ok\"}");
     drop(shutdown);
     assert_eq!(task.await.unwrap().served, 1);
+}
+
+#[tokio::test]
+async fn refusals_of_a_router_without_the_edge_keep_their_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_shutdown, signal) = watch::channel(false);
+    let refuse = || async { (axum::http::StatusCode::BAD_REQUEST, "Missing inputs") };
+    let plain = axum::Router::new().route("/tx", axum::routing::get(refuse));
+    tokio::spawn(serve(listener, plain, ConnectionLimits::default(), signal));
+    let mut client = Client::new(TcpStream::connect(address).await.unwrap());
+    for _ in 0..2 {
+        client.send("GET /tx HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.text()), (400, "Missing inputs"));
+        assert_eq!(answer.header("connection"), None);
+    }
+    client.send("no request at all\r\n\r\n").await;
+    client.answer().await.problem(400, "BAD_REQUEST");
 }
 
 /// A system with no file descriptor to give, until it has one.
@@ -227,7 +246,7 @@ async fn a_full_table_of_file_descriptors_is_waited_out() {
     let failures = Arc::new(AtomicU32::new(10));
     let (sender, streams) = mpsc::channel(1);
     let listener = Exhausted { failures, streams: Mutex::new(streams) };
-    let router = router(Settings::default(), &Arc::default());
+    let router = router(Settings::default(), &Arc::default()).await;
     let (shutdown, signal) = watch::channel(false);
     let before = Instant::now();
     let task = tokio::spawn(serve(listener, router, ConnectionLimits::default(), signal));

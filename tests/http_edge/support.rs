@@ -3,20 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Json;
 use axum::body::Bytes;
 use axum::routing::get;
+use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
+use patchproof::app::{self, App, Ports};
 use patchproof::auth::{
     ApiKeys, Principal, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
 };
+use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::crypto::PublicKey;
 use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
 use patchproof::http::extract::{ApiJson, ApiPath};
 use patchproof::http::health::{Dependency, Readiness, ReadinessReport, ReadinessStatus};
+use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
+use patchproof::service::Services;
+use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::keys::KeyNames;
+use patchproof::signer::{
+    Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
+};
+use patchproof::storage::{Store, StoreOptions};
 use patchproof::telemetry::Metrics;
-use patchproof::types::{SystemClock, Timestamp};
+use patchproof::types::{ChainProfile, Clock, FeeRate, Network, SystemClock, Timestamp};
+use patchproof::worker::Periods;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -48,7 +62,7 @@ impl Default for Settings {
         let limits = EdgeLimits { cors: origins, ..EdgeLimits::default() };
         Self {
             connections: ConnectionLimits::default(),
-            options: HttpOptions { limits, ..HttpOptions::default() },
+            options: HttpOptions { limits, ..options() },
             readiness: ReadinessStatus::Ok,
             body_length: 2,
         }
@@ -80,7 +94,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let gate = Arc::new(Gate::default());
         let connections = settings.connections.clone();
-        let router = router(settings, &gate);
+        let router = router(settings, &gate).await;
         let (shutdown, signal) = watch::channel(false);
         let task = tokio::spawn(serve(listener, router, connections, signal));
         Self { address, gate, shutdown, task }
@@ -107,7 +121,7 @@ impl TestServer {
     }
 }
 
-pub(crate) fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router {
+pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router {
     let (held, body_length) = (Arc::clone(gate), settings.body_length);
     let routes = http::product()
         .routes(routes!(echo))
@@ -129,10 +143,84 @@ pub(crate) fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router {
         tokens: Arc::new(OneToken),
         clock: Arc::new(SystemClock),
         readiness: Arc::new(Reported(settings.readiness)),
+        services: services().await,
+        verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
         options: settings.options,
     });
     http::router(state, routes)
+}
+
+fn options() -> HttpOptions {
+    HttpOptions {
+        network: Network::Test,
+        public_url: "http://127.0.0.1/".parse().unwrap(),
+        patience: Duration::ZERO,
+        answers_async: false,
+        fee_per_kb: 512,
+        max_chain_depth: 25,
+        limits: EdgeLimits::default(),
+        metrics_require_api_key: false,
+        deploy_sha: None,
+    }
+}
+
+/// Returns the services on an empty store, beside a signer and a network that nobody asks.
+async fn services() -> Services {
+    let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
+    let chain = WhatsOnChainConfig::new(nowhere, Network::Test);
+    let chain = Arc::new(WhatsOnChain::new(chain).unwrap());
+    let ports = Ports {
+        signer: Arc::new(Signs(Keystore::generate(SystemClock.now()))),
+        broadcaster: Arc::<WhatsOnChain>::clone(&chain),
+        tracker: Arc::<WhatsOnChain>::clone(&chain),
+        utxo_source: chain,
+        clock: Arc::new(SystemClock),
+        api_keys: Arc::new(Keys),
+        tokens: Arc::new(OneToken),
+    };
+    let settings = app::Settings {
+        keys: KeyNames {
+            network: Network::Test,
+            issuer: "issuer".into(),
+            custody: None,
+            funding: "funding".into(),
+            funding_address: None,
+            change: None,
+            change_address: None,
+        },
+        profile: ChainProfile::Simulated,
+        anchoring: AnchoringSettings {
+            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
+            min_confirmations: 0,
+            max_chain_depth: 25,
+            publishes_records: false,
+            policy: RetryPolicy::default(),
+        },
+        confirmed_at_depth: 0,
+        unlock_requires_nonce: false,
+        master_secret: vec![7; 32].into(),
+        chain_view_ttl: Duration::ZERO,
+        http: options(),
+        periods: Periods::default(),
+        warnings: Vec::new(),
+    };
+    let store = Store::open(StoreOptions::in_memory()).unwrap();
+    App::build(store, settings, ports).await.unwrap().services
+}
+
+/// Tells its public keys and signs nothing.
+struct Signs(Keystore);
+
+#[async_trait]
+impl Signer for Signs {
+    async fn sign(&self, _: &[SignRequest]) -> Result<Vec<VerifiedSignature>, SignerError> {
+        Err(SignerError::Unavailable("nothing is signed here".into()))
+    }
+
+    async fn public_key(&self, identifier: &str) -> Result<Option<PublicKey>, SignerError> {
+        Ok(self.0.get(identifier).map(KeystoreKey::public_key))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

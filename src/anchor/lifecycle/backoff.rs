@@ -41,6 +41,12 @@ impl RetryPolicy {
         spread(doubled(self.first_wait, self.longest_wait, attempts), id, attempts)
     }
 
+    /// Returns a time that no wait exceeds, pauses that endpoints ask for included.
+    pub fn longest(&self) -> Duration {
+        let waits = [self.longest_wait, self.longest_look_wait, self.held_wait];
+        waits.into_iter().max().unwrap_or_default().saturating_mul(2)
+    }
+
     /// Returns the wait before the next look for a block.
     pub fn look(&self, id: RecordId, attempts: u32) -> Duration {
         spread(doubled(self.look_wait, self.longest_look_wait, attempts / 4), id, attempts)
@@ -70,6 +76,7 @@ mod tests {
         for attempts in 0..64 {
             let wait = policy.wait(id, attempts);
             assert!(wait <= policy.longest_wait * 6 / 5);
+            assert!(wait.max(policy.look(id, attempts)) < policy.longest());
             assert!(attempts > 5 || wait > last);
             last = wait;
         }

@@ -3,7 +3,8 @@
 //! ```text
 //! accepted → reserved → signed ⇄ seen → mined → final
 //!     └────────┴──────────┴──────┴────→ held (an operator or the network must act; visible)
-//!                         └───────────→ failed (refused by the network for good; inputs released)
+//!     └───────────────────┴───────────→ failed (refused by the network for good, or the state that
+//!                                       its owner handed over is gone; inputs released)
 //! ```
 //!
 //! Pure: no clock, no store, no network. The worker carries out effects and reports what happened
@@ -12,6 +13,7 @@
 //! are released only on proof that their transaction can never be mined, no clock releases
 //! anything, and a late message never takes a record back a step.
 
+mod answers;
 mod backoff;
 mod step;
 #[cfg(test)]
@@ -128,6 +130,9 @@ pub struct Job {
     pub stage_since: Timestamp,
     /// Earlier transactions of the record that are proved dead.
     pub dead: Vec<Txid>,
+    /// Refusals in a row, of the signer or of the network against the bytes, with nothing else heard
+    /// in between.
+    pub refusals: u32,
 }
 
 impl Job {
@@ -142,6 +147,7 @@ impl Job {
             accepted_at: now,
             stage_since: now,
             dead: Vec::new(),
+            refusals: 0,
         }
     }
 
@@ -192,8 +198,13 @@ pub enum Event {
     Looked(Sighting),
     /// The spenders of the inputs were looked up.
     SpenderFound(Spender),
+    /// The transaction of the state that this record's owner handed over is dead; nothing is signed
+    /// for the record yet.
+    StateGone,
     /// The block that holds the transaction left the best chain.
     BlockOrphaned,
+    /// An operator has the work on a held record taken up again.
+    Resumed,
     /// The best chain has grown; the transaction's block has this many confirmations.
     Buried {
         /// Blocks on top, its own included.
@@ -241,15 +252,19 @@ pub enum Sighting {
     Unproved(String),
 }
 
-/// Who spends the inputs of a transaction.
+/// Who spends the inputs of a transaction, or of those it stands upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spender {
     /// Nobody else, as far as known.
     Nobody,
-    /// Another transaction, not buried deep enough to be final.
+    /// Another transaction, not buried deep enough to be final; or one that is, while something
+    /// still stands upon ours.
     Other(Txid),
     /// Another transaction in a final block: ours can never be mined.
     OtherFinal(Txid),
+    /// The same, and with ours died the state that the record's owner handed over: what the owner
+    /// signed can never come true.
+    StateGone(Txid),
 }
 
 /// What a step changes besides the job, in the same storage transaction.
@@ -283,6 +298,11 @@ pub enum Change {
     },
     /// Nothing was signed with the leased outputs: they return.
     ReturnLease,
+    /// Somebody else spends an input: nothing new may stand upon the transaction's outputs.
+    Freeze {
+        /// The transaction.
+        txid: Txid,
+    },
     /// The record will never be anchored: its claim on the custody head is given up.
     GiveUp,
 }

@@ -1,3 +1,5 @@
+//! The lifecycle's rules, one by one and under any order of events.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -68,7 +70,7 @@ fn a_conflict_is_believed_only_when_its_spender_is_final() {
     assert_eq!(told.changes, []);
     assert_eq!(told.effects, [Effect::FindSpender { txid: txid(1) }]);
     let other = run(&told.job, Event::SpenderFound(Spender::Other(txid(2))));
-    assert_eq!(other.changes, []);
+    assert_eq!(other.changes, [Change::Freeze { txid: txid(1) }]);
     assert!(matches!(other.job.stage, Stage::Held { .. }));
     let proved = run(&other.job, Event::SpenderFound(Spender::OtherFinal(txid(2))));
     assert_eq!(proved.changes, [Change::Abandon { txid: txid(1), killed_by: Some(txid(2)) }]);
@@ -119,16 +121,90 @@ fn late_and_repeated_messages_change_nothing() {
     }
 }
 
-#[test]
-fn only_repeated_verdicts_against_the_bytes_end_a_record() {
+fn condemned() -> Job {
     let mut at = job(Stage::Signed { txid: txid(1) });
     for attempt in 1..=4 {
         let next = run(&at, Event::Sent(SendResult::Invalid("16: mandatory".into())));
-        assert_eq!(next.changes.is_empty(), attempt < 4);
+        assert_eq!(next.changes, []);
+        let looks = [Effect::Look { txid: txid(1) }];
+        assert_eq!(next.effects, looks[..usize::from(attempt == 4)]);
         at = next.job;
     }
-    assert!(matches!(at.stage, Stage::Failed { .. }));
-    assert_eq!(at.due, None);
+    at
+}
+
+#[test]
+fn only_repeated_verdicts_against_bytes_that_the_network_does_not_have_end_a_record() {
+    let missing = run(&condemned(), Event::Looked(Sighting::Missing));
+    assert_eq!(
+        missing.changes,
+        [Change::Abandon { txid: txid(1), killed_by: None }, Change::GiveUp]
+    );
+    assert_eq!(missing.job.stage, Stage::Failed { reason: "16: mandatory".into() });
+    assert_eq!((missing.job.due, missing.job.dead), (None, vec![txid(1)]));
+    let there = run(&condemned(), Event::Looked(Sighting::InMempool));
+    assert_eq!(there.job.stage, Stage::Seen { txid: txid(1) });
+}
+
+#[test]
+fn a_verdict_after_anything_else_is_the_first_again() {
+    for other in [
+        Event::Sent(SendResult::Unknown { reason: "time-out".into(), retry_after_ms: None }),
+        Event::Sent(SendResult::Orphan("Missing inputs".into())),
+        Event::Looked(Sighting::Unproved("time-out".into())),
+    ] {
+        let between = run(&condemned(), other);
+        let next = run(&between.job, Event::Sent(SendResult::Invalid("64: dust".into())));
+        let missing = run(&next.job, Event::Looked(Sighting::Missing));
+        assert_eq!(missing.changes, []);
+        assert_eq!(missing.job.stage, Stage::Signed { txid: txid(1) });
+    }
+}
+
+#[test]
+fn a_signer_is_held_responsible_for_refusals_in_a_row_only() {
+    let mut at = Job::new(RecordId::from_bytes([1; 16]), NOW);
+    for _ in 0..10 {
+        at = run(&at, Event::SignerSilent("time-out".into())).job;
+        at = run(&at, Event::SignerWrong("403".into())).job;
+        at = run(&at, Event::NotFunded { needed: 2, available: 1 }).job;
+    }
+    assert_eq!(at.stage, Stage::Accepted);
+    for _ in 0..5 {
+        at = run(&at, Event::SignerWrong("403".into())).job;
+    }
+    assert_eq!(at.stage, Stage::Held { txid: None, reason: HeldReason::Signer });
+    let resumed = run(&at, Event::Resumed);
+    assert_eq!(resumed.changes, [Change::ReturnLease]);
+    assert_eq!((resumed.job.stage, resumed.job.due), (Stage::Accepted, Some(NOW)));
+}
+
+#[test]
+fn a_transfer_whose_starting_point_died_fails_and_a_signed_one_only_with_its_transaction() {
+    for stage in
+        [Stage::Accepted, Stage::Reserved, Stage::Held { txid: None, reason: HeldReason::Signer }]
+    {
+        let failed = run(&job(stage), Event::StateGone);
+        assert_eq!(failed.changes, [Change::ReturnLease, Change::GiveUp]);
+        assert!(matches!(failed.job.stage, Stage::Failed { .. }));
+    }
+    let signed = job(Stage::Signed { txid: txid(1) });
+    assert_eq!(run(&signed, Event::StateGone).job, signed);
+    let dead = run(&signed, Event::SpenderFound(Spender::StateGone(txid(2))));
+    let abandoned = Change::Abandon { txid: txid(1), killed_by: Some(txid(2)) };
+    assert_eq!(dead.changes, [abandoned, Change::GiveUp]);
+    assert_eq!(dead.job.dead, [txid(1)]);
+}
+
+#[test]
+fn whatever_a_record_is_held_for_a_conflict_is_looked_into() {
+    let held = job(Stage::Held { txid: Some(txid(1)), reason: HeldReason::FeeTooLow });
+    for result in [SendResult::Conflict("258".into()), SendResult::Orphan("Missing inputs".into())]
+    {
+        let next = run(&held, Event::Sent(result));
+        assert_eq!(next.effects, [Effect::FindSpender { txid: txid(1) }]);
+        assert_eq!(next.job, held);
+    }
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -154,6 +230,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::SpenderFound(Spender::Nobody)),
         (0u8..4).prop_map(|n| Event::SpenderFound(Spender::Other(txid(n)))),
         (0u8..4).prop_map(|n| Event::SpenderFound(Spender::OtherFinal(txid(n)))),
+        (0u8..4).prop_map(|n| Event::SpenderFound(Spender::StateGone(txid(n)))),
+        Just(Event::StateGone),
+        Just(Event::Resumed),
         Just(Event::BlockOrphaned),
         (0u32..8).prop_map(|confirmations| Event::Buried { confirmations }),
     ]
@@ -176,7 +255,8 @@ proptest! {
             if abandoned {
                 prop_assert!(matches!(
                     event,
-                    Event::SpenderFound(Spender::OtherFinal(_)) | Event::Sent(SendResult::Invalid(_))
+                    Event::SpenderFound(Spender::OtherFinal(_) | Spender::StateGone(_))
+                        | Event::Looked(Sighting::Missing)
                 ));
             }
             let waits_for_others = matches!(

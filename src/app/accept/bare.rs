@@ -1,7 +1,9 @@
 //! Answers given where no request can be handed to a route: too many connections, or a head that
 //! cannot be read. They are problem documents like all others.
 
-use crate::http::edge::RequestId;
+use axum::http::HeaderMap;
+
+use crate::http::edge::{RequestId, X_REQUEST_ID};
 use crate::http::problem::{PROBLEM_JSON, Problem, ProblemCode};
 use crate::types::{Clock, SystemClock};
 
@@ -35,6 +37,14 @@ pub(super) fn library_refusal(answer: &[u8]) -> Option<ProblemCode> {
     let marker = b"\r\nx-request-id:";
     let is_ours = answer.windows(marker.len()).any(|window| window == marker);
     (!is_ours).then_some(code)
+}
+
+/// Gives an answer of a router the request id that [`library_refusal`] looks for; a router without
+/// the edge around it, as the signer's, sets none.
+pub(super) fn mark_as_ours(headers: &mut HeaderMap) {
+    headers
+        .entry(X_REQUEST_ID)
+        .or_insert_with(|| RequestId::generate(SystemClock.now()).header_value());
 }
 
 #[cfg(test)]

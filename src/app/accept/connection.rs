@@ -23,11 +23,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tower::Service as _;
 
-use crate::app::accept::ConnectionLimits;
 use crate::app::accept::progress::SharedProgress;
 use crate::app::accept::stream::ObservedStream;
-use crate::http::edge::{AmbiguousFraming, ClientAddress, RequestId, X_REQUEST_ID};
-use crate::types::{Clock, SystemClock};
+use crate::app::accept::{ConnectionLimits, bare};
+use crate::http::edge::{AmbiguousFraming, ClientAddress};
 
 /// What all connections share.
 #[derive(Clone)]
@@ -144,15 +143,6 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     }
 }
 
-/// Sees to it that a refusal carries a request id, also from a router without the edge: by its lack
-/// the HTTP library's own refusals are known, which are replaced.
-fn mark_as_ours(response: &mut Response<Body>) {
-    let headers = response.headers_mut();
-    if !headers.contains_key(X_REQUEST_ID) {
-        headers.insert(X_REQUEST_ID, RequestId::generate(SystemClock.now()).header_value());
-    }
-}
-
 /// The router's answer in the making.
 struct Answer {
     future: RouteFuture<Infallible>,
@@ -167,7 +157,7 @@ impl Future for Answer {
         let mut response = ready!(Pin::new(&mut self.future).poll(context))?;
         self.progress.lock().answered(Instant::now());
         if response.status().is_client_error() {
-            mark_as_ours(&mut response);
+            bare::mark_as_ours(response.headers_mut());
         }
         if self.is_last {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

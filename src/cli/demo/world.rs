@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -143,13 +144,7 @@ impl World {
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url);
         let app = App::build(store.clone(), settings, ports).await?;
-        let limits = ConnectionLimits::default();
-        tasks.spawn({
-            let (router, stopping) = (app.router, stopping.clone());
-            async move {
-                let _summary = serve(api, router, limits, stopping).await;
-            }
-        });
+        spawn_server(&mut tasks, api, app.router, &stopping);
         tasks.spawn(app.driver.run(stopping));
         let catalogue = catalogue()?;
         let owners = load_or_create(directory, &catalogue.owners)?;
@@ -209,6 +204,18 @@ impl World {
     }
 }
 
+fn spawn_server(
+    tasks: &mut JoinSet<()>,
+    listener: TcpListener,
+    router: Router,
+    stopping: &watch::Receiver<bool>,
+) {
+    let stopping = stopping.clone();
+    tasks.spawn(async move {
+        serve(listener, router, ConnectionLimits::default(), stopping).await;
+    });
+}
+
 async fn start_network(
     directory: &Path,
     clock: &Arc<dyn Clock>,
@@ -222,11 +229,8 @@ async fn start_network(
     let journal = directory.join("simnet.journal");
     let simnet = Simnet::open(&config, Arc::clone(clock), &journal)
         .context("the simulated network's journal cannot be opened")?;
-    let router = simnet.router();
-    let (serving, mining) = (stopping.clone(), stopping.clone());
-    tasks.spawn(async move {
-        let _summary = serve(listener, router, ConnectionLimits::default(), serving).await;
-    });
+    spawn_server(tasks, listener, simnet.router(), stopping);
+    let mining = stopping.clone();
     let interval = Duration::from_secs(mine_every_secs.max(1));
     tasks.spawn(async move { simnet.mine_periodically(interval, mining).await });
     url_of(address, "v1/bsv/test")
@@ -251,10 +255,7 @@ async fn start_signer(
     config.log = Some(SigningLog::open(&directory.join("signed.log"))?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let (router, stopping) = (signer_router(config), stopping.clone());
-    tasks.spawn(async move {
-        let _summary = serve(listener, router, ConnectionLimits::default(), stopping).await;
-    });
+    spawn_server(tasks, listener, signer_router(config), stopping);
     url_of(address, "sign")
 }
 

@@ -1,16 +1,13 @@
 //! The changes of a lifecycle step, made in the same storage transaction as the job itself.
 
-use crate::anchor::lifecycle::{Change, Effect, Event, step};
-use crate::bitcoin::Address;
-use crate::patch::record::{AuthenticationRecord, Purpose};
-use crate::service::anchoring::{AnchoringSettings, ends_waiting};
+use crate::anchor::lifecycle::{Change, Effect, Event, Job, Stage, step};
+use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting};
 use crate::storage::jobs::expect_job;
-use crate::storage::patches::patch;
-use crate::storage::records::expect_record;
+use crate::storage::records::{expect_record, records_of};
 use crate::storage::transactions::expect_transaction;
 use crate::storage::utxos::{leased_by, utxo};
 use crate::storage::{
-    Patch, StoreError, StoredRecord, StoredTransaction, TransactionState, WriteTx,
+    StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
 };
 use crate::types::{BlockHash, OutPoint, RecordId, Timestamp, Txid};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
@@ -73,10 +70,11 @@ fn make_change(
     match change {
         Change::Settle { txid } => settle(tx, id, *txid, now, settings),
         Change::Bury { txid, block, height } => bury(tx, *txid, *block, *height, settings),
-        Change::Unbury { txid } => unbury(tx, *txid),
-        Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by),
+        Change::Unbury { txid } => unbury(tx, *txid, settings),
+        Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by, now, settings),
         Change::ReturnLease => return_lease(tx, id),
-        Change::GiveUp => give_up(tx, id, now),
+        Change::Freeze { txid } => freeze(tx, *txid),
+        Change::GiveUp => custody::give_up(tx, id, now),
     }
 }
 
@@ -100,40 +98,7 @@ fn settle(
         }
     }
     tx.put_transaction(&StoredTransaction { state: TransactionState::Seen, ..stored })?;
-    advance_custody(tx, id, txid, now)
-}
-
-fn advance_custody(
-    tx: &mut WriteTx<'_>,
-    id: RecordId,
-    txid: Txid,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let record = expect_record(tx, id)?;
-    let found = expect_patch(tx, &record)?;
-    if found.pending != Some(id) && found.head != id {
-        // A later event is on the network already; this one only came back from a reorganisation.
-        return Ok(());
-    }
-    tx.put_patch(&Patch {
-        owner: owner_of(&record, &found)?,
-        head: id,
-        pending: if found.pending == Some(id) { None } else { found.pending },
-        current_txid: Some(txid),
-        updated_at: now,
-        ..found
-    })
-}
-
-fn owner_of(record: &StoredRecord, patch: &Patch) -> Result<Address, StoreError> {
-    let corrupt = StoreError::Corrupt { entity: "record" };
-    let parsed: AuthenticationRecord = serde_json::from_slice(&record.canonical)
-        .map_err(|_| StoreError::Corrupt { entity: "record" })?;
-    Address::parse(&parsed.auth.owner, patch.owner.network()).map_err(|_| corrupt)
-}
-
-fn expect_patch(tx: &WriteTx<'_>, record: &StoredRecord) -> Result<Patch, StoreError> {
-    patch(tx, record.uid.as_str())?.ok_or(StoreError::Missing { entity: "patch" })
+    custody::advance(tx, id, txid, now)
 }
 
 fn bury(
@@ -155,10 +120,16 @@ fn bury(
     })
 }
 
-fn unbury(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
+fn unbury(
+    tx: &mut WriteTx<'_>,
+    txid: Txid,
+    settings: &AnchoringSettings,
+) -> Result<(), StoreError> {
     let stored = expect_transaction(tx, txid)?;
     for output in own_outputs(tx, &stored)? {
-        tx.put_utxo(&Utxo { height: None, chain_depth: 1, ..output })?;
+        let waits = output.state == UtxoState::Available && settings.min_confirmations > 0;
+        let state = if waits { UtxoState::Unconfirmed } else { output.state };
+        tx.put_utxo(&Utxo { height: None, chain_depth: 1, state, ..output })?;
     }
     tx.remove_proof(txid)?;
     tx.put_transaction(&StoredTransaction { state: TransactionState::Signed, ..stored })
@@ -171,23 +142,14 @@ fn abandon(
     id: RecordId,
     txid: Txid,
     killed_by: Option<Txid>,
+    now: Timestamp,
+    settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
-    let stored = expect_transaction(tx, txid)?;
-    let taken: Vec<OutPoint> = match killed_by {
-        Some(killer) => {
-            expect_transaction(tx, killer)?.parse()?.inputs.iter().map(|i| i.previous).collect()
-        }
-        None => Vec::new(),
-    };
-    for input in &stored.parse()?.inputs {
-        let Some(held) = utxo(tx, input.previous)? else { continue };
-        let released = held.release(txid, id)?;
-        let state = match killed_by {
-            Some(by) if taken.contains(&input.previous) => UtxoState::Spent { by },
-            Some(_) | None => released.state,
-        };
-        tx.put_utxo(&Utxo { state, ..released })?;
+    for follower in followers(tx, id)? {
+        apply_events(tx, follower.id, &[Event::StateGone], now, settings)?;
     }
+    let stored = expect_transaction(tx, txid)?;
+    release_inputs(tx, id, &stored, killed_by)?;
     for output in own_outputs(tx, &stored)? {
         tx.remove_utxo(output.outpoint)?;
     }
@@ -197,9 +159,53 @@ fn abandon(
     })?;
     let record = expect_record(tx, id)?;
     tx.forget_transaction(&record)?;
-    let found = expect_patch(tx, &record)?;
-    if found.head == id {
-        tx.put_patch(&Patch { current_txid: None, ..found })?;
+    custody::take_back(tx, &record, now)
+}
+
+fn release_inputs(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    dead: &StoredTransaction,
+    killed_by: Option<Txid>,
+) -> Result<(), StoreError> {
+    let taken: Vec<OutPoint> = match killed_by {
+        Some(killer) => {
+            expect_transaction(tx, killer)?.parse()?.inputs.iter().map(|i| i.previous).collect()
+        }
+        None => Vec::new(),
+    };
+    for input in &dead.parse()?.inputs {
+        let Some(held) = utxo(tx, input.previous)? else { continue };
+        let released = held.release(dead.txid, id)?;
+        let state = match killed_by {
+            Some(by) if taken.contains(&input.previous) => UtxoState::Spent { by },
+            // What made it is in doubt itself: usable once the network has that again.
+            Some(_) | None if !is_on_network(tx, input.previous.txid)? => UtxoState::Unconfirmed,
+            Some(_) | None => released.state,
+        };
+        tx.put_utxo(&Utxo { state, ..released })?;
+    }
+    Ok(())
+}
+
+/// Says whether the network has a transaction, as far as known.
+pub(crate) fn is_on_network(tables: &impl Tables, txid: Txid) -> Result<bool, StoreError> {
+    match expect_transaction(tables, txid)?.origin {
+        TransactionOrigin::Record(id) => {
+            let job = expect_job(tables, id)?;
+            Ok(job.txid() == Some(txid) && job.is_on_network())
+        }
+        TransactionOrigin::External => Ok(true),
+    }
+}
+
+/// Somebody else spends an input: nothing new may stand upon the outputs until that is settled.
+fn freeze(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, txid)?;
+    for output in own_outputs(tx, &stored)? {
+        if output.state == UtxoState::Available {
+            tx.put_utxo(&Utxo { state: UtxoState::Unconfirmed, ..output })?;
+        }
     }
     Ok(())
 }
@@ -211,20 +217,28 @@ fn return_lease(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn give_up(tx: &mut WriteTx<'_>, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
-    let record = expect_record(tx, id)?;
-    let found = expect_patch(tx, &record)?;
-    if record.purpose == Purpose::TransferOwnership && found.pending == Some(id) {
-        tx.put_patch(&Patch { pending: None, updated_at: now, ..found })?;
-    }
-    Ok(())
-}
-
 /// Returns the outputs of a transaction that keys of ours can spend.
 pub(super) fn own_outputs(
-    tx: &WriteTx<'_>,
+    tables: &impl Tables,
     stored: &StoredTransaction,
 ) -> Result<Vec<Utxo>, StoreError> {
     let count = u32::try_from(stored.parse()?.outputs.len()).unwrap_or(u32::MAX);
-    (0..count).filter_map(|vout| utxo(tx, OutPoint::new(stored.txid, vout)).transpose()).collect()
+    (0..count)
+        .filter_map(|vout| utxo(tables, OutPoint::new(stored.txid, vout)).transpose())
+        .collect()
+}
+
+/// Returns the jobs of the transfers that follow an event directly and may still come true.
+pub(super) fn followers(tables: &impl Tables, id: RecordId) -> Result<Vec<Job>, StoreError> {
+    let uid = expect_record(tables, id)?.uid;
+    let mut jobs = Vec::new();
+    for record in records_of(tables, uid.as_str())? {
+        if record.previous == Some(id) {
+            let job = expect_job(tables, record.id)?;
+            if !matches!(job.stage, Stage::Failed { .. }) {
+                jobs.push(job);
+            }
+        }
+    }
+    Ok(jobs)
 }

@@ -1,13 +1,17 @@
 //! Carries records to the chain: does what the lifecycle decides, reports back what happened.
 //!
-//! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time;
-//! `submit` sends; `observe` looks for blocks and spenders; `apply` makes the changes of a step in
-//! one storage transaction; `follow` tells records what happened to the chain of headers.
+//! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time,
+//! as `plan` lays them out; `submit` sends; `observe` looks for blocks and `spenders` for those who
+//! spend our inputs; `apply` makes the changes of a step in one storage transaction, those of
+//! `custody` among them; `follow` tells records what happened to the chain of headers.
 
 mod apply;
+mod custody;
 mod follow;
 mod observe;
+mod plan;
 mod prepare;
+mod spenders;
 mod submit;
 
 use std::sync::Arc;
@@ -17,12 +21,13 @@ use crate::chain::{Broadcaster, ChainTracker};
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::signer::Signer;
-use crate::storage::jobs::{due_jobs, expect_job, next_due};
+use crate::storage::jobs::{due_jobs, expect_job, jobs_due_after, next_due};
 use crate::storage::{Store, StoreError, WriteTx};
 use crate::telemetry::Metrics;
-use crate::types::{FeeRate, RecordId, Timestamp};
+use crate::types::{FeeRate, RecordId, Timestamp, Txid};
 
 pub use apply::Applied;
+pub(super) use apply::is_on_network;
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
 pub const PREPARE_BATCH: usize = 64;
@@ -86,7 +91,9 @@ impl AnchoringService {
     ) -> Result<DueWork, StoreError> {
         self.store.read(|tx| {
             let mut work = DueWork::default();
-            for id in due_jobs(tx, now, limit)? {
+            // What is due later than any wait lasts was put off before the clock was set back.
+            let stranded = jobs_due_after(tx, now.plus(self.settings.policy.longest()), limit)?;
+            for id in due_jobs(tx, now, limit)?.into_iter().chain(stranded) {
                 if is_busy(id) {
                     continue;
                 }
@@ -118,6 +125,11 @@ impl AnchoringService {
         }
     }
 
+    /// Takes up the work on a held record again, because an operator has seen to its cause.
+    pub async fn recover(&self, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
+        self.apply(id, vec![Event::Resumed], now).await.map(drop)
+    }
+
     /// Carries out an effect and all that follow from it at once.
     async fn carry_out(
         &self,
@@ -126,19 +138,23 @@ impl AnchoringService {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut effects = vec![effect];
-        // A bound, not a limit in practice: no chain of effects is longer than send, look, send.
-        for _ in 0..8 {
+        // A bound, not a limit in practice: the longest way is look, send, find the spender.
+        for _ in 0..4 {
             let Some(effect) = effects.pop() else { return Ok(()) };
-            let event = match effect {
-                Effect::Send { txid } => self.send(txid).await?,
+            let applied = match effect {
+                Effect::Send { txid } => {
+                    let sent = self.send(txid).await?;
+                    self.apply_about(id, txid, vec![Event::Woken, sent], now).await?
+                }
                 Effect::Look { txid } => {
-                    self.look(&[(id, txid)], now).await?;
+                    let follow_up = self.look(&[(id, txid)], now).await?;
+                    effects.extend(follow_up.into_iter().map(|(_, effect)| effect));
                     continue;
                 }
-                Effect::FindSpender { txid } => self.find_spender(txid, now).await?,
+                Effect::FindSpender { txid } => self.find_spender(id, txid, now).await?,
                 Effect::Reserve | Effect::Sign => return Box::pin(self.prepare(&[id], now)).await,
             };
-            effects.extend(self.apply(id, vec![Event::Woken, event], now).await?.effects);
+            effects.extend(applied.effects);
         }
         Ok(())
     }
@@ -154,6 +170,33 @@ impl AnchoringService {
         let applied = self.store.write(move |tx| service.apply_in(tx, id, &events, now)).await?;
         self.announce(&applied);
         Ok(applied)
+    }
+
+    /// Applies events about a transaction, unless the record has another one by now.
+    async fn apply_about(
+        &self,
+        id: RecordId,
+        txid: Txid,
+        events: Vec<Event>,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let service = self.clone();
+        let applied =
+            self.store.write(move |tx| service.apply_about_in(tx, id, txid, &events, now)).await?;
+        self.announce(&applied);
+        Ok(applied)
+    }
+
+    fn apply_about_in(
+        &self,
+        tx: &mut WriteTx<'_>,
+        id: RecordId,
+        txid: Txid,
+        events: &[Event],
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let is_about_it = expect_job(tx, id)?.txid() == Some(txid);
+        self.apply_in(tx, id, if is_about_it { events } else { &[] }, now)
     }
 
     fn apply_in(

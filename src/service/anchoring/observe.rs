@@ -1,25 +1,22 @@
-//! Looking for transactions in blocks, and for those who spend our inputs. Claims become facts
-//! only with a Merkle path that ends in a header of our own best chain.
+//! Looking for transactions in blocks. Claims become facts only with a Merkle path that ends in a
+//! header of our own best chain.
 
-use crate::anchor::lifecycle::{Effect, Event, FINAL_CONFIRMATIONS, Sighting, Spender};
+use crate::anchor::lifecycle::{Effect, Event, Job, Sighting, Stage};
 use crate::bitcoin::MerklePath;
-use crate::chain::{ChainError, SpendStatus, TransactionStatus};
+use crate::chain::{ChainError, TransactionStatus};
+use crate::service::anchoring::apply::Applied;
 use crate::service::anchoring::{AnchoringService, LOOK_BATCH};
 use crate::storage::headers::{best_hash_at, chain_head, header};
-use crate::storage::transactions::{expect_transaction, transaction};
-use crate::storage::utxos::utxo;
-use crate::storage::{
-    StageName, StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState,
-};
-use crate::types::{BlockHash, OutPoint, RecordId, Satoshis, Timestamp, Txid};
-use crate::wallet::utxo::UtxoState;
+use crate::storage::jobs::{expect_job, jobs_in_stage};
+use crate::storage::{StageName, StoreError, Tables};
+use crate::types::{BlockHash, RecordId, Timestamp, Txid};
 
 /// A transaction's place in our best chain, proved.
-struct Proved {
-    block: BlockHash,
-    height: u32,
-    confirmations: u32,
-    path: MerklePath,
+pub(super) struct Proved {
+    pub(super) block: BlockHash,
+    pub(super) height: u32,
+    pub(super) confirmations: u32,
+    pub(super) path: MerklePath,
 }
 
 /// What looking at one transaction brought.
@@ -33,21 +30,25 @@ impl AnchoringService {
     pub async fn look_due(&self, ids: &[RecordId], now: Timestamp) -> Result<(), StoreError> {
         let wanted = self.store.read(|tx| {
             ids.iter()
-                .filter_map(|id| match crate::storage::jobs::expect_job(tx, *id) {
+                .filter_map(|id| match expect_job(tx, *id) {
                     Ok(job) => job.txid().map(|txid| Ok((*id, txid))),
                     Err(error) => Some(Err(error)),
                 })
                 .collect::<Result<Vec<_>, StoreError>>()
         })?;
-        self.look(&wanted, now).await
+        for (id, effect) in self.look(&wanted, now).await? {
+            self.carry_out(id, effect, now).await?;
+        }
+        Ok(())
     }
 
-    /// Looks for given transactions and applies what is found, including what must follow at once.
+    /// Looks for given transactions, applies what is found, and returns what must follow at once.
     pub(super) async fn look(
         &self,
         wanted: &[(RecordId, Txid)],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<(RecordId, Effect)>, StoreError> {
+        let mut effects = Vec::new();
         for chunk in wanted.chunks(LOOK_BATCH) {
             let txids: Vec<Txid> = chunk.iter().map(|(_, txid)| *txid).collect();
             let statuses = self.tracker.statuses(&txids).await;
@@ -62,10 +63,11 @@ impl AnchoringService {
                     Ok(status) => self.examine(*txid, status).await?,
                     Err(error) => Finding::Other(Sighting::Unproved(error.to_string())),
                 };
-                self.report(*id, *txid, finding, now).await?;
+                let applied = self.report(*id, *txid, finding, now).await?;
+                effects.extend(applied.effects.into_iter().map(|effect| (*id, effect)));
             }
         }
-        Ok(())
+        Ok(effects)
     }
 
     /// Looks for all transactions that wait for a block; only news is written down.
@@ -73,9 +75,8 @@ impl AnchoringService {
         let mut after = None;
         let mut found = 0;
         loop {
-            let jobs = self.store.read(|tx| {
-                crate::storage::jobs::jobs_in_stage(tx, StageName::Seen, after, LOOK_BATCH)
-            })?;
+            let jobs =
+                self.store.read(|tx| jobs_in_stage(tx, StageName::Seen, after, LOOK_BATCH))?;
             let Some(last) = jobs.last() else { return Ok(found) };
             after = Some(last.id);
             let wanted: Vec<(RecordId, Txid)> =
@@ -95,7 +96,7 @@ impl AnchoringService {
             let looks = mined.map(|((id, txid), status)| async move {
                 match self.examine(txid, status).await? {
                     proved @ Finding::Proved(_) => {
-                        self.report(id, txid, proved, now).await.map(|()| 1)
+                        self.report(id, txid, proved, now).await.map(|_| 1)
                     }
                     Finding::Other(_) => Ok::<usize, StoreError>(0),
                 }
@@ -117,7 +118,7 @@ impl AnchoringService {
     }
 
     /// Fetches the Merkle path of a transaction and checks it against our own header.
-    async fn prove(&self, txid: Txid) -> Result<Result<Proved, String>, StoreError> {
+    pub(super) async fn prove(&self, txid: Txid) -> Result<Result<Proved, String>, StoreError> {
         let (path, block) = match self.tracker.merkle_path(txid).await {
             Ok(Some(found)) => found,
             Ok(None) => return Ok(Err("there is no Merkle path yet".into())),
@@ -142,24 +143,19 @@ impl AnchoringService {
         })
     }
 
-    /// Applies a finding, and sends again what the network has lost.
+    /// Applies a finding.
     async fn report(
         &self,
         id: RecordId,
         txid: Txid,
         finding: Finding,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Applied, StoreError> {
         match finding {
             Finding::Proved(proved) => self.report_proved(id, txid, *proved, now).await,
             Finding::Other(sighting) => {
                 let events = vec![Event::Woken, Event::Looked(sighting)];
-                let applied = self.apply(id, events, now).await?;
-                if applied.effects.contains(&Effect::Send { txid }) {
-                    let sent = self.send(txid).await?;
-                    self.apply(id, vec![sent], now).await?;
-                }
-                Ok(())
+                self.apply_about(id, txid, events, now).await
             }
         }
     }
@@ -170,7 +166,7 @@ impl AnchoringService {
         txid: Txid,
         proved: Proved,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Applied, StoreError> {
         let service = self.clone();
         let applied = self
             .store
@@ -178,96 +174,36 @@ impl AnchoringService {
                 // The chain may have moved on since the path was checked.
                 if best_hash_at(tx, proved.height)? != Some(proved.block) {
                     let late = Event::Looked(Sighting::Unproved("its block has gone".into()));
-                    return service.apply_in(tx, id, &[late], now);
+                    return service.apply_about_in(tx, id, txid, &[late], now);
                 }
-                tx.put_proof(txid, &proved.path)?;
                 let mined = Sighting::Mined { block: proved.block, height: proved.height };
                 let buried = Event::Buried { confirmations: proved.confirmations };
-                service.apply_in(tx, id, &[Event::Looked(mined), buried], now)
+                let events = [Event::Looked(mined), buried];
+                let applied = service.apply_about_in(tx, id, txid, &events, now)?;
+                if is_in_block(&expect_job(tx, id)?, txid, proved.block) {
+                    tx.put_proof(txid, &proved.path)?;
+                }
+                Ok::<_, StoreError>(applied)
             })
             .await?;
         self.announce(&applied);
-        Ok(())
-    }
-
-    /// Finds out who spends the inputs of a transaction.
-    pub(super) async fn find_spender(
-        &self,
-        txid: Txid,
-        now: Timestamp,
-    ) -> Result<Event, StoreError> {
-        let inputs: Vec<OutPoint> = self
-            .store
-            .read(|tx| expect_transaction(tx, txid)?.parse())?
-            .inputs
-            .iter()
-            .map(|input| input.previous)
-            .collect();
-        let mut found = Spender::Nobody;
-        for outpoint in inputs {
-            let Ok(SpendStatus::SpentBy(other)) = self.tracker.spender(outpoint).await else {
-                continue;
-            };
-            if other == txid {
-                continue;
-            }
-            if self.is_final_killer(txid, other, now).await? {
-                return Ok(Event::SpenderFound(Spender::OtherFinal(other)));
-            }
-            found = Spender::Other(other);
-        }
-        Ok(Event::SpenderFound(found))
-    }
-
-    /// Says whether `other` is buried for good, so that `txid` is dead, and keeps the evidence.
-    /// A transaction whose own outputs are in use already is never given up by itself.
-    async fn is_final_killer(
-        &self,
-        txid: Txid,
-        other: Txid,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let Ok(proved) = self.prove(other).await? else { return Ok(false) };
-        if proved.confirmations < FINAL_CONFIRMATIONS {
-            return Ok(false);
-        }
-        let Ok(Some(killer)) = self.tracker.transaction(other).await else { return Ok(false) };
-        self.store
-            .write(move |tx| {
-                if has_used_outputs(tx, txid)? {
-                    return Ok(false);
-                }
-                if transaction(tx, other)?.is_none() {
-                    tx.put_transaction(&StoredTransaction {
-                        txid: other,
-                        raw: killer.to_bytes(),
-                        origin: TransactionOrigin::External,
-                        state: TransactionState::Mined {
-                            block: proved.block,
-                            height: proved.height,
-                        },
-                        fee: Satoshis::ZERO,
-                        stored_at: now,
-                    })?;
-                    tx.put_proof(other, &proved.path)?;
-                }
-                Ok(true)
-            })
-            .await
+        Ok(applied)
     }
 }
 
-fn has_used_outputs(tables: &impl Tables, txid: Txid) -> Result<bool, StoreError> {
-    let count = expect_transaction(tables, txid)?.parse()?.outputs.len();
-    for vout in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-        let used = utxo(tables, OutPoint::new(txid, vout))?.is_some_and(|output| {
-            matches!(output.state, UtxoState::Locked { .. } | UtxoState::Spent { .. })
-        });
-        if used {
-            return Ok(true);
+/// Says whether a job's transaction is this one, in this block.
+fn is_in_block(job: &Job, wanted: Txid, place: BlockHash) -> bool {
+    match &job.stage {
+        Stage::Mined { txid, block, .. } | Stage::Final { txid, block, .. } => {
+            (*txid, *block) == (wanted, place)
         }
+        Stage::Accepted
+        | Stage::Reserved
+        | Stage::Signed { .. }
+        | Stage::Seen { .. }
+        | Stage::Held { .. }
+        | Stage::Failed { .. } => false,
     }
-    Ok(false)
 }
 
 /// Returns how many blocks of the best chain lie on a height, that one included.

@@ -2,32 +2,22 @@
 //! the first byte leaves. Many records share each call to the signer and each storage transaction.
 
 use crate::anchor::lifecycle::{Effect, Event, Stage};
-use crate::anchor::payload::Payload;
 use crate::bitcoin::Transaction;
 use crate::crypto::{Signature, sha256};
-use crate::patch::record::Purpose;
 use crate::service::anchoring::apply::apply_events;
-use crate::service::anchoring::{AnchoringService, AnchoringSettings};
+use crate::service::anchoring::plan::PrepareError;
+use crate::service::anchoring::{AnchoringService, plan};
 use crate::service::keys::Keyring;
 use crate::signer::{ExpectedKey, SignKind, SignRequest, SignerError, VerifiedSignature};
 use crate::storage::jobs::expect_job;
 use crate::storage::records::expect_record;
-use crate::storage::utxos::{candidates, expect_utxo, leased_by};
+use crate::storage::utxos::leased_by;
 use crate::storage::{
-    StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin, TransactionState,
-    WriteTx,
+    StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState, WriteTx,
 };
-use crate::types::{Digest, OutPoint, RecordId, Satoshis, Timestamp, Txid};
-use crate::wallet::builder::{
-    AnchorPlan, BuildError, SignedTransaction, Spend, UnsignedTransaction,
-};
-use crate::wallet::coin_selection::SelectionError;
+use crate::types::{Digest, OutPoint, RecordId, Timestamp, Txid};
+use crate::wallet::builder::{SignedTransaction, UnsignedTransaction};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
-
-/// Outputs looked at for each transaction when one of them is to pay alone.
-const SINGLE_CANDIDATES: usize = 8;
-/// Outputs looked at when several must pay together.
-const MANY_CANDIDATES: usize = 200;
 
 impl AnchoringService {
     /// Takes records from accepted or reserved to signed and sends them.
@@ -57,23 +47,22 @@ impl AnchoringService {
 
     /// Gets the issuer's signatures and leases outputs.
     async fn reserve(&self, records: Vec<StoredRecord>, now: Timestamp) -> Result<(), StoreError> {
-        let requests: Vec<SignRequest> =
-            records.iter().map(|record| statement_request(record, &self.keyring)).collect();
-        let signatures = match self.signer.sign(&requests).await {
-            Ok(signatures) => signatures,
-            Err(error) => {
-                let ids: Vec<RecordId> = records.iter().map(|record| record.id).collect();
-                return self.report_signer(&ids, &error, now).await;
+        let requests =
+            records.iter().map(|record| vec![statement_request(record, &self.keyring)]).collect();
+        let mut signed: Vec<(RecordId, Signature)> = Vec::with_capacity(records.len());
+        let mut refused = Vec::new();
+        for (record, answer) in records.iter().zip(self.sign_each(requests).await) {
+            match answer {
+                Ok(answer) => signed.extend(answer.first().map(|it| (record.id, it.signature))),
+                Err(error) => refused.push((record.id, error)),
             }
-        };
-        let signed: Vec<(RecordId, Signature)> = records
-            .iter()
-            .zip(&signatures)
-            .map(|(record, answer)| (record.id, answer.signature))
-            .collect();
+        }
         let service = self.clone();
         self.store
             .write(move |tx| {
+                for (id, error) in &refused {
+                    service.apply_in(tx, *id, &[signer_event(error)], now)?;
+                }
                 for (id, signature) in &signed {
                     reserve_one(tx, *id, signature, now, &service)?;
                 }
@@ -82,30 +71,26 @@ impl AnchoringService {
             .await
     }
 
-    /// Tells all jobs of a batch what the signer did. When a batch is refused for one bad request
-    /// the others must not suffer for long: each comes back by itself, and alone.
-    async fn report_signer(
+    /// Asks for the signatures of all records at once. When that is refused, asks for each record's
+    /// alone: the others must not suffer for one that the signer will not sign.
+    async fn sign_each(
         &self,
-        ids: &[RecordId],
-        error: &SignerError,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        tracing::warn!(%error, records = ids.len(), "the signer did not sign");
-        let event = match error {
-            SignerError::Unavailable(_) => Event::SignerSilent(error.to_string()),
-            SignerError::Refused(_) | SignerError::Untrustworthy(_) => {
-                Event::SignerWrong(error.to_string())
-            }
+        requests: Vec<Vec<SignRequest>>,
+    ) -> Vec<Result<Vec<VerifiedSignature>, SignerError>> {
+        let all: Vec<SignRequest> = requests.iter().flatten().cloned().collect();
+        let error = match self.signer.sign(&all).await {
+            Ok(signatures) => return share_out(&requests, signatures),
+            Err(error) => error,
         };
-        let (service, ids) = (self.clone(), ids.to_vec());
-        self.store
-            .write(move |tx| {
-                for id in &ids {
-                    service.apply_in(tx, *id, std::slice::from_ref(&event), now)?;
-                }
-                Ok(())
-            })
-            .await
+        tracing::warn!(%error, records = requests.len(), "the signer did not sign");
+        if requests.len() == 1 || matches!(error, SignerError::Unavailable(_)) {
+            return requests.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut answers = Vec::with_capacity(requests.len());
+        for group in &requests {
+            answers.push(self.signer.sign(group).await);
+        }
+        answers
     }
 
     /// Builds, signs and stores the transactions of reserved records.
@@ -118,16 +103,9 @@ impl AnchoringService {
             return Ok(Vec::new());
         }
         let drafts = self.draft_all(records, now).await?;
-        let requests: Vec<SignRequest> =
-            drafts.iter().flat_map(|draft| spend_requests(&draft.unsigned)).collect();
-        match self.signer.sign(&requests).await {
-            Ok(signatures) => self.store_signed(drafts, &signatures, now).await,
-            Err(error) => {
-                let ids: Vec<RecordId> = drafts.iter().map(|draft| draft.id).collect();
-                self.report_signer(&ids, &error, now).await?;
-                Ok(Vec::new())
-            }
-        }
+        let requests = drafts.iter().map(|draft| spend_requests(&draft.unsigned)).collect();
+        let answers = self.sign_each(requests).await;
+        self.store_signed(drafts, answers, now).await
     }
 
     /// Builds the unsigned transactions; records whose lease no longer pays go back.
@@ -138,13 +116,14 @@ impl AnchoringService {
     ) -> Result<Vec<Draft>, StoreError> {
         let mut drafts = Vec::with_capacity(records.len());
         for record in records {
-            let built = self.store.read(|tx| build(tx, &record, &self.keyring, &self.settings));
+            let built =
+                self.store.read(|tx| plan::build(tx, &record, &self.keyring, &self.settings));
             match built {
                 Ok(unsigned) => drafts.push(Draft { id: record.id, unsigned }),
                 Err(PrepareError::Store(error)) => return Err(error),
                 Err(PrepareError::Build(error)) => {
                     tracing::warn!(record = %record.id, %error, "the lease no longer pays");
-                    self.apply(record.id, vec![not_funded(&error)], now).await?;
+                    self.apply(record.id, vec![plan::not_funded(&error)], now).await?;
                 }
             }
         }
@@ -154,30 +133,30 @@ impl AnchoringService {
     async fn store_signed(
         &self,
         drafts: Vec<Draft>,
-        signatures: &[VerifiedSignature],
+        answers: Vec<Result<Vec<VerifiedSignature>, SignerError>>,
         now: Timestamp,
     ) -> Result<Vec<(RecordId, Txid)>, StoreError> {
-        let mut remaining = signatures;
         let mut finished = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let inputs = draft.unsigned.input_count();
-            let (mine, rest) = remaining.split_at(inputs.min(remaining.len()));
-            remaining = rest;
-            let parts: Vec<_> = mine.iter().map(|s| (s.signature, s.public_key)).collect();
-            match draft.unsigned.sign(&parts) {
-                Ok(signed) => finished.push((draft.id, signed)),
-                Err(error) => {
-                    let wrong = Event::SignerWrong(error.to_string());
-                    self.apply(draft.id, vec![wrong], now).await?;
-                }
-            }
+        for (draft, answer) in drafts.into_iter().zip(answers) {
+            let outcome = answer.map_err(|error| signer_event(&error)).and_then(|signatures| {
+                let parts: Vec<_> =
+                    signatures.iter().map(|it| (it.signature, it.public_key)).collect();
+                // A signature that passed for one and does not unlock: nothing of it is used.
+                draft.unsigned.sign(&parts).map_err(|error| Event::SignerWrong(error.to_string()))
+            });
+            finished.push((draft.id, outcome));
         }
         let service = self.clone();
         self.store
             .write(move |tx| {
                 let mut stored = Vec::with_capacity(finished.len());
-                for (id, signed) in &finished {
-                    stored.extend(store_one(tx, *id, signed, now, &service)?);
+                for (id, outcome) in &finished {
+                    match outcome {
+                        Ok(signed) => stored.extend(store_one(tx, *id, signed, now, &service)?),
+                        Err(event) => {
+                            service.apply_in(tx, *id, std::slice::from_ref(event), now)?;
+                        }
+                    }
                 }
                 Ok(stored)
             })
@@ -191,20 +170,21 @@ struct Draft {
     unsigned: UnsignedTransaction,
 }
 
-enum PrepareError {
-    Store(StoreError),
-    Build(BuildError),
+/// Deals one answer out to the records whose requests it answers; a port answers all or none.
+fn share_out(
+    requests: &[Vec<SignRequest>],
+    signatures: Vec<VerifiedSignature>,
+) -> Vec<Result<Vec<VerifiedSignature>, SignerError>> {
+    let mut rest = signatures.into_iter();
+    requests.iter().map(|group| Ok(rest.by_ref().take(group.len()).collect())).collect()
 }
 
-impl From<StoreError> for PrepareError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<BuildError> for PrepareError {
-    fn from(error: BuildError) -> Self {
-        Self::Build(error)
+fn signer_event(error: &SignerError) -> Event {
+    match error {
+        SignerError::Unavailable(_) => Event::SignerSilent(error.to_string()),
+        SignerError::Refused(_) | SignerError::Untrustworthy(_) => {
+            Event::SignerWrong(error.to_string())
+        }
     }
 }
 
@@ -244,103 +224,12 @@ fn reserve_one(
     let record = expect_record(tx, id)?;
     let record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
     tx.put_record(&record)?;
-    let seal = previous_seal(tx, &record)?;
-    let plan = plan_of(&record, seal.as_ref(), &service.keyring, &service.settings);
-    let event = match choose(tx, &plan, service.settings.max_chain_depth) {
-        Ok(chosen) => {
-            if let Some(seal) = seal {
-                tx.put_utxo(&seal.lease_seal(id)?)?;
-            }
-            for outpoint in chosen {
-                let leased = expect_utxo(tx, outpoint)?.lease(id)?;
-                tx.put_utxo(&leased)?;
-            }
-            Event::Reserved
-        }
-        Err(PrepareError::Build(error)) => not_funded(&error),
+    let event = match plan::lease(tx, &record, &service.keyring, &service.settings) {
+        Ok(()) => Event::Reserved,
+        Err(PrepareError::Build(error)) => plan::not_funded(&error),
         Err(PrepareError::Store(error)) => return Err(error),
     };
     apply_events(tx, id, &[event], now, &service.settings).map(drop)
-}
-
-fn not_funded(error: &BuildError) -> Event {
-    match error {
-        BuildError::Selection(SelectionError::Insufficient { needed, available }) => {
-            Event::NotFunded { needed: *needed, available: *available }
-        }
-        BuildError::Selection(SelectionError::TooFragmented | SelectionError::Amount(_))
-        | BuildError::Amount(_)
-        | BuildError::FeeCap { .. }
-        | BuildError::SignatureCount { .. }
-        | BuildError::Check(_) => Event::NotFunded { needed: 0, available: 0 },
-    }
-}
-
-/// Returns the seal that a transfer spends, unless it is held by someone else.
-fn previous_seal(tx: &WriteTx<'_>, record: &StoredRecord) -> Result<Option<Utxo>, StoreError> {
-    let Some(previous) = record.previous else { return Ok(None) };
-    match expect_record(tx, previous)?.seal {
-        Some(outpoint) => expect_utxo(tx, outpoint).map(Some),
-        None => Ok(None),
-    }
-}
-
-fn plan_of(
-    record: &StoredRecord,
-    seal: Option<&Utxo>,
-    keyring: &Keyring,
-    settings: &AnchoringSettings,
-) -> AnchorPlan {
-    let payload = match record.purpose {
-        Purpose::RegisterPatch => Payload::Register(record.commitment),
-        Purpose::TransferOwnership => Payload::Transfer(record.commitment),
-    };
-    let published = settings.publishes_records.then_some(record.canonical.as_slice());
-    AnchorPlan {
-        data: payload.to_script(published),
-        seal: seal.map(spend_of),
-        next_seal: keyring.custody.as_ref().map(|key| *key.address.hash160()),
-        change_key_hash: *keyring.change.address.hash160(),
-        fee_rate: settings.fee_rate,
-    }
-}
-
-fn spend_of(utxo: &Utxo) -> Spend {
-    Spend {
-        outpoint: utxo.outpoint,
-        value: utxo.value,
-        key_hash: utxo.key_hash,
-        key_identifier: utxo.key_identifier.clone(),
-    }
-}
-
-fn choose(
-    tx: &WriteTx<'_>,
-    plan: &AnchorPlan,
-    deepest: u32,
-) -> Result<Vec<OutPoint>, PrepareError> {
-    let least = plan.least_single_value()?;
-    let mut pool = candidates(tx, least, SINGLE_CANDIDATES, deepest)?;
-    if pool.is_empty() {
-        pool = candidates(tx, Satoshis::from_const(1), MANY_CANDIDATES, deepest)?;
-    }
-    let selection = plan.select(&pool)?;
-    Ok(selection.chosen.into_iter().map(|candidate| candidate.outpoint).collect())
-}
-
-/// Builds the transaction that a reserved record's lease pays for; the same lease gives the same
-/// transaction, so that a crash between signing and storing changes nothing.
-fn build(
-    tables: &impl Tables,
-    record: &StoredRecord,
-    keyring: &Keyring,
-    settings: &AnchoringSettings,
-) -> Result<UnsignedTransaction, PrepareError> {
-    let leased = leased_by(tables, record.id)?;
-    let (seals, pool): (Vec<Utxo>, Vec<Utxo>) =
-        leased.into_iter().partition(|utxo| utxo.purpose == OutputPurpose::Seal);
-    let plan = plan_of(record, seals.first(), keyring, settings);
-    Ok(plan.build(pool.iter().map(spend_of).collect())?)
 }
 
 /// Stores a signed transaction with everything that hangs on it: from here on these bytes, and no
@@ -352,7 +241,8 @@ fn store_one(
     now: Timestamp,
     service: &AnchoringService,
 ) -> Result<Option<(RecordId, Txid)>, StoreError> {
-    if expect_job(tx, id)?.stage != Stage::Reserved {
+    let inputs = signed.transaction.inputs.iter().map(|input| input.previous);
+    if expect_job(tx, id)?.stage != Stage::Reserved || !plan::spends_lease(tx, id, inputs)? {
         return Ok(None);
     }
     let txid = signed.transaction.txid();

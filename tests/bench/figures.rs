@@ -15,15 +15,15 @@ mod verify;
 use std::process::ExitCode;
 
 /// One line of the table.
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured.
-    pub name: String,
+    pub(crate) name: String,
     /// The figure with its unit.
-    pub value: String,
+    pub(crate) value: String,
     /// What it is compared with.
-    pub beside: String,
+    pub(crate) beside: String,
     /// The ratio, where there is one.
-    pub ratio: Option<f64>,
+    pub(crate) ratio: Option<f64>,
 }
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn print_table(table: &[Figure]) {
 }
 
 /// Returns the middle one.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

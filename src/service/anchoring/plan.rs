@@ -1,0 +1,152 @@
+//! How a record's transaction is laid out: payload, seal, the outputs that pay for it.
+
+use crate::anchor::lifecycle::Event;
+use crate::anchor::payload::Payload;
+use crate::patch::record::Purpose;
+use crate::service::anchoring::AnchoringSettings;
+use crate::service::keys::Keyring;
+use crate::storage::records::expect_record;
+use crate::storage::utxos::{candidates, expect_utxo, largest_candidates, leased_by};
+use crate::storage::{StoreError, StoredRecord, Tables, WriteTx};
+use crate::types::{OutPoint, RecordId};
+use crate::wallet::builder::{AnchorPlan, BuildError, Spend, UnsignedTransaction};
+use crate::wallet::coin_selection::SelectionError;
+use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
+
+/// Outputs looked at for each transaction when one of them is to pay alone.
+const SINGLE_CANDIDATES: usize = 8;
+/// Outputs looked at when several must pay together.
+const MANY_CANDIDATES: usize = 200;
+
+/// Why a record has no transaction yet.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The pool does not pay for it.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}
+
+/// Returns what a record is told that cannot be paid for.
+pub(super) fn not_funded(error: &BuildError) -> Event {
+    match error {
+        BuildError::Selection(SelectionError::Insufficient { needed, available }) => {
+            Event::NotFunded { needed: *needed, available: *available }
+        }
+        BuildError::Selection(SelectionError::TooFragmented | SelectionError::Amount(_))
+        | BuildError::Amount(_)
+        | BuildError::FeeCap { .. }
+        | BuildError::SignatureCount { .. }
+        | BuildError::Check(_) => Event::NotFunded { needed: 0, available: 0 },
+    }
+}
+
+/// Leases what a record's transaction will spend: the seal of the event before, and outputs of the
+/// pool.
+pub(super) fn lease(
+    tx: &mut WriteTx<'_>,
+    record: &StoredRecord,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> Result<(), PrepareError> {
+    let seal = previous_seal(tx, record)?;
+    let plan = plan_of(record, seal.as_ref(), keyring, settings);
+    let chosen = choose(tx, &plan, settings.max_chain_depth)?;
+    let refused = |error| PrepareError::Store(StoreError::Transition(error));
+    if let Some(seal) = seal {
+        tx.put_utxo(&seal.lease_seal(record.id).map_err(refused)?)?;
+    }
+    for outpoint in chosen {
+        let leased = expect_utxo(tx, outpoint)?.lease(record.id).map_err(refused)?;
+        tx.put_utxo(&leased)?;
+    }
+    Ok(())
+}
+
+/// Returns the seal that a transfer spends. One that somebody else has spent, with the custody key in
+/// other hands, is gone: the owner's consent alone must do.
+fn previous_seal(tables: &impl Tables, record: &StoredRecord) -> Result<Option<Utxo>, StoreError> {
+    let Some(previous) = record.previous else { return Ok(None) };
+    let Some(outpoint) = expect_record(tables, previous)?.seal else { return Ok(None) };
+    let seal = expect_utxo(tables, outpoint)?;
+    if matches!(seal.state, UtxoState::Spent { .. }) {
+        tracing::error!(record = %record.id, %outpoint, "a custody seal was spent elsewhere");
+        return Ok(None);
+    }
+    Ok(Some(seal))
+}
+
+fn plan_of(
+    record: &StoredRecord,
+    seal: Option<&Utxo>,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> AnchorPlan {
+    let payload = match record.purpose {
+        Purpose::RegisterPatch => Payload::Register(record.commitment),
+        Purpose::TransferOwnership => Payload::Transfer(record.commitment),
+    };
+    let published = settings.publishes_records.then_some(record.canonical.as_slice());
+    AnchorPlan {
+        data: payload.to_script(published),
+        seal: seal.map(spend_of),
+        next_seal: keyring.custody.as_ref().map(|key| *key.address.hash160()),
+        change_key_hash: *keyring.change.address.hash160(),
+        fee_rate: settings.fee_rate,
+    }
+}
+
+fn spend_of(utxo: &Utxo) -> Spend {
+    Spend {
+        outpoint: utxo.outpoint,
+        value: utxo.value,
+        key_hash: utxo.key_hash,
+        key_identifier: utxo.key_identifier.clone(),
+    }
+}
+
+fn choose(
+    tables: &impl Tables,
+    plan: &AnchorPlan,
+    deepest: u32,
+) -> Result<Vec<OutPoint>, PrepareError> {
+    let least = plan.least_single_value()?;
+    let mut pool = candidates(tables, least, SINGLE_CANDIDATES, deepest)?;
+    if pool.is_empty() {
+        // The largest first: any number of crumbs must not hide them.
+        pool = largest_candidates(tables, MANY_CANDIDATES, deepest)?;
+    }
+    let selection = plan.select(&pool)?;
+    Ok(selection.chosen.into_iter().map(|candidate| candidate.outpoint).collect())
+}
+
+/// Builds the transaction that a reserved record's lease pays for; the same lease gives the same
+/// transaction, so that a crash between signing and storing changes nothing.
+pub(super) fn build(
+    tables: &impl Tables,
+    record: &StoredRecord,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> Result<UnsignedTransaction, PrepareError> {
+    let leased = leased_by(tables, record.id)?;
+    let (seals, pool): (Vec<Utxo>, Vec<Utxo>) =
+        leased.into_iter().partition(|utxo| utxo.purpose == OutputPurpose::Seal);
+    let plan = plan_of(record, seals.first(), keyring, settings);
+    Ok(plan.build(pool.iter().map(spend_of).collect())?)
+}
+
+/// Says whether a transaction spends exactly what its record has leased.
+pub(super) fn spends_lease(
+    tables: &impl Tables,
+    id: RecordId,
+    inputs: impl Iterator<Item = OutPoint>,
+) -> Result<bool, StoreError> {
+    let mut leased: Vec<OutPoint> =
+        leased_by(tables, id)?.into_iter().map(|utxo| utxo.outpoint).collect();
+    let mut spent: Vec<OutPoint> = inputs.collect();
+    leased.sort_unstable();
+    spent.sort_unstable();
+    Ok(leased == spent)
+}

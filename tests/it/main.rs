@@ -1,0 +1,13 @@
+//! The product as its clients meet it: every resource over HTTP, with a network that validates and
+//! a signer that signs, and what each does wrong on command.
+
+#[cfg(test)]
+mod idempotency;
+#[cfg(test)]
+mod register;
+#[cfg(test)]
+mod register_fields;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod transfer;

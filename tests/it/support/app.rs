@@ -1,0 +1,315 @@
+//! One running product with all that is outside of it.
+
+use std::cell::Cell;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use patchproof::anchor::lifecycle::RetryPolicy;
+use patchproof::app::{App, Ports, Settings};
+use patchproof::auth::token::TokenKeys;
+use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
+use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::crypto::random_bytes;
+use patchproof::http::HttpOptions;
+use patchproof::http::edge::EdgeLimits;
+use patchproof::service::Services;
+use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::keys::KeyNames;
+use patchproof::signer::{KmsConfig, KmsSigner};
+use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
+use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
+use patchproof::worker::{Periods, Wakes};
+use tokio::sync::{OnceCell, watch};
+use tokio::task::JoinSet;
+use url::Url;
+
+use crate::support::clients::{Anonymous, ApiClient};
+use crate::support::outside::{Outside, SIGNER_KEY, serve_on_a_port};
+use crate::support::schema::Documentation;
+
+/// The key that opens everything.
+pub(crate) const FULL_KEY: &str = "key-for-everything";
+/// Another one, of somebody else.
+pub(crate) const OTHER_KEY: &str = "key-of-somebody-else";
+
+const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes and more";
+/// Longer than anything here takes, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at something that will happen.
+const PACE: Duration = Duration::from_millis(5);
+
+/// A store that is checked when a test has passed: whatever it did, everything must agree.
+pub(crate) struct CheckedStore {
+    store: Store,
+    is_tampered: Cell<bool>,
+}
+
+impl CheckedStore {
+    /// Changes what is stored behind the product's back; such a store is not checked.
+    pub(crate) async fn tamper(
+        &self,
+        change: impl Fn(&mut WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        self.is_tampered.set(true);
+        self.store.write(change).await.unwrap();
+    }
+
+    /// Asserts that everything stored agrees.
+    #[track_caller]
+    pub(crate) fn assert_clean(&self) {
+        let report = self.store.read(|tx| check(tx)).unwrap();
+        assert!(report.is_clean(), "{:#?}", report.violations);
+    }
+}
+
+impl Deref for CheckedStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Drop for CheckedStore {
+    fn drop(&mut self) {
+        if !std::thread::panicking() && !self.is_tampered.get() {
+            self.assert_clean();
+        }
+    }
+}
+
+/// A running product.
+pub(crate) struct TestApp {
+    pub(crate) outside: Outside,
+    pub(crate) base: Url,
+    pub(crate) services: Services,
+    pub(crate) store: CheckedStore,
+    pub(crate) documentation: OnceCell<Documentation>,
+    pub(crate) client: reqwest::Client,
+    wakes: Wakes,
+    options: StoreOptions,
+    settings: Settings,
+    shutdown: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl TestApp {
+    /// Starts a product whose pool is empty.
+    pub(crate) async fn penniless() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Starts a product with money.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts a product with money and settings of its own.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
+        let app = Self::with(change).await;
+        app.fund(24).await;
+        app
+    }
+
+    /// Starts a product with settings of its own, whose pool is empty.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        Self::run(Outside::start().await, StoreOptions::in_memory(), settings).await
+    }
+
+    async fn run(outside: Outside, options: StoreOptions, mut settings: Settings) -> Self {
+        let store = Store::open(options.clone()).unwrap();
+        let (shutdown, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        settings.http.public_url = Url::parse("https://proof.example/").unwrap();
+        let app = App::build(store.clone(), settings.clone(), ports(&outside)).await.unwrap();
+        let base = serve_on_a_port(&mut tasks, app.router, &stopping).await;
+        tasks.spawn(app.driver.run(stopping));
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        Self {
+            outside,
+            base,
+            services: app.services,
+            store: CheckedStore { store, is_tampered: Cell::new(false) },
+            documentation: OnceCell::new(),
+            client,
+            wakes: app.wakes,
+            options,
+            settings,
+            shutdown,
+            tasks,
+        }
+    }
+
+    /// Stops the product and starts it anew on what it left; the world outside goes on.
+    pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// Stops the product and starts it anew with other settings.
+    pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.shutdown.send_replace(true);
+        while self.tasks.join_next().await.is_some() {}
+        if !self.store.is_tampered.get() {
+            self.store.assert_clean();
+        }
+        self.store.is_tampered.set(true);
+        self.store.close();
+        change(&mut self.settings);
+        Self::run(self.outside, self.options, self.settings).await
+    }
+
+    /// Returns what makes the disk fail.
+    pub(crate) fn disk(&self) -> FailureSwitch {
+        self.options.failure_switch()
+    }
+
+    /// Returns a client without any credential.
+    pub(crate) fn anonymous(&self) -> Anonymous<'_> {
+        Anonymous { app: self }
+    }
+
+    /// Returns a client with the key for everything.
+    pub(crate) fn api(&self) -> ApiClient<'_> {
+        self.api_with(FULL_KEY)
+    }
+
+    /// Returns a client with a key.
+    pub(crate) fn api_with<'a>(&'a self, key: &'a str) -> ApiClient<'a> {
+        ApiClient { app: self, key }
+    }
+
+    /// Returns a token for a person, good for an hour.
+    pub(crate) fn token_of(&self, subject: &str) -> String {
+        let keys = TokenKeys::new(JWT_SECRET, None).unwrap();
+        let (now, hour) = (self.outside.clock.now(), Duration::from_secs(3600));
+        keys.issue(subject, now, hour, &random_bytes()).unwrap()
+    }
+
+    /// Brings money in: `count` outputs of 20,000 satoshis, in a block.
+    pub(crate) async fn fund(&self, count: u32) {
+        let address = self.services.funding.keyring.funding.address;
+        let amount = Satoshis::from_const(20_000);
+        self.outside.simnet.node().faucet(&address, amount, count).unwrap();
+        self.outside.simnet.mine();
+        self.services.funding.sync(self.outside.clock.now()).await.unwrap();
+        self.wake();
+    }
+
+    /// Mines blocks; the first takes all that waits.
+    pub(crate) fn mine(&self, blocks: u32) {
+        for _ in 0..blocks {
+            self.outside.simnet.mine();
+        }
+        self.wake();
+    }
+
+    /// Wakes the background.
+    pub(crate) fn wake(&self) {
+        self.wakes.pipeline.notify_one();
+        self.wakes.chain.notify_one();
+    }
+
+    /// Wakes the background again and again until `probe` finds what it looks for.
+    pub(crate) async fn until<T>(
+        &self,
+        what: &str,
+        mut probe: impl AsyncFnMut() -> Option<T>,
+    ) -> T {
+        let looking = async {
+            loop {
+                if let Some(found) = probe().await {
+                    return found;
+                }
+                self.wake();
+                tokio::time::sleep(PACE).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, looking).await;
+        found.unwrap_or_else(|_| unreachable!("did not happen in time: {what}"))
+    }
+}
+
+fn ports(outside: &Outside) -> Ports {
+    let mut kms = KmsConfig::new(outside.signer_url.clone());
+    kms.api_key = Some(SIGNER_KEY.to_owned());
+    kms.attempts = 1;
+    let mut chain = WhatsOnChainConfig::new(outside.chain_url.clone(), Network::Test);
+    chain.requests_per_second = None;
+    chain.retries = 0;
+    let chain = Arc::new(WhatsOnChain::new(chain).unwrap());
+    Ports {
+        signer: Arc::new(KmsSigner::new(kms).unwrap()),
+        broadcaster: Arc::<WhatsOnChain>::clone(&chain),
+        tracker: Arc::<WhatsOnChain>::clone(&chain),
+        utxo_source: chain,
+        clock: Arc::clone(&outside.clock) as _,
+        api_keys: Arc::new(Keys),
+        tokens: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
+    }
+}
+
+/// Knows two keys for everything, and a key for each scope under the scope's own name.
+struct Keys;
+
+impl ApiKeys for Keys {
+    fn authenticate(&self, presented: &str) -> Option<Principal> {
+        let scopes = match presented {
+            FULL_KEY | OTHER_KEY => Scopes::all(),
+            scope => [scope.parse::<Scope>().ok()?].into_iter().collect(),
+        };
+        Some(Principal { id: presented.to_owned(), scopes })
+    }
+}
+
+fn settings() -> Settings {
+    let millis = Duration::from_millis;
+    Settings {
+        keys: KeyNames {
+            network: Network::Test,
+            issuer: "issuer".into(),
+            custody: Some("custody".into()),
+            funding: "funding".into(),
+            funding_address: None,
+            change: Some("change".into()),
+            change_address: None,
+        },
+        profile: ChainProfile::Simulated,
+        anchoring: AnchoringSettings {
+            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
+            min_confirmations: 0,
+            max_chain_depth: 25,
+            publishes_records: false,
+            policy: RetryPolicy {
+                first_wait: millis(5),
+                longest_wait: millis(100),
+                look_wait: millis(50),
+                longest_look_wait: millis(200),
+                held_wait: millis(50),
+            },
+        },
+        confirmed_at_depth: 0,
+        unlock_requires_nonce: false,
+        master_secret: vec![7; 32].into(),
+        chain_view_ttl: Duration::ZERO,
+        http: HttpOptions {
+            network: Network::Test,
+            public_url: Url::parse("https://proof.example/").unwrap(),
+            patience: PATIENCE,
+            answers_async: false,
+            fee_per_kb: 512,
+            max_chain_depth: 25,
+            limits: EdgeLimits::default(),
+            metrics_require_api_key: false,
+            deploy_sha: None,
+        },
+        periods: Periods {
+            chain: Duration::from_secs(1),
+            housekeeping: millis(200),
+            pipeline: Duration::from_secs(1),
+        },
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,82 @@
+//! Everything that is stored, read at one moment.
+
+use std::collections::BTreeMap;
+
+use patchproof::anchor::lifecycle::Job;
+use patchproof::bitcoin::Transaction;
+use patchproof::storage::jobs::expect_job;
+use patchproof::storage::records::expect_record;
+use patchproof::storage::transactions::expect_transaction;
+use patchproof::storage::utxos::expect_utxo;
+use patchproof::storage::{
+    StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin, TransactionState,
+};
+use patchproof::types::{OutPoint, RecordId, Txid};
+use patchproof::wallet::utxo::Utxo;
+use redb::ReadableTable;
+
+use crate::stage::{Stage, Verdict, Violation};
+
+pub(crate) struct Snapshot {
+    pub(crate) records: BTreeMap<RecordId, StoredRecord>,
+    pub(crate) jobs: BTreeMap<RecordId, Job>,
+    pub(crate) transactions: BTreeMap<Txid, (StoredTransaction, Transaction)>,
+    pub(crate) utxos: BTreeMap<OutPoint, Utxo>,
+}
+
+impl Snapshot {
+    pub(crate) fn take(stage: &Stage) -> Verdict<Self> {
+        stage
+            .system()
+            .store
+            .read(|tx| read(tx))
+            .map_err(|error: StoreError| Violation(format!("the store cannot be read: {error:?}")))
+    }
+
+    /// Says whether a transaction of ours may still be mined, as far as the store knows.
+    pub(crate) fn is_live(&self, txid: &Txid) -> bool {
+        self.transactions.get(txid).is_some_and(|(stored, _)| is_live(stored))
+    }
+
+    /// Returns the transactions of ours that may still be mined.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (&Txid, &Transaction)> {
+        self.transactions
+            .iter()
+            .filter(|(_, (stored, _))| {
+                is_live(stored) && matches!(stored.origin, TransactionOrigin::Record(_))
+            })
+            .map(|(txid, (_, transaction))| (txid, transaction))
+    }
+}
+
+const fn is_live(stored: &StoredTransaction) -> bool {
+    match stored.state {
+        TransactionState::Dead { .. } => false,
+        TransactionState::Signed | TransactionState::Seen | TransactionState::Mined { .. } => true,
+    }
+}
+
+fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
+    let mut snapshot = Snapshot {
+        records: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        transactions: BTreeMap::new(),
+        utxos: BTreeMap::new(),
+    };
+    for row in tx.records().iter()? {
+        let id = RecordId::from_bytes(row?.0.value());
+        snapshot.records.insert(id, expect_record(tx, id)?);
+        snapshot.jobs.insert(id, expect_job(tx, id)?);
+    }
+    for row in tx.transactions().iter()? {
+        let txid = Txid::from_bytes(row?.0.value());
+        let stored = expect_transaction(tx, txid)?;
+        let transaction = stored.parse()?;
+        snapshot.transactions.insert(txid, (stored, transaction));
+    }
+    for row in tx.utxos().iter()? {
+        let outpoint = OutPoint::from_bytes(&row?.0.value());
+        snapshot.utxos.insert(outpoint, expect_utxo(tx, outpoint)?);
+    }
+    Ok(snapshot)
+}
