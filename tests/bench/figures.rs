@@ -3,6 +3,8 @@
 //! `tests/bench/run` builds, installs `wrk` if it is missing and prints a table. Nothing here
 //! passes or fails: figures are compared in the same run, on the same machine, never as absolutes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod accept;
 mod anchor;
 mod bare;
