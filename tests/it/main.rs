@@ -4,10 +4,16 @@
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod pending;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod register_fields;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tamper;
+#[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod verify;
