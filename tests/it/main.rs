@@ -2,6 +2,10 @@
 //! a signer that signs, and what each does wrong on command.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod health;
+#[cfg(test)]
 mod idempotency;
 #[cfg(test)]
 mod pending;
@@ -15,5 +19,7 @@ mod support;
 mod tamper;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod unlock;
 #[cfg(test)]
 mod verify;
