@@ -31,7 +31,7 @@ impl CheckCommand {
         let acknowledged = self.acknowledged.as_deref().map(read_identifiers).transpose()?;
         let data_dir = data_dir(self.data_dir, surroundings)?;
         let store = ReadStore::open(&data_dir)?;
-        let mut report = store.read(|tx| check(tx))?;
+        let mut report = store.read(check)?;
         if let Some(ids) = acknowledged {
             let missing = store.read(|tx| check_acknowledged(tx, ids.into_iter()))?;
             report.violation_count += missing.violation_count;

@@ -50,10 +50,8 @@ pub(super) fn open_for_changes(data_dir: &Path) -> anyhow::Result<Store> {
         bail!("there is no data directory {}", data_dir.display());
     }
     Store::open(StoreOptions::in_directory(data_dir)).map_err(|error| {
-        let hint = match error {
-            StoreError::InUse => ": stop the server first, it does this by itself while it runs",
-            _ => "",
-        };
+        let is_served = matches!(error, StoreError::InUse);
+        let hint = if is_served { ": stop the server that runs on it first" } else { "" };
         anyhow::Error::new(error).context(format!("{}{hint}", unopened(data_dir)))
     })
 }

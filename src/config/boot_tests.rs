@@ -18,6 +18,7 @@ fn secret(name: &str) -> String {
     format!("{CANARY}-{name}-mV7v0oPq2L1sK9xQ3zRfT8uYhJ5g")
 }
 
+type Changes = &'static [(&'static str, &'static str)];
 type Variables = BTreeMap<String, String>;
 
 /// An environment that production accepts.
@@ -66,7 +67,7 @@ fn development(changes: &[(&str, &str)]) -> Config {
 
 /// What is changed in an environment that production accepts, and which variables are then named.
 /// An empty value counts as not set.
-const BOOT_MATRIX: &[(&[(&str, &str)], &[&str])] = &[
+const BOOT_MATRIX: &[(Changes, &[&str])] = &[
     (&[("NODE_ENV", "staging")], &["NODE_ENV"]),
     (&[("PATCHPROOF_ENV", "development")], &["NODE_ENV"]),
     (&[("API_KEY", "")], &["API_KEY"]),

@@ -138,7 +138,7 @@ fn looking_goes_on_beside_a_server_and_changing_does_not() {
     let report = world.run(&["check", "--json"]).expect(0).json();
     assert_eq!((&report["clean"], &report["violation_count"]), (&true.into(), &0.into()));
     let refused = world.utxo(&["sync"]).expect(1);
-    assert!(refused.stderr.contains("stop the server first"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("stop the server that runs on it first"), "{}", refused.stderr);
     assert!(server.stop().success());
     world.utxo(&["sync"]).expect(0);
 }

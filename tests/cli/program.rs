@@ -77,7 +77,8 @@ impl Drop for Running {
     }
 }
 
-/// Sends a request to a URL that a server printed, and returns status and body.
+/// Sends a request to a URL that a server printed, and returns status and body, as text if it is no
+/// JSON.
 pub(crate) fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
     let length = body.len();
     let request = format!(
@@ -92,7 +93,7 @@ pub(crate) fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str
     };
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
 }
 
 pub(crate) fn get(url: &str, path: &str) -> Value {

@@ -59,7 +59,10 @@ fn a_signer_on_a_port_demands_its_api_key() {
     let keys = |headers: &str| ask(&running.url, "GET", "/keys", headers, "").0;
     assert_eq!(keys(""), 401);
     assert_eq!(keys("Authorization: Bearer wrong\r\n"), 401);
-    assert_eq!(keys(&format!("Authorization: Bearer {API_KEY}\r\n")), 200);
+    let authorized = format!("Authorization: Bearer {API_KEY}\r\n");
+    assert_eq!(keys(&authorized), 200);
+    let (status, problem) = ask(&running.url, "POST", "/sign", &authorized, "{}");
+    assert_eq!((status, &problem["code"]), (400, &"MALFORMED_REQUEST".into()), "{problem}");
 }
 
 #[test]
@@ -96,6 +99,11 @@ fn a_simulated_network_answers_mines_and_remembers() {
     let info = get(&running.url, "/sim/info");
     assert_eq!((&info["height"], &info["minFeeSatPerKb"]), (&0.into(), &7.into()), "{info}");
     assert_eq!(ask(&running.url, "POST", "/sim/mine", "", r#"{"blocks":3}"#).0, 200);
+    // What a node says of a transaction decides what becomes of it: not a word may be changed.
+    let path = "/v1/bsv/test/tx/raw";
+    let (status, refusal) = ask(&running.url, "POST", path, "", r#"{"txhex":"00"}"#);
+    assert_eq!(status, 400);
+    assert!(refusal.as_str().is_some_and(|text| text.contains("decode")), "{refusal}");
     let tip = get(&running.url, "/v1/bsv/test/chain/info")["bestblockhash"].clone();
     assert!(running.stop().success());
 
