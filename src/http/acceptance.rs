@@ -128,11 +128,11 @@ pub(super) async fn answer(
         Acceptance::Replayed(stored) => return Ok(replay(stored)),
     };
     let view = state.services.pending.get(id)?.ok_or(Problem::new(ProblemCode::Internal))?;
-    let stored = compose(state, uid, &view, kind);
-    if let Some(request) = caller.idempotency.clone() {
-        state.services.idempotency.store_answer(request, stored.clone()).await?;
-    }
-    Ok(replay(stored))
+    let made = compose(state, uid, &view, kind);
+    Ok(replay(match caller.idempotency.clone() {
+        Some(request) => state.services.idempotency.store_answer(request, made).await?,
+        None => made,
+    }))
 }
 
 fn compose(state: &HttpState, uid: &UidTag, view: &PendingView, kind: Kind) -> StoredAnswer {

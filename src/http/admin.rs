@@ -119,14 +119,25 @@ async fn list_patches(
     let filter = filter_of(&query.0, &state)?;
     let page = state.services.listing.list(&filter, after.as_deref(), limit)?;
     let next_cursor = page.next.map(|tag| URL_SAFE_NO_PAD.encode(tag));
-    let link = next_cursor.as_ref().map(|cursor| {
-        (LINK, format!("</v1/admin/patches?limit={limit}&cursor={cursor}>; rel=\"next\""))
-    });
+    let link = next_cursor.as_deref().map(|cursor| (LINK, link_to_next(&query.0, limit, cursor)));
     let items = page.items.into_iter().map(item_body).collect();
     let body = Json(ListBody { items, next_cursor });
     let no_store = (CACHE_CONTROL, "no-store".to_owned());
     let headers: Vec<_> = std::iter::once(no_store).chain(link).collect();
     Ok((axum::response::AppendHeaders(headers), body).into_response())
+}
+
+/// Links to the next page of the same list (RFC 8288).
+fn link_to_next(query: &ListQuery, limit: usize, cursor: &str) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    pairs.append_pair("limit", &limit.to_string()).append_pair("cursor", cursor);
+    let filters = [("search", &query.search), ("owner", &query.owner), ("status", &query.status)];
+    for (name, value) in filters {
+        if let Some(value) = value {
+            pairs.append_pair(name, value);
+        }
+    }
+    format!("</v1/admin/patches?{}>; rel=\"next\"", pairs.finish())
 }
 
 fn read_cursor(text: &str) -> Result<String, Problem> {

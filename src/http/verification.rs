@@ -116,7 +116,8 @@ fn not_found() -> Response {
 /// Tells what happened to a product, oldest first.
 #[utoipa::path(get, path = "/v1/patches/{uid_tag_id}/history", tag = "patches",
     params(("uid_tag_id" = String, Path)), responses(
-        (status = 200, body = HistoryBody<'static>), (status = 404, body = ProblemBody)))]
+        (status = 200, body = HistoryBody<'static>), (status = 304),
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn history(
     _public: Public,
     state: State<HttpState>,

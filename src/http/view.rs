@@ -18,7 +18,7 @@ pub(super) struct VerifyBody<'a> {
     /// `authentic`, `pending`, `compromised` or `not_found`.
     status: &'static str,
     /// The newest custody event's record as it was signed.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     record: Option<&'a RawValue>,
     #[serde(rename = "verificationDetails")]
     details: DetailsBody,

@@ -115,18 +115,23 @@ impl IdempotencyService {
         Ok(row.is_some_and(|row| row.expires_at > now))
     }
 
-    /// Stores the answer that was given, to be given again.
+    /// Stores an answer to be given again, and returns the one to give now: of two that are made
+    /// at once the first one stored counts.
     pub async fn store_answer(
         &self,
         request: IdempotentRequest,
         answer: StoredAnswer,
-    ) -> Result<(), StoreError> {
+    ) -> Result<StoredAnswer, StoreError> {
         self.store
             .write(move |tx| {
                 let row = idempotency(tx, &request.scope, &request.key)?;
-                let Some(row) = row else { return Ok(()) };
+                let Some(row) = row else { return Ok(answer.clone()) };
+                if let IdempotencyState::Answered(first) = row.state {
+                    return Ok(first);
+                }
                 let state = IdempotencyState::Answered(answer.clone());
-                tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })
+                tx.put_idempotency(&request.scope, &request.key, &IdempotencyRow { state, ..row })?;
+                Ok(answer.clone())
             })
             .await
     }

@@ -157,9 +157,8 @@ impl VerificationService {
         if let Err(error) = check_custody(&evidence, &rules) {
             return Ok(Verdict::Compromised { reason: custody_reason(&error) });
         }
-        if custody.last().is_some_and(|last| last.record.auth.owner != patch.owner.to_string()) {
-            let reason = "the owner on file is not the owner of the last event".to_owned();
-            return Ok(Verdict::Compromised { reason });
+        if let Some(reason) = custody.last().and_then(|last| row_flaw(patch, last)) {
+            return Ok(Verdict::Compromised { reason: reason.to_owned() });
         }
         Ok(if patch.current_txid.is_some() { Verdict::Authentic } else { Verdict::Pending })
     }
@@ -176,6 +175,21 @@ impl VerificationService {
                 .map_err(|_| StoreError::Missing { entity: "ancestor transaction" })
         })
     }
+}
+
+/// Says in what the product's row differs from its last event, which alone is evidence.
+fn row_flaw(patch: &Patch, last: &CustodyEvent) -> Option<&'static str> {
+    if last.record.auth.owner != patch.owner.to_string() {
+        return Some("the owner on file is not the owner of the last event");
+    }
+    if last.stored.id != patch.head {
+        return Some("the newest event on file is not the last event");
+    }
+    let is_carrier = match patch.current_txid {
+        Some(txid) => last.stored.txid == Some(txid),
+        None => !last.job.is_on_network(),
+    };
+    (!is_carrier).then_some("the transaction on file is not the one of the last event")
 }
 
 /// Says whether a transfer has not (or not yet) become custody.

@@ -2,7 +2,13 @@
 //! a signer that signs, and what each does wrong on command.
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
+mod health;
+#[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod pending;
 #[cfg(test)]
 mod register;
 #[cfg(test)]
@@ -10,4 +16,10 @@ mod register_fields;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tamper;
+#[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod unlock;
+#[cfg(test)]
+mod verify;
