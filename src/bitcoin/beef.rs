@@ -111,6 +111,13 @@ pub enum BeefError {
     TooManyAncestors(usize),
 }
 
+impl BeefError {
+    /// Says whether nothing is wrong, but something that is needed is not known.
+    pub const fn is_incomplete(&self) -> bool {
+        matches!(self, Self::MissingParent { .. } | Self::TooManyAncestors(_))
+    }
+}
+
 /// One transaction of a BEEF.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeefTransaction {

@@ -147,7 +147,7 @@ async fn proof(
     if query.0.format != "beef" {
         return Err(Problem::invalid_field("format", "must be beef"));
     }
-    let beef = state.services.verification.beef(&uid)?.ok_or_else(unknown_tag)?;
+    let beef = state.services.verification.beef(&uid)?.ok_or_else(unproved_tag)?;
     let bytes = beef.to_v1_bytes().map_err(|_| Problem::new(ProblemCode::Internal))?;
     Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], hex::encode(bytes)).into_response())
 }
@@ -155,6 +155,13 @@ async fn proof(
 /// Reads a tag from a path.
 pub(super) fn parse_tag(text: &str) -> Result<UidTag, Problem> {
     UidTag::parse(text).map_err(|error| Problem::invalid_field("uid_tag_id", error.to_string()))
+}
+
+fn unproved_tag() -> Problem {
+    Problem::new(ProblemCode::NotFound).detail(
+        "Nobody has registered this tag, or nothing proves it yet: neither its newest transaction \
+         is in a block nor all that it spends.",
+    )
 }
 
 fn unknown_tag() -> Problem {

@@ -11,12 +11,14 @@ use crate::crypto::PublicKey;
 use crate::patch::custody::{CustodyError, CustodyRules, EventEvidence, check_custody};
 use crate::patch::record::AuthenticationRecord;
 use crate::patch::tag::UidTag;
-use crate::storage::headers::{chain_head, header};
+use crate::storage::headers::{best_hash_at, chain_head, header};
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::records_of;
 use crate::storage::transactions::{expect_transaction, proof, transaction};
-use crate::storage::{Patch, Store, StoreError, StoredRecord, Tables};
+use crate::storage::{
+    Patch, Store, StoreError, StoredRecord, StoredTransaction, Tables, TransactionState,
+};
 use crate::types::{BlockHash, Digest, Network, Timestamp, Txid};
 
 /// What verification says of a tag.
@@ -163,16 +165,20 @@ impl VerificationService {
         Ok(if patch.current_txid.is_some() { Verdict::Authentic } else { Verdict::Pending })
     }
 
-    /// Collects the newest event's transaction with everything that proves it, as BEEF.
+    /// Collects the newest event's transaction with everything that proves it, as BEEF; nothing
+    /// while that is incomplete, because something that it spends is not proved to be in a block.
     pub fn beef(&self, uid: &UidTag) -> Result<Option<Beef>, StoreError> {
         self.store.read(|tx| {
             let Some(found) = patch(tx, uid.as_str())? else { return Ok(None) };
             let Some(txid) = found.current_txid else { return Ok(None) };
-            let subject = expect_transaction(tx, txid)?.parse()?;
+            let subject = expect_transaction(tx, txid)?;
+            let path = standing_proof(tx, &subject)?;
             let parents = |txid: &Txid| parent(tx, *txid).ok().flatten();
-            Beef::collect(subject, proof(tx, txid)?, parents)
-                .map(Some)
-                .map_err(|_| StoreError::Missing { entity: "ancestor transaction" })
+            match Beef::collect(subject.parse()?, path, parents) {
+                Ok(beef) => Ok(Some(beef)),
+                Err(error) if error.is_incomplete() => Ok(None),
+                Err(_) => Err(StoreError::Corrupt { entity: "proof" }),
+            }
         })
     }
 }
@@ -202,7 +208,25 @@ fn parent(
     txid: Txid,
 ) -> Result<Option<(Transaction, Option<MerklePath>)>, StoreError> {
     let Some(stored) = transaction(tables, txid)? else { return Ok(None) };
-    Ok(Some((stored.parse()?, proof(tables, txid)?)))
+    Ok(Some((stored.parse()?, standing_proof(tables, &stored)?)))
+}
+
+/// Returns the path of a transaction if the block that it leads to is on the best chain.
+fn standing_proof(
+    tables: &impl Tables,
+    stored: &StoredTransaction,
+) -> Result<Option<MerklePath>, StoreError> {
+    match stored.state {
+        TransactionState::Mined { block, height }
+            if best_hash_at(tables, height)? == Some(block) =>
+        {
+            proof(tables, stored.txid)
+        }
+        TransactionState::Mined { .. }
+        | TransactionState::Signed
+        | TransactionState::Seen
+        | TransactionState::Dead { .. } => Ok(None),
+    }
 }
 
 /// Returns what the transaction commits to.

@@ -46,6 +46,9 @@ impl ChainTask {
                 self.parts.observations.note_network(Err(error.to_string()), now);
             }
         }
+        if let Err(error) = self.parts.anchoring.prove_money().await {
+            tracing::warn!(%error, "proofs could not be stored; tried again");
+        }
         if let Err(error) = self.tell().await {
             tracing::warn!(%error, "records could not be told about the chain; tried again");
         }

@@ -4,15 +4,25 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod network;
+#[cfg(test)]
 mod pending;
+#[cfg(test)]
+mod proof;
 #[cfg(test)]
 mod register;
 #[cfg(test)]
 mod register_fields;
+#[cfg(test)]
+mod reorganisation;
+#[cfg(test)]
+mod signer;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

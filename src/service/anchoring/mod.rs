@@ -5,6 +5,7 @@
 //! spend our inputs; `apply` makes the changes of a step in one storage transaction, those of
 //! `custody` among them; `follow` tells records what happened to the chain of headers.
 
+mod ancestors;
 mod apply;
 mod custody;
 mod follow;

@@ -58,17 +58,21 @@ impl AnchoringService {
             }
         }
         let service = self.clone();
-        self.store
+        let applied = self
+            .store
             .write(move |tx| {
+                let mut applied = Vec::new();
                 for (id, error) in &refused {
-                    service.apply_in(tx, *id, &[signer_event(error)], now)?;
+                    applied.push(service.apply_in(tx, *id, &[signer_event(error)], now)?);
                 }
                 for (id, signature) in &signed {
                     reserve_one(tx, *id, signature, now, &service)?;
                 }
-                Ok(())
+                Ok::<_, StoreError>(applied)
             })
-            .await
+            .await?;
+        applied.iter().for_each(|it| self.announce(it));
+        Ok(())
     }
 
     /// Asks for the signatures of all records at once. When that is refused, asks for each record's
@@ -147,20 +151,25 @@ impl AnchoringService {
             finished.push((draft.id, outcome));
         }
         let service = self.clone();
-        self.store
+        let (stored, applied) = self
+            .store
             .write(move |tx| {
                 let mut stored = Vec::with_capacity(finished.len());
+                let mut applied = Vec::new();
                 for (id, outcome) in &finished {
                     match outcome {
                         Ok(signed) => stored.extend(store_one(tx, *id, signed, now, &service)?),
                         Err(event) => {
-                            service.apply_in(tx, *id, std::slice::from_ref(event), now)?;
+                            let event = std::slice::from_ref(event);
+                            applied.push(service.apply_in(tx, *id, event, now)?);
                         }
                     }
                 }
-                Ok(stored)
+                Ok::<_, StoreError>((stored, applied))
             })
-            .await
+            .await?;
+        applied.iter().for_each(|it| self.announce(it));
+        Ok(stored)
     }
 }
 
