@@ -208,10 +208,10 @@ fn refuse_without_funds(state: &HttpState, caller: &Caller, now: Timestamp) -> R
     if caller.patience.is_zero() {
         return Ok(());
     }
-    if let Some(request) = &caller.idempotency {
-        if state.services.idempotency.has_seen(request, now)? {
-            return Ok(());
-        }
+    if let Some(request) = &caller.idempotency
+        && state.services.idempotency.has_seen(request, now)?
+    {
+        return Ok(());
     }
     let pool = state.services.funding.pool()?;
     let is_empty = ["unconfirmed", "available", "locked"]

@@ -90,10 +90,10 @@ async fn verify(
     path: ApiPath<String>,
 ) -> Result<Response, Problem> {
     let generations = state.services.verification.generations(&path.0);
-    if let Some(answer) = state.verdicts.get(&path.0) {
-        if answer.generations == generations {
-            return Ok(answer.document.give(&known));
-        }
+    if let Some(answer) = state.verdicts.get(&path.0)
+        && answer.generations == generations
+    {
+        return Ok(answer.document.give(&known));
     }
     let Ok(uid) = UidTag::parse(&path.0) else { return Ok(not_found()) };
     let found = state.services.verification.verify(&uid)?;

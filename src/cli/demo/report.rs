@@ -45,10 +45,7 @@ impl Facts {
         let key = &world.description.api_key;
         let get = |url: String| {
             let request = client.get(url).header("x-api-key", key);
-            async move {
-                let answer = request.send().await?.error_for_status()?;
-                Ok::<Value, reqwest::Error>(answer.json().await?)
-            }
+            async move { request.send().await?.error_for_status()?.json::<Value>().await }
         };
         let listed = get(format!("{base}v1/admin/patches?limit=200")).await?;
         let items = listed["items"].as_array().cloned().unwrap_or_default();
