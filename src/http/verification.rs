@@ -2,8 +2,6 @@
 //!
 //! Answers are remembered until something they rest on changes; they carry entity tags.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
@@ -66,7 +64,6 @@ pub fn verdict_cache() -> VerdictCache {
         .weigher(|uid: &String, answer: &RememberedAnswer| {
             u32::try_from(uid.len() + answer.document.body.len() + 256).unwrap_or(u32::MAX)
         })
-        .time_to_idle(Duration::from_secs(600))
         .build()
 }
 

@@ -15,7 +15,7 @@ use crate::worker::{Wakes, WorkerParts, next_round};
 /// Records in hand at a time.
 const MAX_IN_HAND: usize = 1_024;
 /// Groups that are being signed at a time; while all are busy the next group grows.
-const MAX_PREPARING: usize = 6;
+const MAX_PREPARING: usize = 4;
 /// Single transactions that are being sent or looked into at a time, beside those groups.
 const MAX_SUBMITTING: usize = 64;
 /// How long a record rests whose work failed for a reason outside of the lifecycle.
@@ -76,10 +76,17 @@ impl PipelineTask {
 
     /// Hands out everything that is due and for which there is a free hand.
     fn dispatch(&self, errands: &mut JoinSet<()>) {
+        // While every group is busy there is no hand for more: looking for it would only cost. The
+        // next group that ends wakes this task.
+        let room = self.preparing.available_permits() * PREPARE_BATCH;
+        if room == 0 {
+            return;
+        }
         let now = self.parts.clock.now();
         let work = {
             let in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
-            self.parts.anchoring.due_work(now, MAX_IN_HAND, |id| in_hand.contains(&id))
+            let limit = (in_hand.len() + room).min(MAX_IN_HAND);
+            self.parts.anchoring.due_work(now, limit, |id| in_hand.contains(&id))
         };
         let work = match work {
             Ok(work) => work,

@@ -102,10 +102,11 @@ fn skipped(rest: &str, before: Option<u8>) -> usize {
     if rest.starts_with("/*") {
         return block_comment(rest);
     }
-    if !in_name && (rest.starts_with("r\"") || rest.starts_with("r#") || rest.starts_with("br")) {
-        if let Some(length) = raw_string(rest) {
-            return length;
-        }
+    if !in_name
+        && (rest.starts_with("r\"") || rest.starts_with("r#") || rest.starts_with("br"))
+        && let Some(length) = raw_string(rest)
+    {
+        return length;
     }
     match rest.as_bytes()[0] {
         b'"' => quoted(rest, '"'),

@@ -3,6 +3,8 @@
 //! `tests/bench/run` builds, installs `wrk` if it is missing and prints a table. Nothing here
 //! passes or fails: figures are compared in the same run, on the same machine, never as absolutes.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod accept;
 mod anchor;
 mod bare;
@@ -28,11 +30,11 @@ pub(crate) struct Figure {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
-    if let [command, body] = arguments.as_slice() {
-        if command == "bare-axum" {
-            bare::serve(body);
-            return ExitCode::SUCCESS;
-        }
+    if let [command, body] = arguments.as_slice()
+        && command == "bare-axum"
+    {
+        bare::serve(body);
+        return ExitCode::SUCCESS;
     }
     let wanted = |name: &str| arguments.is_empty() || arguments.iter().any(|a| a == name);
     let mut table = Vec::new();

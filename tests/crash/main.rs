@@ -6,6 +6,8 @@
 //!
 //! `CRASH_KILLS` sets how often it is killed (20 unless set), `CRASH_SEED` repeats a run's moments.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 mod audit;
 mod ledger;
 mod load;

@@ -105,7 +105,7 @@ impl Stage {
 
     fn check_ended(&self) -> Verdict {
         let snapshot = Snapshot::take(self)?;
-        for place in self.unfinished()? {
+        if let Some(place) = self.unfinished()?.into_iter().next() {
             let job = &snapshot.jobs[&self.model.known[place].id];
             let standing = job.txid().map(|txid| self.net.node().standing(&txid));
             return Err(Violation(format!(

@@ -291,7 +291,7 @@ impl Stage {
         let answer = StoredAnswer { status: 201, location: None, body: id.to_bytes().to_vec() };
         let service = IdempotencyService { store: self.system().store.clone() };
         match service.store_answer(request.idempotency.clone(), answer).await {
-            Ok(()) => Ok(()),
+            Ok(_given) => Ok(()),
             Err(error) => self.judge_store(&error, "storing an answer"),
         }
     }

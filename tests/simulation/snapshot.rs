@@ -29,7 +29,7 @@ impl Snapshot {
         stage
             .system()
             .store
-            .read(|tx| read(tx))
+            .read(read)
             .map_err(|error: StoreError| Violation(format!("the store cannot be read: {error:?}")))
     }
 

@@ -58,7 +58,7 @@ impl CheckedStore {
     /// Asserts that everything stored agrees.
     #[track_caller]
     pub(crate) fn assert_clean(&self) {
-        let report = self.store.read(|tx| check(tx)).unwrap();
+        let report = self.store.read(check).unwrap();
         assert!(report.is_clean(), "{:#?}", report.violations);
     }
 }

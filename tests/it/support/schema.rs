@@ -46,10 +46,10 @@ impl Documentation {
         let at = format!("{method} {path} {status}");
         let documented =
             documented.unwrap_or_else(|| unreachable!("{at} is not documented: {kind}"));
-        if kind == "application/json" {
-            if let Some(schema) = documented.pointer("/content/application~1json/schema") {
-                self.assert_valid(&answer.json(), schema, &at);
-            }
+        if kind == "application/json"
+            && let Some(schema) = documented.pointer("/content/application~1json/schema")
+        {
+            self.assert_valid(&answer.json(), schema, &at);
         }
     }
 
