@@ -234,7 +234,7 @@ impl FundingService {
 
     /// Returns the pool's totals by status.
     pub fn pool(&self) -> Result<PoolByStatus, StoreError> {
-        let totals = self.store.read(|tx| pool_totals(tx))?;
+        let totals = self.store.read(pool_totals)?;
         let mut by_status: PoolByStatus =
             UtxoStatus::ALL.iter().map(|status| (status.as_str(), UtxoTotal::default())).collect();
         for ((_, status), total) in totals {
@@ -247,10 +247,10 @@ impl FundingService {
 
     /// Asks the network what the funding address holds; an answer is remembered for a short while.
     pub async fn chain_view(&self, now: Timestamp) -> Result<ChainView, ChainError> {
-        if let Some((at, view)) = self.remembered() {
-            if now.since(at) < self.chain_view_ttl {
-                return Ok(view);
-            }
+        if let Some((at, view)) = self.remembered()
+            && now.since(at) < self.chain_view_ttl
+        {
+            return Ok(view);
         }
         let listed = self.source.unspent(&self.keyring.funding.address.to_string()).await?;
         let total = listed.iter().fold(0u64, |sum, o| sum.saturating_add(o.value.get()));

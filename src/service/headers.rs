@@ -71,7 +71,7 @@ impl HeaderService {
     /// Fetches what is new and makes the chain with the most work the best one.
     pub async fn follow(&self) -> Result<Advance, FollowError> {
         let tip = self.tracker.tip().await?;
-        let head = self.store.read(|tx| chain_head(tx))?;
+        let head = self.store.read(chain_head)?;
         match head {
             Some(head) if head.hash == tip.hash => Ok(Advance::Unchanged),
             Some(head) => self.extend(head, tip.height).await,

@@ -21,7 +21,7 @@ impl AnchoringService {
     /// Fetches the Merkle paths of transactions from outside whose outputs are in the pool, and
     /// takes back those that lead to a block that has left the best chain.
     pub async fn prove_money(&self) -> Result<(), StoreError> {
-        let unproved = self.store.read(|tx| unproved(tx))?;
+        let unproved = self.store.read(unproved)?;
         for txid in unproved.into_iter().take(LOOK_BATCH) {
             let found = self.prove(txid).await?.ok();
             self.store.write(move |tx| take_proof(tx, txid, found.as_ref())).await?;
