@@ -1,5 +1,7 @@
 //! What operators ask for: lists of products and the state of the pool.
 
+#![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
+
 use std::collections::BTreeMap;
 
 use axum::Json;

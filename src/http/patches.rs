@@ -39,10 +39,15 @@ struct RegisterPatchRequest {
 struct ProductBody {
     /// The tag's identifier: 3 to 128 printable characters.
     uid_tag_id: String,
+    #[schema(nullable = false)]
     name: Option<String>,
+    #[schema(nullable = false)]
     category: Option<String>,
+    #[schema(nullable = false)]
     sku: Option<String>,
+    #[schema(nullable = false)]
     serial_number: Option<String>,
+    #[schema(nullable = false)]
     material: Option<String>,
 }
 
@@ -50,9 +55,12 @@ struct ProductBody {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MetadataBody {
+    #[schema(nullable = false)]
     notes: Option<String>,
     /// An https address.
+    #[schema(nullable = false)]
     image: Option<String>,
+    #[schema(nullable = false)]
     patch_location: Option<String>,
 }
 

@@ -31,15 +31,20 @@ struct UnlockRequest {
     /// Strict DER with low S, hexadecimal, over SHA-256 of the unlock message.
     owner_signature: String,
     /// The nonce of an unlock challenge, if the message has one.
+    #[schema(nullable = false)]
     nonce: Option<String>,
     /// The client's own ciphertexts, all four or none.
     #[serde(rename = "wrappedKeyB64")]
+    #[schema(nullable = false)]
     wrapped_key: Option<String>,
     #[serde(rename = "wrapIvB64")]
+    #[schema(nullable = false)]
     wrap_iv: Option<String>,
     #[serde(rename = "ciphertextB64")]
+    #[schema(nullable = false)]
     ciphertext: Option<String>,
     #[serde(rename = "cipherIvB64")]
+    #[schema(nullable = false)]
     cipher_iv: Option<String>,
 }
 

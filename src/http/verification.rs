@@ -2,6 +2,8 @@
 //!
 //! Answers are remembered until something they rest on changes; they carry entity tags.
 
+#![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
+
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};

@@ -61,6 +61,31 @@ async fn the_description_lists_exactly_the_routes() {
 }
 
 #[tokio::test]
+async fn a_field_of_a_request_that_may_be_left_out_is_not_described_as_null() {
+    let app = TestApp::penniless().await;
+    let url = app.base.join("openapi.json").unwrap();
+    let document: serde_json::Value =
+        app.client.get(url).send().await.unwrap().json().await.unwrap();
+    let mut fields = 0;
+    let requests = [
+        "RegisterPatchRequest",
+        "ProductBody",
+        "MetadataBody",
+        "AuthBody",
+        "TransferRequest",
+        "UnlockRequest",
+    ];
+    for name in requests {
+        let schema = &document["components"]["schemas"][name];
+        for (field, schema) in schema["properties"].as_object().unwrap() {
+            assert!(!schema.to_string().contains("null"), "{name}.{field}: {schema}");
+            fields += 1;
+        }
+    }
+    assert_eq!(fields, 23);
+}
+
+#[tokio::test]
 async fn every_route_refuses_other_methods_and_names_its_own() {
     let app = TestApp::penniless().await;
     let routes = Documentation::fetch(&app).await.routes();

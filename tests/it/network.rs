@@ -184,7 +184,7 @@ async fn mined_is_what_is_proved_and_not_what_is_said() {
 /// Waits until the product has followed the chain up to a height, and once more around.
 async fn until_followed(app: &TestApp, height: u32) {
     app.until("the chain is followed", async || {
-        let head = app.store.read(|tx| patchproof::storage::headers::chain_head(tx)).unwrap();
+        let head = app.store.read(patchproof::storage::headers::chain_head).unwrap();
         head.is_some_and(|head| head.height >= height).then_some(())
     })
     .await;

@@ -34,7 +34,7 @@ fn kind_of(text: &str) -> Option<&'static str> {
         64 if is_hex => Some("hash"),
         66 if is_hex => Some("public key"),
         130..=144 if is_hex && text.starts_with("30") => Some("signature"),
-        _ if is_hex && text.len() > 144 => Some("bytes"),
+        _ if is_hex && text.len() > 66 => Some("bytes"),
         33..=34 if is_plain && is_address => Some("address"),
         _ => None,
     }

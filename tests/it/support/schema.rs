@@ -153,6 +153,6 @@ fn has_type(value: &Value, wanted: &Value) -> bool {
     match wanted {
         Value::String(name) => is(name),
         Value::Array(names) => names.iter().any(|name| name.as_str().is_some_and(is)),
-        _ => true,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => true,
     }
 }
