@@ -61,12 +61,13 @@ impl Stage {
             if known.txids.last() == Some(&txid) {
                 continue;
             }
+            // The same lease makes the same transaction again.
+            known.txids.retain(|old| *old != txid);
             for old in &known.txids {
                 ensure(job.dead.contains(old) && !snapshot.is_live(old), || {
                     format!("{old} was replaced by {txid} without being dead")
                 })?;
             }
-            ensure(!known.txids.contains(&txid), || format!("{txid} rose from the dead"))?;
             known.txids.push(txid);
         }
         Ok(())
@@ -159,6 +160,9 @@ impl Stage {
             ensure(head.owner == found.owner, || {
                 format!("{uid} belongs to {}, its newest event says {}", found.owner, head.owner)
             })?;
+            let was_sent =
+                found.current_txid.is_none_or(|it| self.net.traffic().sent.contains_key(&it));
+            ensure(was_sent, || format!("{uid} moved on before anything was sent"))?;
             let verified = self
                 .system()
                 .verification
