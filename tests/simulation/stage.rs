@@ -64,11 +64,6 @@ impl Stage {
         Self::new(seed, Setup::of_seed(seed), Weather::new(seed)).await
     }
 
-    /// Sets up a run in which nothing goes wrong by itself.
-    pub(crate) async fn fair(setup: Setup) -> Self {
-        Self::new(0, setup, Weather::fair()).await
-    }
-
     async fn new(seed: u64, setup: Setup, weather: Weather) -> Self {
         let net = Net::new(weather);
         let options = StoreOptions::in_memory();

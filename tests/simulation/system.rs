@@ -49,19 +49,6 @@ impl Setup {
         }
     }
 
-    /// An ordinary installation.
-    pub(crate) fn plain() -> Self {
-        Self {
-            seed: 0,
-            is_sealed: true,
-            has_change_key: true,
-            min_confirmations: 0,
-            max_chain_depth: 25,
-            publishes_records: false,
-            fee_rate: FeeRate::from_sat_per_kb(500).unwrap(),
-        }
-    }
-
     fn settings(&self) -> AnchoringSettings {
         let millis = Duration::from_millis;
         AnchoringSettings {

@@ -103,13 +103,6 @@ impl Weather {
         weather
     }
 
-    /// Never a cloud.
-    pub(crate) fn fair() -> Self {
-        let mut weather = Self::new(0);
-        weather.clear();
-        weather
-    }
-
     /// Everything works from now on.
     pub(crate) fn clear(&mut self) {
         self.rates.clear();
