@@ -7,7 +7,7 @@
 //!
 //! | name | what must hold |
 //! |---|---|
-//! | I1 | no output is an input of two live transactions |
+//! | I1 | no output is an input of two live transactions of ours |
 //! | I2 | whatever was accepted is there: product, events without a gap, a job for each |
 //! | I3 | one record, at most one live transaction; dead ones are listed |
 //! | I4 | job, transaction, lease and custody head say the same |
