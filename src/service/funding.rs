@@ -15,6 +15,8 @@ use crate::storage::utxos::{pool_totals, utxo};
 use crate::storage::{
     Store, StoreError, StoredTransaction, TransactionOrigin, TransactionState, UtxoTotal, WriteTx,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{OutPoint, Satoshis, Timestamp, Txid};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState, UtxoStatus};
 
@@ -295,6 +297,12 @@ fn take_in_one(
         | UtxoState::Unconfirmed
         | UtxoState::Locked { .. }
         | UtxoState::Spent { .. } => known.clone(),
+    };
+    #[cfg(feature = "planted-bugs")]
+    let matured = if Defect::SyncReopens.is_planted() {
+        Utxo { state: output.state, ..matured }
+    } else {
+        matured
     };
     let updated = Utxo { height: output.height.or(known.height), ..matured };
     if updated == known {

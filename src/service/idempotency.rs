@@ -33,7 +33,12 @@ pub enum Replay {
     /// It is new: go on.
     New,
     /// It was answered: give this answer again.
-    Answer(StoredAnswer),
+    Answer {
+        /// The record that it created.
+        record: RecordId,
+        /// The answer.
+        answer: StoredAnswer,
+    },
     /// It was accepted and its answer was never stored (its client went away, a restart, a full
     /// disk): answer from the record's state.
     Unanswered(RecordId),
@@ -69,7 +74,7 @@ pub fn look_up(
         return Err(IdempotencyError::Mismatch);
     }
     match row.state {
-        IdempotencyState::Answered(answer) => Ok(Replay::Answer(answer)),
+        IdempotencyState::Answered(answer) => Ok(Replay::Answer { record: row.record, answer }),
         IdempotencyState::InFlight { .. } if progress.is_watched(row.record) => {
             Err(IdempotencyError::InFlight)
         }

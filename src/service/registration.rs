@@ -14,6 +14,8 @@ use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::storage::patches::has_patch;
 use crate::storage::{Patch, Store, StoreError, StoredAnswer, StoredRecord, WriteTx};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{RecordId, Timestamp};
 
 /// A product to register.
@@ -119,7 +121,7 @@ impl RegistrationService {
                 Ok(Acceptance::Accepted(draft.record.id))
             }
             Replay::Unanswered(id) => Ok(Acceptance::Accepted(id)),
-            Replay::Answer(answer) => Ok(Acceptance::Replayed(answer)),
+            Replay::Answer { answer, .. } => Ok(Acceptance::Replayed(answer)),
         }
     }
 
@@ -224,6 +226,8 @@ impl EventDraft {
     ) -> Result<(), StoreError> {
         tx.put_record(&self.record)?;
         tx.put_job(&Job::new(self.record.id, now))?;
+        #[cfg(feature = "planted-bugs")]
+        let request = request.filter(|_| !Defect::ForgetIdempotency.is_planted());
         request
             .map_or(Ok(()), |request| idempotency::claim(tx, request, self.record.id, process, now))
     }

@@ -9,6 +9,8 @@ mod hash;
 mod id;
 mod network;
 mod outpoint;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod time;
 
 pub use amount::{AmountError, FeeRate, Satoshis};

@@ -8,6 +8,8 @@ use crate::bitcoin::{
     verify_transaction,
 };
 use crate::crypto::{PublicKey, Signature};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{AmountError, Digest, FeeRate, OutPoint, Satoshis};
 use crate::wallet::coin_selection::{Candidate, Selection, SelectionError, Target, select_coins};
 
@@ -206,9 +208,11 @@ impl UnsignedTransaction {
                 inputs: self.transaction.inputs.len(),
             });
         }
+        let sighash_byte = SIGHASH_ALL_FORKID;
+        #[cfg(feature = "planted-bugs")]
+        let sighash_byte = if Defect::WrongSighashByte.is_planted() { 0x01 } else { sighash_byte };
         for (input, (signature, key)) in self.transaction.inputs.iter_mut().zip(signatures) {
-            input.unlocking_script =
-                Script::unlock_public_key_hash(signature, SIGHASH_ALL_FORKID, key);
+            input.unlocking_script = Script::unlock_public_key_hash(signature, sighash_byte, key);
         }
         let spent: Vec<TxOut> = self.spends.iter().map(Spend::output).collect();
         verify_transaction(&self.transaction, &spent)

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::anchor::lifecycle::step::{Next, STATE_GONE};
 use crate::anchor::lifecycle::{Change, Effect, HeldReason, SendResult, Sighting, Spender, Stage};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{BlockHash, Txid};
 
 /// Verdicts against the bytes in a row, with nothing else heard, after which the transaction is
@@ -20,6 +22,13 @@ impl Next<'_> {
             SendResult::Taken => self.settle(txid),
             SendResult::Unknown { reason, retry_after_ms } => {
                 self.retry(reason.clone());
+                #[cfg(feature = "planted-bugs")]
+                if Defect::ReleaseAfterDoubt.is_planted() {
+                    self.changes.push(Change::ReturnLease);
+                } else if Defect::SignAgainAfterDoubt.is_planted() {
+                    self.abandon(txid, None);
+                    return self.enter(Stage::Accepted);
+                }
                 if let Some(pause_ms) = retry_after_ms {
                     let asked = Duration::from_millis(*pause_ms);
                     let least = self.policy.wait(self.job.id, 0);
@@ -40,6 +49,12 @@ impl Next<'_> {
                 let refusals = self.job.refusals.saturating_add(1);
                 self.retry(reason.clone());
                 self.job.refusals = refusals;
+                #[cfg(feature = "planted-bugs")]
+                if Defect::KnownIsFailure.is_planted()
+                    || (Defect::BelieveVerdicts.is_planted() && self.is_condemned())
+                {
+                    return self.reject(txid);
+                }
                 if self.is_condemned() {
                     // An endpoint may be wrong, and an earlier answer may have been lost.
                     self.effects.push(Effect::Look { txid });
@@ -55,7 +70,7 @@ impl Next<'_> {
     }
 
     const fn is_condemned(&self) -> bool {
-        self.job.refusals >= VERDICT_PATIENCE
+        self.job.refusals >= VERDICT_PATIENCE && !self.job.was_seen
     }
 
     fn reject(&mut self, txid: Txid) {
@@ -105,6 +120,7 @@ impl Next<'_> {
     pub(super) fn bury(&mut self, txid: Txid, block: BlockHash, height: u32) {
         if !matches!(self.job.stage, Stage::Seen { .. }) {
             self.changes.push(Change::Settle { txid });
+            self.job.was_seen = true;
         }
         self.changes.push(Change::Bury { txid, block, height });
         self.enter(Stage::Mined { txid, block, height });

@@ -133,6 +133,9 @@ pub struct Job {
     /// Refusals in a row, of the signer or of the network against the bytes, with nothing else heard
     /// in between.
     pub refusals: u32,
+    /// Whether the network ever took the present transaction: then its bytes are in order, whatever is
+    /// said of them later.
+    pub was_seen: bool,
 }
 
 impl Job {
@@ -148,6 +151,7 @@ impl Job {
             stage_since: now,
             dead: Vec::new(),
             refusals: 0,
+            was_seen: false,
         }
     }
 

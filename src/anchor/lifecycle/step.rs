@@ -6,6 +6,8 @@ use crate::anchor::lifecycle::{
     Change, Effect, Event, FINAL_CONFIRMATIONS, HeldReason, Job, RetryPolicy, SendResult, Sighting,
     Stage,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{Timestamp, Txid};
 
 /// Wrong answers of the signer in a row after which a record is held.
@@ -132,6 +134,8 @@ impl Next<'_> {
             Event::SignerWrong(reason) => self.distrust_signer(reason),
             Event::StateGone => self.lose_state(),
             Event::SignedStored { txid } => {
+                // The same inputs make the same transaction again, if they came back to life.
+                self.job.dead.retain(|dead| dead != txid);
                 self.enter(Stage::Signed { txid: *txid });
                 self.effects.push(Effect::Send { txid: *txid });
             }
@@ -194,6 +198,13 @@ impl Next<'_> {
     }
 
     fn wake(&mut self) {
+        #[cfg(feature = "planted-bugs")]
+        if Defect::ReapByClock.is_planted()
+            && matches!(self.job.stage, Stage::Signed { .. })
+            && self.now.since(self.job.stage_since) > Duration::from_secs(1800)
+        {
+            self.changes.push(Change::ReturnLease);
+        }
         let effect = match &self.job.stage {
             Stage::Accepted => Some(Effect::Reserve),
             Stage::Reserved => Some(Effect::Sign),
@@ -243,12 +254,14 @@ impl Next<'_> {
 
     pub(super) fn settle(&mut self, txid: Txid) {
         self.changes.push(Change::Settle { txid });
+        self.job.was_seen = true;
         self.enter(Stage::Seen { txid });
         self.due_in(self.policy.look(self.job.id, 0));
     }
 
     pub(super) fn abandon(&mut self, txid: Txid, killed_by: Option<Txid>) {
         self.changes.push(Change::Abandon { txid, killed_by });
+        self.job.was_seen = false;
         self.job.dead.push(txid);
     }
 

@@ -162,6 +162,20 @@ fn a_verdict_after_anything_else_is_the_first_again() {
 }
 
 #[test]
+fn what_the_network_took_once_is_never_believed_to_break_a_rule() {
+    let seen = run(&job(Stage::Signed { txid: txid(1) }), Event::Sent(SendResult::Taken)).job;
+    let block = BlockHash::from_bytes([9; 32]);
+    let mined = run(&seen, Event::Looked(Sighting::Mined { block, height: 5 })).job;
+    let mut at = run(&mined, Event::BlockOrphaned).job;
+    for _ in 0..10 {
+        at = run(&at, Event::Sent(SendResult::Invalid("16: mandatory".into()))).job;
+        let missing = run(&at, Event::Looked(Sighting::Missing));
+        assert_eq!(missing.changes, []);
+    }
+    assert_eq!(at.stage, Stage::Signed { txid: txid(1) });
+}
+
+#[test]
 fn a_signer_is_held_responsible_for_refusals_in_a_row_only() {
     let mut at = Job::new(RecordId::from_bytes([1; 16]), NOW);
     for _ in 0..10 {

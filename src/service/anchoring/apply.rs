@@ -4,7 +4,7 @@ use crate::anchor::lifecycle::{Change, Effect, Event, Job, Stage, step};
 use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting};
 use crate::storage::jobs::expect_job;
 use crate::storage::records::{expect_record, records_of};
-use crate::storage::transactions::expect_transaction;
+use crate::storage::transactions::{expect_transaction, transaction};
 use crate::storage::utxos::{leased_by, utxo};
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
@@ -168,10 +168,10 @@ fn release_inputs(
     dead: &StoredTransaction,
     killed_by: Option<Txid>,
 ) -> Result<(), StoreError> {
-    let taken: Vec<OutPoint> = match killed_by {
-        Some(killer) => {
-            expect_transaction(tx, killer)?.parse()?.inputs.iter().map(|i| i.previous).collect()
-        }
+    // A killer that is not stored spends an input of an ancestor, and none of this one's.
+    let killer = killed_by.map(|killer| transaction(tx, killer)).transpose()?.flatten();
+    let taken: Vec<OutPoint> = match killer {
+        Some(killer) => killer.parse()?.inputs.iter().map(|input| input.previous).collect(),
         None => Vec::new(),
     };
     for input in &dead.parse()?.inputs {

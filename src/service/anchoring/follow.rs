@@ -7,6 +7,8 @@ use crate::service::anchoring::observe::confirmations;
 use crate::storage::headers::{best_hash_at, chain_head};
 use crate::storage::jobs::{expect_job, jobs_at_heights};
 use crate::storage::{StoreError, Tables};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{RecordId, Timestamp};
 
 /// Records told in one storage transaction.
@@ -72,7 +74,10 @@ fn event_for(tables: &impl Tables, job: &Job) -> Result<Option<Event>, StoreErro
         | Stage::Held { .. }
         | Stage::Failed { .. } => return Ok(None),
     };
-    if best_hash_at(tables, height)? != Some(block) {
+    let is_on_chain = best_hash_at(tables, height)? == Some(block);
+    #[cfg(feature = "planted-bugs")]
+    let is_on_chain = is_on_chain || Defect::IgnoreReorganisations.is_planted();
+    if !is_on_chain {
         return Ok(Some(Event::BlockOrphaned));
     }
     Ok(Some(Event::Buried { confirmations: confirmations(tables, height)? }))

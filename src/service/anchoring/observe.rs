@@ -9,6 +9,8 @@ use crate::service::anchoring::{AnchoringService, LOOK_BATCH};
 use crate::storage::headers::{best_hash_at, chain_head, header};
 use crate::storage::jobs::{expect_job, jobs_in_stage};
 use crate::storage::{StageName, StoreError, Tables};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{BlockHash, RecordId, Timestamp, Txid};
 
 /// A transaction's place in our best chain, proved.
@@ -135,6 +137,9 @@ impl AnchoringService {
             if best_hash_at(tx, stored.height)? != Some(block) {
                 return Ok(Err("its block is not on the best chain".into()));
             }
+            #[cfg(feature = "planted-bugs")]
+            let root =
+                if Defect::TrustMerklePath.is_planted() { stored.header.merkle_root } else { root };
             if stored.header.merkle_root != root || stored.height != path.block_height() {
                 return Ok(Err("the Merkle path does not end in its block".into()));
             }

@@ -15,6 +15,8 @@ use crate::storage::utxos::leased_by;
 use crate::storage::{
     StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState, WriteTx,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{Digest, OutPoint, RecordId, Timestamp, Txid};
 use crate::wallet::builder::{SignedTransaction, UnsignedTransaction};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
@@ -258,6 +260,10 @@ fn store_one(
     let record = expect_record(tx, id)?;
     tx.put_record(&StoredRecord { txid: Some(txid), seal, ..record })?;
     apply_events(tx, id, &[Event::SignedStored { txid }], now, &service.settings)?;
+    #[cfg(feature = "planted-bugs")]
+    if Defect::CustodyBeforeNetwork.is_planted() {
+        crate::service::anchoring::custody::advance(tx, id, txid, now)?;
+    }
     Ok(Some((id, txid)))
 }
 
@@ -274,6 +280,10 @@ fn store_own_outputs(
     for (vout, output) in (0u32..).zip(&transaction.outputs) {
         let Some(hash) = output.locking_script.as_public_key_hash() else { continue };
         let Some((key_identifier, purpose)) = keyring.owner_of_output(&hash) else { continue };
+        #[cfg(feature = "planted-bugs")]
+        if purpose == OutputPurpose::Pool && Defect::LoseChange.is_planted() {
+            continue;
+        }
         let outpoint = OutPoint::new(txid, vout);
         if purpose == OutputPurpose::Seal {
             seal = Some(outpoint);

@@ -5,11 +5,11 @@
 //! our own best chain. The topmost transaction is given up first: what others stand upon waits,
 //! held, until they are gone.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use crate::anchor::lifecycle::{Event, FINAL_CONFIRMATIONS, Spender};
 use crate::bitcoin::{MerklePath, Transaction};
-use crate::chain::SpendStatus;
+use crate::chain::{SpendStatus, TransactionStatus};
 use crate::patch::record::AuthenticationRecord;
 use crate::service::anchoring::apply::{Applied, followers};
 use crate::service::anchoring::observe::confirmations;
@@ -21,16 +21,19 @@ use crate::storage::transactions::{expect_transaction, transaction};
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{BlockHash, OutPoint, RecordId, Satoshis, Timestamp, Txid};
 use crate::wallet::utxo::UtxoState;
 
 /// The most unmined transactions that one is followed down through.
 const MAX_ANCESTORS: usize = 100;
 
-/// A transaction of ours that is in no block, with what it spends.
+/// A transaction that may be in no block, with what it spends.
 struct Unmined {
     txid: Txid,
     inputs: Vec<OutPoint>,
+    is_ours: bool,
 }
 
 /// A transaction of somebody else's in a final block.
@@ -53,6 +56,9 @@ impl AnchoringService {
     ) -> Result<Applied, StoreError> {
         let mut found = Spender::Nobody;
         for unmined in self.store.read(|tx| unmined_ancestry(tx, txid))? {
+            if !unmined.is_ours && self.is_known_to_network(unmined.txid).await {
+                continue;
+            }
             for outpoint in unmined.inputs {
                 let Ok(SpendStatus::SpentBy(other)) = self.tracker.spender(outpoint).await else {
                     continue;
@@ -60,13 +66,32 @@ impl AnchoringService {
                 if other == unmined.txid {
                     continue;
                 }
+                #[cfg(feature = "planted-bugs")]
+                if Defect::TrustConflicts.is_planted() {
+                    let events = vec![Event::SpenderFound(Spender::OtherFinal(other))];
+                    return self.apply_about(id, txid, events, now).await;
+                }
                 if let Some(killer) = self.final_killer(other, outpoint).await? {
-                    return self.bury_alive(id, txid, unmined.txid, killer, now).await;
+                    return self.apply_death(id, txid, unmined.txid, killer, now).await;
                 }
                 found = Spender::Other(other);
             }
+            if !unmined.is_ours && found == Spender::Nobody {
+                // A payment to us that the network has lost; whatever the answer, it is looked for
+                // again the next time.
+                self.send(unmined.txid).await?;
+            }
         }
         self.apply_about(id, txid, vec![Event::Woken, Event::SpenderFound(found)], now).await
+    }
+
+    /// Says whether the network has a transaction of somebody else's, on which nothing but time
+    /// depends: of those we do not follow the blocks.
+    async fn is_known_to_network(&self, txid: Txid) -> bool {
+        match self.tracker.statuses(&[txid]).await.as_deref() {
+            Ok([TransactionStatus::Unknown]) => false,
+            Ok(_) | Err(_) => true,
+        }
     }
 
     /// Returns `other` with its evidence if it spends `outpoint` and is buried for good.
@@ -81,6 +106,8 @@ impl AnchoringService {
         }
         let Ok(Some(killer)) = self.tracker.transaction(other).await else { return Ok(None) };
         let spends_it = killer.inputs.iter().any(|input| input.previous == outpoint);
+        #[cfg(feature = "planted-bugs")]
+        let spends_it = spends_it || Defect::AnySpenderKills.is_planted();
         Ok((spends_it && killer.txid() == other).then(|| Killer {
             txid: other,
             raw: killer.to_bytes(),
@@ -92,7 +119,7 @@ impl AnchoringService {
 
     /// Applies what follows from a final spender of an input of `victim`, which is `txid` or one
     /// that it stands upon.
-    async fn bury_alive(
+    async fn apply_death(
         &self,
         id: RecordId,
         txid: Txid,
@@ -108,11 +135,17 @@ impl AnchoringService {
                     return apply::apply_events(tx, id, &[], now, &service.settings);
                 }
                 let spender = judge(tx, id, txid, victim, &killer)?;
-                if !matches!(spender, Spender::Other(_)) {
+                // Not beside its victim while that still counts as alive.
+                if victim == txid && !matches!(spender, Spender::Other(_)) {
                     keep_evidence(tx, &killer, now)?;
                 }
+                let is_dead = !matches!(spender, Spender::Other(_));
                 let events = [Event::Woken, Event::SpenderFound(spender)];
-                apply::apply_events(tx, id, &events, now, &service.settings)
+                let applied = apply::apply_events(tx, id, &events, now, &service.settings)?;
+                if is_dead {
+                    forget_foreign(tx, victim, killer.txid)?;
+                }
+                Ok::<_, StoreError>(applied)
             })
             .await?;
         self.announce(&applied);
@@ -156,6 +189,29 @@ fn keep_evidence(tx: &mut WriteTx<'_>, killer: &Killer, now: Timestamp) -> Resul
     tx.put_proof(killer.txid, &killer.path)
 }
 
+/// Takes the outputs of a dead transaction of somebody else's out of the pool, once nothing of ours
+/// spends them.
+fn forget_foreign(tx: &mut WriteTx<'_>, victim: Txid, killer: Txid) -> Result<(), StoreError> {
+    let stored = expect_transaction(tx, victim)?;
+    if stored.origin != TransactionOrigin::External {
+        return Ok(());
+    }
+    let mut is_used = false;
+    for output in apply::own_outputs(tx, &stored)? {
+        match output.state {
+            UtxoState::Unconfirmed | UtxoState::Available => tx.remove_utxo(output.outpoint)?,
+            UtxoState::Locked { .. } | UtxoState::Spent { .. } => is_used = true,
+        }
+    }
+    if is_used {
+        return Ok(());
+    }
+    tx.put_transaction(&StoredTransaction {
+        state: TransactionState::Dead { by: Some(killer) },
+        ..stored
+    })
+}
+
 /// Says whether anything of ours that may still live stands upon a transaction: on its outputs, or
 /// on the state of custody that it made.
 fn is_built_upon(tables: &impl Tables, id: RecordId, txid: Txid) -> Result<bool, StoreError> {
@@ -188,27 +244,23 @@ fn names_lost_state(tables: &impl Tables, id: RecordId, victim: Txid) -> Result<
     Ok(unmined_ancestry(tables, named)?.iter().any(|unmined| unmined.txid == victim))
 }
 
-/// Returns a transaction of ours and those of ours that it stands upon, as far as they are in no
-/// block, nearest first.
+/// Returns a transaction and those that it stands upon, nearest first, as far as they are stored and
+/// not known to be in a block.
 fn unmined_ancestry(tables: &impl Tables, txid: Txid) -> Result<Vec<Unmined>, StoreError> {
     let mut found: Vec<Unmined> = Vec::new();
     let mut seen = HashSet::from([txid]);
-    let mut next = vec![txid];
-    while let Some(txid) = next.pop() {
+    let mut next = VecDeque::from([txid]);
+    while let Some(txid) = next.pop_front() {
         let Some(stored) = transaction(tables, txid)? else { continue };
-        if !is_unmined_and_ours(&stored) || found.len() == MAX_ANCESTORS {
+        let may_die = matches!(stored.state, TransactionState::Signed | TransactionState::Seen);
+        if !may_die || found.len() == MAX_ANCESTORS {
             continue;
         }
         let parsed: Transaction = stored.parse()?;
         let inputs: Vec<OutPoint> = parsed.inputs.iter().map(|input| input.previous).collect();
-        let parents = inputs.iter().map(|input| input.txid);
-        next.splice(0..0, parents.filter(|parent| seen.insert(*parent)));
-        found.push(Unmined { txid, inputs });
+        next.extend(inputs.iter().map(|input| input.txid).filter(|parent| seen.insert(*parent)));
+        let is_ours = stored.origin != TransactionOrigin::External;
+        found.push(Unmined { txid, inputs, is_ours });
     }
     Ok(found)
-}
-
-const fn is_unmined_and_ours(stored: &StoredTransaction) -> bool {
-    let is_ours = matches!(stored.origin, TransactionOrigin::Record(_));
-    is_ours && matches!(stored.state, TransactionState::Signed | TransactionState::Seen)
 }

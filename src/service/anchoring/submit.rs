@@ -6,6 +6,8 @@ use crate::service::anchoring::AnchoringService;
 use crate::storage::StoreError;
 use crate::storage::transactions::expect_transaction;
 use crate::types::Txid;
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 
 impl AnchoringService {
     /// Sends the stored bytes of a transaction as they are.
@@ -24,6 +26,10 @@ impl AnchoringService {
 fn interpret(outcome: BroadcastOutcome) -> (SendResult, &'static str) {
     match outcome {
         BroadcastOutcome::Accepted => (SendResult::Taken, "accepted"),
+        #[cfg(feature = "planted-bugs")]
+        BroadcastOutcome::AlreadyKnown if Defect::KnownIsFailure.is_planted() => {
+            (SendResult::Invalid("already known".into()), "invalid")
+        }
         BroadcastOutcome::AlreadyKnown => (SendResult::Taken, "already_known"),
         BroadcastOutcome::Unknown { reason, retry_after_ms } => {
             (SendResult::Unknown { reason, retry_after_ms }, "unknown")
