@@ -1,8 +1,9 @@
 //! What happens in a run: the scheduler and the world's own doings.
 
+use patchproof::anchor::payload::Payload;
 use patchproof::bitcoin::Address;
 use patchproof::service::funding::FundingError;
-use patchproof::simnet::{Filling, Reorganisation, ScriptHash};
+use patchproof::simnet::{Filling, Node, Reorganisation, ScriptHash};
 use patchproof::types::{Clock, OutPoint, Satoshis, Txid};
 
 use crate::gates::Work;
@@ -163,9 +164,14 @@ impl Stage {
 
     /// Returns transactions of the system that the network has taken, in the order of acceptance.
     pub(crate) fn our_transactions(&self) -> Vec<Txid> {
-        let sent: Vec<Txid> = self.net.traffic().sent.keys().copied().collect();
         let node = self.net.node();
-        node.accepted().iter().filter(|txid| sent.contains(txid)).copied().collect()
+        node.accepted().iter().filter(|txid| self.is_ours(&node, txid)).copied().collect()
+    }
+
+    /// Says whether a transaction carries a record.
+    pub(crate) fn is_ours(&self, node: &Node, txid: &Txid) -> bool {
+        let outputs = node.transaction(txid).into_iter().flat_map(|it| &it.transaction().outputs);
+        outputs.map(|output| Payload::from_script(&output.locking_script)).any(|it| it.is_some())
     }
 
     fn evict(&mut self) -> Verdict {

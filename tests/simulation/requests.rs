@@ -302,7 +302,18 @@ impl Stage {
         if self.is_storage_full() {
             return Ok(());
         }
-        for product in 0..self.model.products.len() {
+        // What has been answered is known; only a request without an answer may have left more.
+        let products: std::collections::BTreeSet<usize> = self
+            .model
+            .requests
+            .iter()
+            .filter(|request| match request.told {
+                Some(id) => !self.model.places.contains_key(&id),
+                None => !request.is_refused,
+            })
+            .map(|request| request.product)
+            .collect();
+        for product in products {
             let uid = self.model.products[product].uid.clone();
             let records = self.system().store.read(|tx| records_of(tx, uid.as_str())).map_err(
                 |error: StoreError| Violation(format!("records of {product}: {error:?}")),

@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use patchproof::anchor::lifecycle::{Job, Stage as Step};
+
 use crate::random::mix_all;
 use crate::safety::Memory;
+use crate::snapshot::Snapshot;
 use crate::stage::{Stage, Verdict};
 
 /// How many things happen in a run before the world is healed.
@@ -11,15 +14,13 @@ const STEPS: u64 = 150;
 /// How many runs go side by side.
 const THREADS: u64 = 2;
 /// How many steps lie between two checks.
-const CHECK_EVERY: u64 = 4;
+const CHECK_EVERY: u64 = 8;
 
 /// What became of a run.
 pub(crate) struct Outcome {
     /// Says everything that the seed decided and what came of it.
     pub(crate) digest: u64,
-    pub(crate) records: usize,
-    pub(crate) broadcasts: u64,
-    pub(crate) faults: u64,
+    pub(crate) totals: Totals,
 }
 
 /// A run that broke a promise.
@@ -79,9 +80,7 @@ fn outcome(stage: &Stage) -> Outcome {
     let mempool = u64::try_from(stage.net.node().accepted().len()).unwrap();
     Outcome {
         digest: mix_all(&[mix_all(&text), broadcasts, height, mempool]),
-        records: stage.model.known.len(),
-        broadcasts,
-        faults: stage.net.weather().struck(),
+        totals: Totals::of(stage),
     }
 }
 
@@ -106,7 +105,7 @@ fn run_share(next: &AtomicU64, end: u64, stop: &AtomicBool) -> Result<Totals, Br
             break;
         }
         match run_seed(seed) {
-            Ok(outcome) => totals.add(&outcome),
+            Ok(outcome) => totals = totals.plus(&outcome.totals),
             Err(broken) => {
                 stop.store(true, Ordering::SeqCst);
                 return Err(broken);
@@ -116,28 +115,57 @@ fn run_share(next: &AtomicU64, end: u64, stop: &AtomicBool) -> Result<Totals, Br
     Ok(totals)
 }
 
-/// What many runs did.
+/// What runs did; a simulation in which little happens proves little.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) seeds: u64,
-    pub(crate) records: usize,
-    pub(crate) broadcasts: u64,
     pub(crate) faults: u64,
+    pub(crate) broadcasts: u64,
+    pub(crate) crashes: u64,
+    pub(crate) reorganisations: u64,
+    /// Records by how they ended.
+    pub(crate) records: u64,
+    pub(crate) failed: u64,
+    pub(crate) held: u64,
+    /// Records that needed a second transaction.
+    pub(crate) replaced: u64,
+    /// Transfers whose starting point was double-spent.
+    pub(crate) uprooted: u64,
 }
 
 impl Totals {
-    fn add(&mut self, outcome: &Outcome) {
-        self.seeds += 1;
-        self.records += outcome.records;
-        self.broadcasts += outcome.broadcasts;
-        self.faults += outcome.faults;
+    fn of(stage: &Stage) -> Self {
+        let snapshot = Snapshot::take(stage).unwrap_or_else(|error| panic!("{error}"));
+        let count = |wanted: &dyn Fn(&Job) -> bool| {
+            u64::try_from(snapshot.jobs.values().filter(|job| wanted(job)).count()).unwrap()
+        };
+        Self {
+            seeds: 1,
+            faults: stage.net.weather().struck(),
+            broadcasts: stage.net.traffic().broadcasts,
+            crashes: stage.crashes,
+            reorganisations: stage.net.node().reorganisations(),
+            records: count(&|_| true),
+            failed: count(&|job| matches!(job.stage, Step::Failed { .. })),
+            held: count(&|job| matches!(job.stage, Step::Held { .. })),
+            replaced: count(&|job| !job.dead.is_empty() && job.txid().is_some()),
+            uprooted: count(
+                &|job| matches!(&job.stage, Step::Failed { reason } if reason.contains("sign again")),
+            ),
+        }
     }
 
     const fn plus(mut self, other: &Self) -> Self {
         self.seeds += other.seeds;
-        self.records += other.records;
-        self.broadcasts += other.broadcasts;
         self.faults += other.faults;
+        self.broadcasts += other.broadcasts;
+        self.crashes += other.crashes;
+        self.reorganisations += other.reorganisations;
+        self.records += other.records;
+        self.failed += other.failed;
+        self.held += other.held;
+        self.replaced += other.replaced;
+        self.uprooted += other.uprooted;
         self
     }
 }

@@ -61,12 +61,13 @@ impl Stage {
             if known.txids.last() == Some(&txid) {
                 continue;
             }
+            // The same lease makes the same transaction again.
+            known.txids.retain(|old| *old != txid);
             for old in &known.txids {
                 ensure(job.dead.contains(old) && !snapshot.is_live(old), || {
                     format!("{old} was replaced by {txid} without being dead")
                 })?;
             }
-            ensure(!known.txids.contains(&txid), || format!("{txid} rose from the dead"))?;
             known.txids.push(txid);
         }
         Ok(())
@@ -158,6 +159,10 @@ impl Stage {
             let head = &self.model.known[self.model.place(found.head)];
             ensure(head.owner == found.owner, || {
                 format!("{uid} belongs to {}, its newest event says {}", found.owner, head.owner)
+            })?;
+            let was_seen = snapshot.jobs[&found.head].was_seen;
+            ensure(found.current_txid.is_none() || was_seen, || {
+                format!("custody of {uid} moved on before the network took anything")
             })?;
             let verified = self
                 .system()

@@ -11,7 +11,7 @@ use crate::stage::Stage;
 /// What a foreign transaction pays.
 const FEE: u64 = 150;
 
-/// Makes a transaction that spends an output of the pool to a stranger: one that is free, or one
+/// Makes a transaction that spends an output of the pool, to a stranger or to the pool: one that is free, or one
 /// that a transaction of the system spends already, which then competes with it.
 pub(crate) fn foreign_spend(stage: &mut Stage) -> Option<Vec<u8>> {
     let taken = stage.random.chance(300);
@@ -19,7 +19,13 @@ pub(crate) fn foreign_spend(stage: &mut Stage) -> Option<Vec<u8>> {
     let rich: Vec<_> = candidates.into_iter().filter(|(_, value)| value.get() > FEE + 10).collect();
     let (outpoint, value) = *stage.random.pick(&rich)?;
     let (key, locking_script) = key_of(stage, &outpoint)?;
-    Some(spend(outpoint, value, &key, &locking_script))
+    // An operator who moves the pool's money about pays the pool again.
+    let payee = if stage.random.chance(300) {
+        stage.system().keyring.funding.address.locking_script()
+    } else {
+        Script::pay_to_public_key_hash(&[0x55; 20])
+    };
+    Some(spend(outpoint, value, &key, &locking_script, payee))
 }
 
 /// Returns the pool's outputs that waiting transactions of the system spend.
@@ -51,15 +57,20 @@ fn key_of(stage: &Stage, outpoint: &OutPoint) -> Option<(SecretKey, Script)> {
     Some((key, output.locking_script.clone()))
 }
 
-fn spend(outpoint: OutPoint, value: Satoshis, key: &SecretKey, script: &Script) -> Vec<u8> {
+fn spend(
+    outpoint: OutPoint,
+    value: Satoshis,
+    key: &SecretKey,
+    script: &Script,
+    payee: Script,
+) -> Vec<u8> {
     let left = Satoshis::new(value.get() - FEE).unwrap();
-    let stranger = Script::pay_to_public_key_hash(&[0x55; 20]);
     let input =
         TxIn { previous: outpoint, unlocking_script: Script::default(), sequence: u32::MAX };
     let mut transaction = Transaction {
         version: 1,
         inputs: vec![input],
-        outputs: vec![TxOut { value: left, locking_script: stranger }],
+        outputs: vec![TxOut { value: left, locking_script: payee }],
         lock_time: 0,
     };
     let digest = SighashCache::new(&transaction).sighash(0, script, value).unwrap();

@@ -53,6 +53,7 @@ pub(crate) struct Stage {
     pub(crate) full_until: Option<u64>,
     pub(crate) step: u64,
     pub(crate) deepest_reorganisation: u32,
+    pub(crate) crashes: u64,
     /// What was done, for whoever reads about a violation.
     pub(crate) diary: Vec<String>,
 }
@@ -87,6 +88,7 @@ impl Stage {
             full_until: None,
             step: 0,
             deepest_reorganisation: 0,
+            crashes: 0,
             diary: Vec::new(),
         }
     }
@@ -106,6 +108,7 @@ impl Stage {
 
     /// Ends the process at once and starts it anew on what it left.
     pub(crate) async fn crash(&mut self) {
+        self.crashes += 1;
         self.switch.set_full(false);
         self.full_until = None;
         self.in_hand.clear();

@@ -53,6 +53,16 @@ pub(crate) enum Trouble {
     WrongSignature,
 }
 
+/// What a seed has more of than others: troubles that are rare together and worse for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    None,
+    /// Others are said to spend what the system spends.
+    Disputes,
+    /// Answers are lost, and what comes is against the bytes.
+    Verdicts,
+}
+
 #[derive(Debug)]
 pub(crate) struct Weather {
     seed: u64,
@@ -64,6 +74,7 @@ pub(crate) struct Weather {
     struck: u64,
     roughness: u64,
     invents_verdicts: bool,
+    theme: Theme,
 }
 
 impl Weather {
@@ -71,6 +82,11 @@ impl Weather {
         let mut random = Random::new(mix_all(&[seed, 1]));
         let roughness = *random.pick(&[0, 300, 600, 1000, 1600]).unwrap();
         let invents_verdicts = random.chance(500);
+        let theme = match (random.below(3), invents_verdicts) {
+            (0, _) => Theme::Disputes,
+            (1, true) => Theme::Verdicts,
+            (_, _) => Theme::None,
+        };
         let mut weather = Self {
             seed,
             step: 0,
@@ -81,6 +97,7 @@ impl Weather {
             struck: 0,
             roughness,
             invents_verdicts,
+            theme,
         };
         weather.change(&mut random);
         weather
@@ -115,6 +132,7 @@ impl Weather {
         let menu = menu(self.invents_verdicts);
         self.rates.clear();
         for (kind, trouble, rate) in &menu {
+            let rate = rate * self.theme.weight(trouble);
             let rate = rate * self.roughness * random.between(0, 200) / 100_000;
             self.rates.entry(*kind).or_default().push((trouble.clone(), rate));
         }
@@ -151,6 +169,23 @@ impl Weather {
             number -= rate;
         }
         None
+    }
+}
+
+impl Theme {
+    fn weight(self, trouble: &Trouble) -> u64 {
+        let says = |words: &str| match trouble {
+            Trouble::Fault(Fault::Refuse { body, .. }) => body.contains(words),
+            _ => false,
+        };
+        let is_loss = matches!(trouble, Trouble::Fault(Fault::LoseAnswer { .. }));
+        match self {
+            Self::Disputes if says("conflict") || says("Missing") => 12,
+            Self::Disputes if *trouble == Trouble::FalseSpender => 6,
+            Self::Verdicts if says(" 64: ") || says(" 16: ") => 10,
+            Self::Verdicts if is_loss => 4,
+            Self::None | Self::Disputes | Self::Verdicts => 1,
+        }
     }
 }
 

@@ -48,13 +48,16 @@ impl Stage {
     }
 
     fn due_work(&mut self) -> Verdict<Option<DueWork>> {
-        self.take_stock()?;
         let now = self.net.clock.now();
         let found = self.system().anchoring.due_work(now, 256, |id| self.is_busy(id));
         let mut work = match found {
             Ok(work) => work,
             Err(error) => return self.judge_store(&error, "due work").map(|()| None),
         };
+        let mut ids = work.prepare.iter().chain(&work.submit).chain(&work.look);
+        if ids.any(|id| !self.model.places.contains_key(id)) {
+            self.take_stock()?;
+        }
         for ids in [&mut work.prepare, &mut work.submit, &mut work.look] {
             ids.sort_by_key(|id| self.model.place(*id));
         }
