@@ -29,6 +29,8 @@ pub enum Defect {
     TrustConflicts,
     /// What a request with a key created is not written down.
     ForgetIdempotency,
+    /// Custody moves on as soon as a transfer is signed.
+    CustodyBeforeNetwork,
     /// An old transaction's inputs are freed by the clock.
     ReapByClock,
     /// Verdicts are believed without looking whether the network has the transaction.
@@ -39,7 +41,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ReleaseAfterDoubt,
         Self::SignAgainAfterDoubt,
         Self::KnownIsFailure,
@@ -51,6 +53,7 @@ impl Defect {
         Self::LoseChange,
         Self::TrustConflicts,
         Self::ForgetIdempotency,
+        Self::CustodyBeforeNetwork,
         Self::ReapByClock,
         Self::BelieveVerdicts,
         Self::AnySpenderKills,

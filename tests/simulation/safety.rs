@@ -44,7 +44,7 @@ impl Stage {
 
     /// What is stored agrees with itself.
     fn check_store(&self) -> Verdict {
-        let report = self.system().store.read(check);
+        let report = self.system().store.read(|tx| check(tx));
         let report = report.map_err(|error: StoreError| broken("the check", error))?;
         ensure(report.is_clean(), || format!("{:?}", report.violations))
     }
@@ -160,9 +160,10 @@ impl Stage {
             ensure(head.owner == found.owner, || {
                 format!("{uid} belongs to {}, its newest event says {}", found.owner, head.owner)
             })?;
-            let was_sent =
-                found.current_txid.is_none_or(|it| self.net.traffic().sent.contains_key(&it));
-            ensure(was_sent, || format!("{uid} moved on before anything was sent"))?;
+            let was_seen = snapshot.jobs[&found.head].was_seen;
+            ensure(found.current_txid.is_none() || was_seen, || {
+                format!("custody of {uid} moved on before the network took anything")
+            })?;
             let verified = self
                 .system()
                 .verification

@@ -269,6 +269,10 @@ fn store_one(
     let record = expect_record(tx, id)?;
     tx.put_record(&StoredRecord { txid: Some(txid), seal, ..record })?;
     apply_events(tx, id, &[Event::SignedStored { txid }], now, &service.settings)?;
+    #[cfg(feature = "planted-bugs")]
+    if Defect::CustodyBeforeNetwork.is_planted() {
+        crate::service::anchoring::custody::advance(tx, id, txid, now)?;
+    }
     Ok(Some((id, txid)))
 }
 
