@@ -38,6 +38,7 @@ pub use request_id::{RequestId, X_REQUEST_ID};
 
 pub(super) use finish::X_API_KEY;
 use finish::{Exchange, RouteMetrics};
+use request_id::RequestIds;
 
 /// Where small bodies are enough for everyone.
 const SVD_PREFIX: &str = "/api/svd/";
@@ -78,12 +79,13 @@ struct Shared {
     limits: EdgeLimits,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    request_ids: RequestIds,
 }
 
 impl EdgeLayer {
     /// Makes the layer.
     pub fn new(limits: EdgeLimits, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Shared { limits, metrics, clock }))
+        Self(Arc::new(Shared { limits, metrics, clock, request_ids: RequestIds::new() }))
     }
 }
 
@@ -113,17 +115,16 @@ impl Service<Request> for EdgeService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request) -> EdgeFuture {
+    fn call(&mut self, request: Request) -> EdgeFuture {
         let shared = &self.shared;
-        let id = RequestId::from_headers(request.headers(), shared.clock.now());
-        let exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
+        let id = shared.request_ids.for_request(request.headers(), shared.clock.now());
         let route = Arc::clone(&self.route);
         let _ = route.get_or_init(|| {
             let matched = request.extensions().get::<MatchedPath>();
             RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
         });
         let span = request_span(&request, &id);
-        request.extensions_mut().insert(id);
+        let exchange = Exchange::begin(&request, id, &shared.limits.cors);
         let work = match self.admit(request) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),

@@ -70,8 +70,13 @@ impl HeldWriter {
     }
 
     async fn let_go(self) {
+        self.try_let_go().await.unwrap();
+    }
+
+    /// Fails if the store does while the writer is held.
+    async fn try_let_go(self) -> Result<(), StoreError> {
         self.go.send(()).unwrap();
-        self.held.await.unwrap();
+        self.held.await
     }
 }
 

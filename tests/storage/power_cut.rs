@@ -233,9 +233,10 @@ async fn write_until_dark(store: &Store, next: &mut u64, dice: &mut Dice) -> Vec
         for number in numbers.iter().copied() {
             pending.push(queue(store, move |tx| operation(tx, number)).await);
         }
-        held.let_go().await;
+        // redb writes ahead where it can, so the power may fail under what only holds the writer.
+        let was_held = held.try_let_go().await;
         let answers = futures_util::future::join_all(pending).await;
-        let is_dark = answers.iter().any(Result::is_err);
+        let is_dark = was_held.is_err() || answers.iter().any(Result::is_err);
         let done = numbers.into_iter().zip(answers).filter(|(_, answer)| answer.is_ok());
         answered.extend(done.map(|(number, _)| number));
         if is_dark {

@@ -44,7 +44,7 @@ pub(super) fn library_refusal(answer: &[u8]) -> Option<ProblemCode> {
 pub(super) fn mark_as_ours(headers: &mut HeaderMap) {
     headers
         .entry(X_REQUEST_ID)
-        .or_insert_with(|| RequestId::generate(SystemClock.now()).header_value());
+        .or_insert_with(|| RequestId::generate(SystemClock.now()).into_header_value());
 }
 
 #[cfg(test)]

@@ -101,13 +101,13 @@ impl Exchange {
     pub(super) fn finish(self, response: Response, route: &RouteMetrics, now: Instant) -> Response {
         let mut response = self.render(response);
         let status = response.status();
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, self.id.header_value());
-        self.secure(headers, status);
         let elapsed = now.duration_since(self.started);
         observe(route.histogram(&self.method, status), elapsed);
         log_access(&self.method, &route.name, status, elapsed, self.id.as_str());
-        self.cors.apply(response.headers_mut());
+        let headers = response.headers_mut();
+        self.secure(headers, status);
+        headers.insert(X_REQUEST_ID, self.id.into_header_value());
+        self.cors.apply(headers);
         response
     }
 
@@ -138,12 +138,15 @@ impl Exchange {
         response
     }
 
-    /// Adds what keeps browsers and caches from doing more with an answer than we mean.
+    /// Adds what keeps browsers and caches from doing more with an answer than we mean. With a page
+    /// older browsers are told the same in their own words; data has nothing to be framed or left.
     fn secure(&self, headers: &mut HeaderMap, status: StatusCode) {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(API_POLICY);
+        if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        }
         if status.as_u16() >= 400 || self.has_credentials || !self.method.is_safe() {
             headers.entry(CACHE_CONTROL).or_insert(NO_STORE);
         }
