@@ -47,6 +47,8 @@ impl Connections {
         let mut protocol = http1::Builder::new();
         protocol
             .header_read_timeout(None)
+            // Answers are small: copying one behind its head costs less than a list of pieces.
+            .writev(false)
             .max_header_size(limits.head_bytes)
             // Twice, so that a head just too large is told apart from one without an end.
             .max_buf_size((2 * limits.head_bytes).max(16 * 1024));
