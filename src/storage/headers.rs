@@ -70,6 +70,7 @@ impl WriteTx<'_> {
             lowest = lowest.min(height);
             self.tables.best_chain.remove(height)?;
         }
+        self.note_untold(lowest)?;
         Ok(lowest)
     }
 }

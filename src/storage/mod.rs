@@ -26,6 +26,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod transactions;
+pub mod untold;
 pub mod utxos;
 mod writer;
 

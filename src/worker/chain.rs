@@ -4,20 +4,21 @@ use tokio::sync::watch;
 
 use crate::service::headers::{Advance, FollowError};
 use crate::storage::StoreError;
+use crate::storage::untold::untold_change;
 use crate::worker::{Wakes, WorkerParts, next_round};
 
 /// The task that follows the chain.
 pub struct ChainTask {
     parts: WorkerParts,
     wakes: Wakes,
-    /// The lowest height whose records have not been told yet; survives failures in between.
-    untold_from: Option<u32>,
+    /// Whether transactions have been looked for since the start.
+    has_looked: bool,
 }
 
 impl ChainTask {
-    /// Makes the task. At start all records are told, because a crash may have come in between.
+    /// Makes the task.
     pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
-        Self { parts, wakes, untold_from: Some(0) }
+        Self { parts, wakes, has_looked: false }
     }
 
     /// Runs until `shutdown` turns true.
@@ -36,7 +37,9 @@ impl ChainTask {
         match self.parts.headers.follow().await {
             Ok(advance) => {
                 self.parts.observations.note_network(Ok(()), now);
-                self.note(advance);
+                if let Advance::Changed { lowest, tip } = advance {
+                    tracing::debug!(lowest, tip, "the best chain changed");
+                }
             }
             Err(FollowError::Store(error)) => {
                 tracing::warn!(%error, "headers could not be stored");
@@ -54,23 +57,24 @@ impl ChainTask {
         }
     }
 
-    fn note(&mut self, advance: Advance) {
-        if let Advance::Changed { lowest, tip } = advance {
-            tracing::debug!(lowest, tip, "the best chain changed");
-            self.untold_from = Some(self.untold_from.map_or(lowest, |from| from.min(lowest)));
-        }
-    }
-
+    /// Tells records what changed since they were told last, before a crash too.
     async fn tell(&mut self) -> Result<(), StoreError> {
-        let Some(lowest) = self.untold_from else { return Ok(()) };
         let now = self.parts.clock.now();
-        let summary = self.parts.anchoring.follow_chain(lowest, now).await?;
-        if summary.orphaned > 0 {
-            tracing::warn!(records = summary.orphaned, "a reorganisation took records back");
-            self.wakes.pipeline.notify_one();
+        let untold = self.parts.store.read(untold_change)?;
+        if let Some(change) = untold {
+            let summary = self.parts.anchoring.follow_chain(change.lowest, now).await?;
+            if summary.orphaned > 0 {
+                tracing::warn!(records = summary.orphaned, "a reorganisation took records back");
+                self.wakes.pipeline.notify_one();
+            }
         }
-        self.parts.anchoring.look_for_mined(now).await?;
-        self.untold_from = None;
-        Ok(())
+        if untold.is_some() || !self.has_looked {
+            self.parts.anchoring.look_for_mined(now).await?;
+            self.has_looked = true;
+        }
+        match untold {
+            Some(change) => self.parts.store.write(move |tx| tx.clear_untold(&change)).await,
+            None => Ok(()),
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::processes::{Process, World, wait_ready};
+use crate::processes::{Process, World, get, post, wait_ready};
 use crate::{Figure, median, store};
 
 const RECORDS: u32 = 100_000;
@@ -11,9 +11,12 @@ const STARTS: usize = 5;
 /// Measures start to ready, and the memory after some seconds of rest.
 pub(crate) fn measure() -> Vec<Figure> {
     let world = World::start("3600s");
+    post(&world.simnet.address, "/sim/mine", "{}");
+    let block = get(&world.simnet.address, "/v1/bsv/test/block/1/header");
+    let block = block["hash"].as_str().unwrap().parse().unwrap();
     // Binds the store to its keys first.
     drop(world.serve());
-    store::fill(&world.data(), RECORDS);
+    store::fill(&world.data(), RECORDS, block);
     let mut starts = Vec::new();
     let mut resident_kib = 0;
     for _ in 0..STARTS {

@@ -77,8 +77,8 @@ fn identifier(number: u64) -> RecordId {
     RecordId::from_parts(1_790_000_000_000 + number, &random)
 }
 
-/// Puts `count` final records into the store of a data directory.
-pub(crate) fn fill(data: &Path, count: u32) {
+/// Puts `count` final records of the block at height 1 into the store of a data directory.
+pub(crate) fn fill(data: &Path, count: u32, block: BlockHash) {
     let store = Store::open(StoreOptions::in_directory(data)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -86,7 +86,7 @@ pub(crate) fn fill(data: &Path, count: u32) {
             store
                 .write(move |tx| {
                     for number in first..(first + 1000).min(count) {
-                        fill_one(tx, u64::from(number))?;
+                        fill_one(tx, u64::from(number), block)?;
                     }
                     Ok::<_, StoreError>(())
                 })
@@ -97,7 +97,11 @@ pub(crate) fn fill(data: &Path, count: u32) {
     store.close();
 }
 
-fn fill_one(tx: &mut patchproof::storage::WriteTx<'_>, number: u64) -> Result<(), StoreError> {
+fn fill_one(
+    tx: &mut patchproof::storage::WriteTx<'_>,
+    number: u64,
+    block: BlockHash,
+) -> Result<(), StoreError> {
     let now = Timestamp::from_millis(1_790_000_000_000 + i64::try_from(number).unwrap());
     let id = identifier(number);
     let uid = UidTag::parse(&format!("FULL-{number:08}")).unwrap();
@@ -130,7 +134,6 @@ fn fill_one(tx: &mut patchproof::storage::WriteTx<'_>, number: u64) -> Result<()
         seal: None,
         accepted_at: now,
     })?;
-    let block = BlockHash::from_bytes([5; 32]);
     let stage = Stage::Final { txid, block, height: 1 };
     tx.put_job(&Job { stage, due: None, ..Job::new(id, now) })?;
     tx.put_transaction(&StoredTransaction {

@@ -1,9 +1,10 @@
 //! One simulated run: the world, the system in it, and what is in hand.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use patchproof::service::headers::FollowError;
+use patchproof::storage::untold::untold_change;
 use patchproof::storage::{FailureSwitch, StoreError, StoreOptions};
 use patchproof::types::RecordId;
 
@@ -48,8 +49,6 @@ pub(crate) struct Stage {
     pub(crate) system: Option<System>,
     pub(crate) in_hand: Vec<InHand>,
     pub(crate) model: Model,
-    /// The lowest height whose records have not been told about a change; as the worker keeps it.
-    pub(crate) untold_from: Arc<Mutex<Option<u32>>>,
     pub(crate) full_until: Option<u64>,
     pub(crate) step: u64,
     pub(crate) deepest_reorganisation: u32,
@@ -79,7 +78,6 @@ impl Stage {
             system: Some(system),
             in_hand: Vec::new(),
             model: Model::default(),
-            untold_from: Arc::new(Mutex::new(Some(0))),
             full_until: None,
             step: 0,
             deepest_reorganisation: 0,
@@ -111,7 +109,6 @@ impl Stage {
             // Two processes never have the store open at a time.
             store.close();
         }
-        self.untold_from = Arc::new(Mutex::new(Some(0)));
         self.net.clock.advance_ms(1);
         self.system = Some(System::open(&self.options, &self.net, &self.setup).await);
     }
@@ -154,32 +151,22 @@ impl Stage {
     pub(crate) fn chain_round(&self, closes_at: Option<u64>) -> InHand {
         let now = self.net.clock.tick();
         let (headers, anchoring) = (self.system().headers.clone(), self.system().anchoring.clone());
-        let untold_from = Arc::clone(&self.untold_from);
+        let store = self.system().store.clone();
         let work = Work::new(closes_at, async move {
             match headers.follow().await {
-                Ok(advance) => note_advance(&untold_from, advance),
                 Err(FollowError::Store(error)) => return Err(error),
-                Err(
+                Ok(_)
+                | Err(
                     FollowError::Chain(_)
                     | FollowError::Header { .. }
                     | FollowError::Disconnected(_),
                 ) => {}
             }
-            let lowest = *untold_from.lock().unwrap();
-            let Some(lowest) = lowest else { return Ok(()) };
-            anchoring.follow_chain(lowest, now).await?;
+            let Some(change) = store.read(untold_change)? else { return Ok(()) };
+            anchoring.follow_chain(change.lowest, now).await?;
             anchoring.look_for_mined(now).await?;
-            *untold_from.lock().unwrap() = None;
-            Ok(())
+            store.write(move |tx| tx.clear_untold(&change)).await
         });
         InHand { ids: Vec::new(), is_chain_round: true, work }
-    }
-}
-
-fn note_advance(untold_from: &Mutex<Option<u32>>, advance: patchproof::service::headers::Advance) {
-    use patchproof::service::headers::Advance;
-    if let Advance::Changed { lowest, .. } = advance {
-        let mut untold = untold_from.lock().unwrap();
-        *untold = Some(untold.map_or(lowest, |from| from.min(lowest)));
     }
 }
