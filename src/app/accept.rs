@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::config::AddressRange;
 use crate::http::edge::ClientAddress;
 use crate::http::problem::ProblemCode;
 
@@ -42,7 +43,7 @@ pub struct ConnectionLimits {
     /// The same for this machine and for [`ConnectionLimits::proxies`].
     pub per_proxy: usize,
     /// Reverse proxies, behind whose addresses many clients stand.
-    pub proxies: Vec<IpAddr>,
+    pub proxies: Vec<AddressRange>,
     /// Longest time from the first byte of a head to its last.
     pub head_timeout: Duration,
     /// Longest pause between two requests, or between two pieces of a streamed answer.

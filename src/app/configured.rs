@@ -10,6 +10,7 @@ use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::ConnectionLimits;
 use crate::app::{Ports, Settings};
 use crate::auth::token::TokenKeys;
+use crate::auth::{ApiKeys, Relaxed, Tokens};
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::config::{
     AllowedOrigins, AnchorPayload, Config, JwtSecrets, KeySettings, KmsSettings, Mode, WocSettings,
@@ -32,9 +33,19 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         clock,
-        api_keys: Arc::new(ConfiguredApiKey::new(config.secrets.api_key.expose())),
-        tokens: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
+        api_keys: api_keys(config),
+        tokens: tokens(config)?,
     })
+}
+
+fn api_keys(config: &Config) -> Arc<dyn ApiKeys> {
+    let keys = ConfiguredApiKey::new(config.secrets.api_key.expose());
+    if config.relaxes_auth() { Arc::new(Relaxed(keys)) } else { Arc::new(keys) }
+}
+
+fn tokens(config: &Config) -> anyhow::Result<Arc<dyn Tokens>> {
+    let tokens = token_keys(config.mode, &config.secrets.jwt)?;
+    Ok(if config.relaxes_auth() { Arc::new(Relaxed(tokens)) } else { Arc::new(tokens) })
 }
 
 /// Makes the keys of tokens; short ones only where nothing is at stake.
@@ -132,6 +143,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
                 cors: origins(&config.http.allowed_origins),
                 ..EdgeLimits::default()
             },
+            metrics_enabled: config.http.metrics_enabled,
             metrics_require_api_key: config.http.metrics_require_api_key,
             deploy_sha: config.deploy_sha.clone(),
         },
@@ -154,7 +166,7 @@ fn origins(allowed: &AllowedOrigins) -> CorsOrigins {
 pub fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         total: config.http.max_connections,
-        proxies: config.http.trusted_proxies.iter().filter_map(|range| range.as_single()).collect(),
+        proxies: config.http.trusted_proxies.clone(),
         ..ConnectionLimits::default()
     }
 }

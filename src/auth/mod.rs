@@ -4,7 +4,10 @@
 //! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
 
 mod principal;
+mod relaxed;
 pub mod token;
+
+pub use relaxed::Relaxed;
 
 pub use principal::{
     ApiKeys, Permission, Principal, Scope, ScopeParseError, Scopes, Subject, TokenRejection,

@@ -195,12 +195,22 @@ pub mod permission {
 pub trait ApiKeys: Send + Sync {
     /// Returns whose key `presented` is; takes the same time wherever a wrong key differs.
     fn authenticate(&self, presented: &str) -> Option<Principal>;
+
+    /// Returns as whom a request without any key is let in, if at all.
+    fn without_key(&self) -> Option<Principal> {
+        None
+    }
 }
 
 /// Whoever judges Bearer tokens.
 pub trait Tokens: Send + Sync {
     /// Returns whom `token` speaks for at the time `now`.
     fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection>;
+
+    /// Returns for whom a request without any token speaks, if it is let in at all.
+    fn without_token(&self) -> Option<Subject> {
+        None
+    }
 }
 
 #[cfg(test)]

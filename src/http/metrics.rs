@@ -20,12 +20,16 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Lists the metrics; asks for an API key if the operator wants that.
 #[utoipa::path(get, path = "/metrics", tag = "operation", security((), ("apiKey" = [])),
-    responses((status = 200, body = String), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = String), (status = 401, body = ProblemBody),
+        (status = 404, body = ProblemBody)))]
 async fn metrics(
     _public: Public,
     state: State<HttpState>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if !state.options.metrics_enabled {
+        return Err(Problem::new(ProblemCode::NotFound));
+    }
     if state.options.metrics_require_api_key {
         let principal = authenticate(&headers, state.api_keys.as_ref())?;
         if !principal.scopes.allows(permission::MetricsRead::SCOPE) {

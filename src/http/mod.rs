@@ -82,6 +82,8 @@ pub struct HttpOptions {
     pub max_chain_depth: u32,
     /// The limits of one request.
     pub limits: EdgeLimits,
+    /// Whether `/metrics` is served at all; `/internal/metrics` always is.
+    pub metrics_enabled: bool,
     /// Whether `/metrics` asks for an API key; `/internal/metrics` always does.
     pub metrics_require_api_key: bool,
     /// The commit that was deployed, if it was said.

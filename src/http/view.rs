@@ -29,6 +29,7 @@ pub(super) struct VerifyBody<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct DetailsBody {
     reason: String,
+    #[serde(rename = "uid_tag_id")]
     uid_tag_id: String,
     /// `accepted`, `broadcast`, `seen`, `mined`, `final`, `held` or `failed`.
     stage: &'static str,

@@ -140,6 +140,28 @@ async fn metrics_ask_for_a_key_where_they_should() {
 }
 
 #[tokio::test]
+async fn metrics_that_are_switched_off_are_served_to_key_holders_only() {
+    let mut settings = Settings::default();
+    settings.options.metrics_enabled = false;
+    let server = TestServer::with(settings).await;
+    server.get("/metrics").await.problem(404, "NOT_FOUND");
+    let request = format!("GET /internal/metrics HTTP/1.1\r\nHost: a\r\nX-Api-Key: {KEY}\r\n\r\n");
+    assert_eq!(server.send(request).await.status, 200);
+}
+
+#[tokio::test]
+async fn relaxed_checks_let_in_who_presents_nothing_and_still_judge_what_is_presented() {
+    let settings = Settings { is_relaxed: true, ..Settings::default() };
+    let server = TestServer::with(settings).await;
+    assert_eq!(server.get("/internal/metrics").await.status, 200);
+    assert_eq!(server.get("/who").await.text(), "test");
+    let wrong = "GET /internal/metrics HTTP/1.1\r\nHost: a\r\nX-Api-Key: wrong\r\n\r\n";
+    server.send(wrong).await.problem(401, "INVALID_API_KEY");
+    let wrong = "GET /who HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer wrong\r\n\r\n";
+    server.send(wrong).await.problem(401, "TOKEN_INVALID");
+}
+
+#[tokio::test]
 async fn health_answers_whatever_readiness_says() {
     for (status, http, name) in [
         (ReadinessStatus::Ok, 200, "ok"),

@@ -11,7 +11,7 @@ use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
 use patchproof::app::{self, App, Ports};
 use patchproof::auth::{
-    ApiKeys, Principal, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
+    ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
 };
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
 use patchproof::crypto::PublicKey;
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) options: HttpOptions,
     pub(crate) readiness: ReadinessStatus,
     pub(crate) body_length: usize,
+    /// Whether requests without key or token are let in.
+    pub(crate) is_relaxed: bool,
 }
 
 impl Default for Settings {
@@ -65,6 +67,7 @@ impl Default for Settings {
             options: HttpOptions { limits, ..options() },
             readiness: ReadinessStatus::Ok,
             body_length: 2,
+            is_relaxed: false,
         }
     }
 }
@@ -138,9 +141,10 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
                 "released"
             }),
         );
+    let is_relaxed = settings.is_relaxed;
     let state = HttpState::new(HttpParts {
-        api_keys: Arc::new(Keys),
-        tokens: Arc::new(OneToken),
+        api_keys: if is_relaxed { Arc::new(Relaxed(Keys)) } else { Arc::new(Keys) },
+        tokens: if is_relaxed { Arc::new(Relaxed(OneToken)) } else { Arc::new(OneToken) },
         clock: Arc::new(SystemClock),
         readiness: Arc::new(Reported(settings.readiness)),
         services: services().await,
@@ -160,6 +164,7 @@ fn options() -> HttpOptions {
         fee_per_kb: 512,
         max_chain_depth: 25,
         limits: EdgeLimits::default(),
+        metrics_enabled: true,
         metrics_require_api_key: false,
         deploy_sha: None,
     }

@@ -280,7 +280,7 @@ async fn every_tag_that_can_be_registered_can_be_verified() {
                 (state["status"] == "authentic").then_some(state)
             })
             .await;
-        assert_eq!(state["verificationDetails"]["uidTagId"], uid);
+        assert_eq!(state["verificationDetails"]["uid_tag_id"], uid);
         assert_eq!(app.anonymous().history(uid).await.expect(200)["uid_tag_id"], uid);
     }
 }

@@ -4,7 +4,7 @@
 //! `SIMULATION_SEED=n` runs one seed and tells what happened in it; `SIMULATION_SEEDS=n` runs so
 //! many instead of the usual number.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod actions;
 mod clock;

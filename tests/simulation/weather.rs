@@ -167,10 +167,7 @@ impl Weather {
 
 impl Theme {
     fn weight(self, trouble: &Trouble) -> u64 {
-        let says = |words: &str| match trouble {
-            Trouble::Fault(Fault::Refuse { body, .. }) => body.contains(words),
-            _ => false,
-        };
+        let says = |words: &str| matches!(trouble, Trouble::Fault(Fault::Refuse { body, .. }) if body.contains(words));
         let is_loss = matches!(trouble, Trouble::Fault(Fault::LoseAnswer { .. }));
         match self {
             Self::Disputes if says("conflict") || says("Missing") => 12,

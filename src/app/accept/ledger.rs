@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::accept::{ConnectionLimits, counted_address};
+use crate::config::AddressRange;
 use crate::http::edge::ClientAddress;
 
 /// The count of all open connections.
@@ -13,7 +14,7 @@ pub(super) struct Ledger {
     total: usize,
     per_address: usize,
     per_proxy: usize,
-    proxies: Vec<IpAddr>,
+    proxies: Vec<AddressRange>,
     counts: Mutex<Counts>,
 }
 
@@ -33,12 +34,11 @@ pub(super) struct Seat {
 impl Ledger {
     /// Starts with no connections.
     pub(super) fn new(limits: &ConnectionLimits) -> Self {
-        let proxies = limits.proxies.iter().map(IpAddr::to_canonical).collect();
         Self {
             total: limits.total,
             per_address: limits.per_address,
             per_proxy: limits.per_proxy,
-            proxies,
+            proxies: limits.proxies.clone(),
             counts: Mutex::default(),
         }
     }
@@ -66,7 +66,8 @@ impl Ledger {
         match from {
             ClientAddress::Local => self.total,
             ClientAddress::Network(address)
-                if address.is_loopback() || self.proxies.contains(&address) =>
+                if address.is_loopback()
+                    || self.proxies.iter().any(|range| range.contains(address)) =>
             {
                 self.per_proxy
             }
@@ -105,7 +106,7 @@ mod tests {
     }
 
     fn ledger() -> Arc<Ledger> {
-        let proxies = vec!["192.0.2.9".parse().unwrap()];
+        let proxies = ["192.0.2.9", "198.51.100.0/24"].map(|text| text.parse().unwrap()).into();
         let limits = ConnectionLimits {
             total: 6,
             per_address: 2,
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn proxies_and_this_machine_have_a_larger_share() {
-        for address in ["192.0.2.9", "127.0.0.1", "::1"] {
+        for address in ["192.0.2.9", "198.51.100.77", "127.0.0.1", "::1"] {
             let ledger = ledger();
             let seats: Vec<_> = (0..6).filter_map(|_| ledger.enter(from(address))).collect();
             assert_eq!(seats.len(), 4, "{address}");

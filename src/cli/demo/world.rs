@@ -320,6 +320,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             fee_per_kb: FEE_PER_KB,
             max_chain_depth: 25,
             limits: EdgeLimits::default(),
+            metrics_enabled: true,
             metrics_require_api_key: false,
             deploy_sha: None,
         },

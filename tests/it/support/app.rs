@@ -302,6 +302,7 @@ fn settings() -> Settings {
             fee_per_kb: 512,
             max_chain_depth: 25,
             limits: EdgeLimits::default(),
+            metrics_enabled: true,
             metrics_require_api_key: false,
             deploy_sha: None,
         },
