@@ -25,8 +25,8 @@ pub(crate) fn store_is_clean(world: &World, ledger: &Ledger) {
 }
 
 /// Reads every transaction the network ever took: no output is spent twice, no commitment stands
-/// in two transactions, and there are at least as many as were acknowledged.
-pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger) {
+/// in two transactions, and there are at least as many as were acknowledged. Returns how many.
+pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger) -> usize {
     let mut spenders: HashMap<OutPoint, Txid> = HashMap::new();
     let mut carriers: HashMap<Digest, Txid> = HashMap::new();
     let mut after = 0;
@@ -44,6 +44,7 @@ pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger)
     }
     println!("{} commitments in {} transactions", carriers.len(), after);
     assert!(carriers.len() >= ledger.len(), "{} < {}", carriers.len(), ledger.len());
+    carriers.len()
 }
 
 fn inspect(

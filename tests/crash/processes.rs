@@ -161,7 +161,8 @@ impl World {
         answer.json().await.unwrap()
     }
 
-    async fn post(&self, url: &str, body: &Value) -> Value {
+    /// Sends JSON without a key, as the network's controls take it.
+    pub(crate) async fn post(&self, url: &str, body: &Value) -> Value {
         let answer = self.client.post(url).json(body).send().await.unwrap();
         assert!(answer.status().is_success(), "{url}: {}", answer.status());
         answer.json().await.unwrap()

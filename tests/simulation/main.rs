@@ -5,6 +5,10 @@
 //! many instead of the usual number.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![cfg_attr(
+    feature = "planted-bugs",
+    expect(dead_code, reason = "whether a planted defect is found is all that is asked")
+)]
 
 mod actions;
 mod clock;

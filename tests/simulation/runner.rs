@@ -19,7 +19,6 @@ const CHECK_EVERY: u64 = 8;
 /// What became of a run.
 pub(crate) struct Outcome {
     /// Says everything that the seed decided and what came of it.
-    #[cfg_attr(feature = "planted-bugs", expect(dead_code, reason = "only replays compare it"))]
     pub(crate) digest: u64,
     pub(crate) totals: Totals,
 }
