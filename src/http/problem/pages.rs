@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use axum::Router;
 use axum::extract::Path;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
@@ -25,6 +25,10 @@ for, such as `{\"status\":\"not_found\"}` of a verification.
 
 This page is rendered from `src/http/problem/code.rs`; a test compares the two.
 ";
+
+/// Text and one style sheet of ours; a build without browser parts has the text alone.
+const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
 
 /// Renders docs/ERRORS.md.
 pub fn errors_markdown() -> String {
@@ -49,13 +53,20 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 async fn index() -> Response {
-    let mut items = String::from("<h1>Errors</h1>\n<ul>\n");
+    let mut body = String::from(
+        "<h1>Errors</h1>\n<table>\n<thead><tr><th>Code</th><th>Status</th><th>Meaning</th></tr>\
+         </thead>\n<tbody>\n",
+    );
     for code in ProblemCode::ALL {
         let (path, name, title) = (code.documentation_path(), code.as_str(), code.title());
-        let _ = writeln!(items, "<li><a href=\"{path}\">{name}</a>: {title}</li>");
+        let status = code.status().as_u16();
+        let _ = writeln!(
+            body,
+            "<tr><td><a href=\"{path}\">{name}</a></td><td>{status}</td><td>{title}</td></tr>"
+        );
     }
-    items.push_str("</ul>\n");
-    document("Errors", &items)
+    body.push_str("</tbody>\n</table>\n");
+    document("Errors", &body)
 }
 
 async fn page(Path(name): Path<String>) -> Response {
@@ -77,10 +88,12 @@ async fn page(Path(name): Path<String>) -> Response {
 fn document(title: &str, body: &str) -> Response {
     let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title></head>\n\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title>\
+         <link rel=\"stylesheet\" href=\"/docs/assets/errors.css\"></head>\n\
          <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     );
-    ([(CACHE_CONTROL, "public, max-age=3600")], Html(page)).into_response()
+    let headers = [(CACHE_CONTROL, "public, max-age=3600"), (CONTENT_SECURITY_POLICY, POLICY)];
+    (headers, Html(page)).into_response()
 }
 
 #[cfg(test)]
