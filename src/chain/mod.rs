@@ -10,7 +10,7 @@ mod whatsonchain_tracker;
 
 use async_trait::async_trait;
 
-use crate::bitcoin::{BlockHeader, MerklePath, Transaction};
+use crate::bitcoin::{BlockHeader, MerklePath, Transaction, TxOut};
 use crate::types::{BlockHash, OutPoint, Satoshis, Txid};
 
 pub use outcome::{BroadcastOutcome, classify_whatsonchain};
@@ -80,12 +80,24 @@ pub enum SpendStatus {
     SpentBy(Txid),
 }
 
+/// A transaction to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submission<'a> {
+    /// Its identifier, computed by us.
+    pub txid: Txid,
+    /// The stored bytes.
+    pub raw: &'a [u8],
+    /// The outputs that its inputs spend, in the order of the inputs, if all of them are known:
+    /// what the extended form (BRC-30) needs beside the bytes.
+    pub spent: Option<&'a [TxOut]>,
+}
+
 /// Sends transactions to the network.
 #[async_trait]
 pub trait Broadcaster: Send + Sync {
-    /// Sends the bytes of `transaction`. Never fails: what is not learned is
-    /// [`BroadcastOutcome::Unknown`]. `raw` are the stored bytes and are sent as they are.
-    async fn broadcast(&self, txid: Txid, raw: &[u8]) -> BroadcastOutcome;
+    /// Sends the bytes of a transaction as they are, or in the extended form of the same bytes.
+    /// Never fails: what is not learned is [`BroadcastOutcome::Unknown`].
+    async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome;
 }
 
 /// Asks about blocks and transactions.

@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-use crate::chain::{BroadcastOutcome, Broadcaster, ChainError, classify_whatsonchain};
+use crate::chain::{BroadcastOutcome, Broadcaster, ChainError, Submission, classify_whatsonchain};
 use crate::outbound::{self, Answer, Limits, RetryPolicy, excerpt};
-use crate::types::{Network, Txid};
+use crate::types::Network;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -222,12 +222,12 @@ pub(super) fn malformed(text: &str) -> ChainError {
 
 #[async_trait]
 impl Broadcaster for WhatsOnChain {
-    async fn broadcast(&self, txid: Txid, raw: &[u8]) -> BroadcastOutcome {
+    async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome {
         self.wait_for_turn().await;
         let request = self
             .request(Method::POST, "/tx/raw")
             .header(ACCEPT, "text/plain")
-            .json(&json!({ "txhex": hex::encode(raw) }));
+            .json(&json!({ "txhex": hex::encode(submission.raw) }));
         let answer = match outbound::exchange(request, self.limits()).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -236,7 +236,7 @@ impl Broadcaster for WhatsOnChain {
             }
         };
         let body = answer.text();
-        match classify_whatsonchain(answer.status, &self.redacted(&body), txid) {
+        match classify_whatsonchain(answer.status, &self.redacted(&body), submission.txid) {
             BroadcastOutcome::Unknown { reason, .. } => {
                 BroadcastOutcome::Unknown { reason, retry_after_ms: answer.retry_after_ms }
             }
