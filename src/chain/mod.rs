@@ -3,7 +3,15 @@
 //! Nothing a provider says is believed beyond its evidence: the txid is always our own, `mined`
 //! needs a Merkle path that ends in a header with work, absence from a list proves nothing.
 
+mod agreement;
+mod arc;
+mod arc_answers;
+mod breaker;
+mod endpoint;
 mod outcome;
+mod policy;
+mod router;
+mod router_questions;
 mod whatsonchain;
 mod whatsonchain_answers;
 mod whatsonchain_tracker;
@@ -13,7 +21,17 @@ use async_trait::async_trait;
 use crate::bitcoin::{BlockHeader, MerklePath, Transaction, TxOut};
 use crate::types::{BlockHash, OutPoint, Satoshis, Txid};
 
+pub use agreement::weakest_claim;
+pub use arc::{ArcCallback, ArcClient, ArcConfig, ArcConfigError, ArcFlavor};
+pub use arc_answers::classify_arc;
+pub use breaker::{Breaker, BreakerPolicy, BreakerState};
+pub use endpoint::{
+    Attempt, BroadcastEndpoint, EndpointBoard, EndpointHealth, EndpointName, RouterEndpoint,
+    TransactionIndex,
+};
 pub use outcome::{BroadcastOutcome, classify_whatsonchain};
+pub use policy::{LEAST_SAT_PER_KB, NetworkPolicy, POLICY_FRESH_FOR, PolicySource};
+pub use router::{Router, RouterPolicy};
 pub use whatsonchain::{WhatsOnChain, WhatsOnChainConfig, WhatsOnChainConfigError};
 
 /// A question to the network that got no usable answer. Nothing was learned.
