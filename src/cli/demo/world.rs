@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
-use crate::app::{App, Ports, Settings, shutdown_signal};
+use crate::app::{App, NetworkSide, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
@@ -276,6 +276,7 @@ fn ports(
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
+        network: NetworkSide::default(),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         tokens: Arc::new(token_keys(secrets)?),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::app::{App, Ports, Settings};
+use patchproof::app::{App, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
@@ -245,6 +245,7 @@ fn ports(outside: &Outside) -> Ports {
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
+        network: NetworkSide::default(),
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
         tokens: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
