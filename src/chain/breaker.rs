@@ -29,8 +29,8 @@ impl Default for BreakerPolicy {
     }
 }
 
-/// How an endpoint is treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How an endpoint is treated, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BreakerState {
     /// It is asked.
     Closed,
@@ -65,6 +65,8 @@ impl BreakerState {
 struct Rest {
     since: Timestamp,
     length: Duration,
+    /// Whether the endpoint asked for it.
+    is_asked_for: bool,
 }
 
 impl Rest {
@@ -113,7 +115,8 @@ impl Breaker {
         if let Some(left) = rest.left(now) {
             return Err(left);
         }
-        let trial = self.trial.map(|since| Rest { since, length: self.policy.cool_down });
+        let length = self.policy.cool_down;
+        let trial = self.trial.map(|since| Rest { since, length, is_asked_for: false });
         if let Some(left) = trial.and_then(|trial| trial.left(now)) {
             return Err(left);
         }
@@ -121,9 +124,11 @@ impl Breaker {
         Ok(())
     }
 
-    /// Notes an answer, whatever it says: the endpoint works.
-    pub const fn succeed(&mut self) {
-        *self = Self::new(self.policy);
+    /// Notes an answer, whatever it says: the endpoint works. It may be the answer to an older
+    /// question, so that a pause that was asked for goes on.
+    pub fn succeed(&mut self, now: Timestamp) {
+        let asked_for = self.rest.filter(|rest| rest.is_asked_for && rest.left(now).is_some());
+        *self = Self { rest: asked_for, ..Self::new(self.policy) };
     }
 
     /// Notes a condition of the endpoint, with the pause that it asked for.
@@ -134,10 +139,20 @@ impl Breaker {
         if was_trial {
             self.failed_trials = self.failed_trials.saturating_add(1);
         }
-        let wanted = own.into_iter().chain(retry_after).max().filter(|pause| !pause.is_zero());
+        for (length, is_asked_for) in [(own, false), (retry_after, true)] {
+            self.rest_for(now, length.unwrap_or_default(), is_asked_for);
+        }
+    }
+
+    /// Leaves the endpoint alone for `length`, as it asks, or for longer if that was so before.
+    pub fn rest(&mut self, now: Timestamp, length: Duration) {
+        self.rest_for(now, length, true);
+    }
+
+    fn rest_for(&mut self, now: Timestamp, length: Duration, is_asked_for: bool) {
         let running = self.rest.and_then(|rest| rest.left(now));
-        if let Some(length) = wanted.filter(|wanted| running.is_none_or(|left| left < *wanted)) {
-            self.rest = Some(Rest { since: now, length });
+        if !length.is_zero() && running.is_none_or(|left| left < length) {
+            self.rest = Some(Rest { since: now, length, is_asked_for });
         }
     }
 
@@ -172,7 +187,7 @@ mod tests {
         let mut breaker = Breaker::new(POLICY);
         breaker.fail(at(0), None);
         breaker.fail(at(0), None);
-        breaker.succeed();
+        breaker.succeed(at(0));
         breaker.fail(at(0), None);
         breaker.fail(at(0), None);
         assert_eq!((breaker.state(at(0)), breaker.admit(at(0))), (BreakerState::Closed, Ok(())));
@@ -188,7 +203,7 @@ mod tests {
         assert_eq!(breaker.admit(at(10)), Ok(()));
         assert_eq!(breaker.admit(at(12)), Err(Duration::from_secs(8)), "one is out");
         assert_eq!(breaker.admit(at(20)), Ok(()), "nobody told what came of it");
-        breaker.succeed();
+        breaker.succeed(at(20));
         assert_eq!(breaker.state(at(20)), BreakerState::Closed);
     }
 
@@ -210,6 +225,7 @@ mod tests {
         breaker.fail(at(0), Some(Duration::from_secs(60)));
         assert_eq!(breaker.admit(at(59)), Err(Duration::from_secs(1)));
         breaker.fail(at(1), Some(Duration::from_secs(2)));
+        breaker.succeed(at(2));
         assert_eq!(breaker.admit(at(59)), Err(Duration::from_secs(1)));
         assert_eq!(breaker.admit(at(60)), Ok(()));
         let mut breaker = Breaker::new(POLICY);

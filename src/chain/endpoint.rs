@@ -72,7 +72,7 @@ impl EndpointName {
 pub struct EndpointHealth {
     /// Which it is.
     pub name: EndpointName,
-    /// Whether it is asked.
+    /// Whether it is used; the worse of sending and asking.
     pub state: BreakerState,
     /// When it last answered.
     pub last_success: Option<Timestamp>,
@@ -121,6 +121,16 @@ impl RouterEndpoint {
     }
 }
 
+/// What an endpoint is used for. Each use has a breaker of its own: where sending fails, answers to
+/// questions prove nothing about it, and the other way round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Sending transactions.
+    Sending,
+    /// Asking questions.
+    Asking,
+}
+
 /// The eye that is kept on one endpoint.
 pub(super) struct Watch {
     name: EndpointName,
@@ -128,20 +138,37 @@ pub(super) struct Watch {
 }
 
 struct Seen {
+    sending: UseSeen,
+    asking: UseSeen,
+}
+
+struct UseSeen {
     breaker: Breaker,
     last_success: Option<Timestamp>,
     last_failure: Option<Timestamp>,
     failure: Option<String>,
 }
 
+impl UseSeen {
+    const fn new(policy: BreakerPolicy) -> Self {
+        let breaker = Breaker::new(policy);
+        Self { breaker, last_success: None, last_failure: None, failure: None }
+    }
+}
+
+impl Seen {
+    /// Returns what was seen of a use, and of the other.
+    const fn of(&mut self, of: Use) -> (&mut UseSeen, &mut UseSeen) {
+        match of {
+            Use::Sending => (&mut self.sending, &mut self.asking),
+            Use::Asking => (&mut self.asking, &mut self.sending),
+        }
+    }
+}
+
 impl Watch {
     pub(super) const fn new(name: EndpointName, policy: BreakerPolicy) -> Self {
-        let seen = Seen {
-            breaker: Breaker::new(policy),
-            last_success: None,
-            last_failure: None,
-            failure: None,
-        };
+        let seen = Seen { sending: UseSeen::new(policy), asking: UseSeen::new(policy) };
         Self { name, seen: Mutex::new(seen) }
     }
 
@@ -149,21 +176,26 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn admit(&self, now: Timestamp) -> Result<(), Duration> {
-        self.seen().breaker.admit(now)
+    pub(super) fn admit(&self, of: Use, now: Timestamp) -> Result<(), Duration> {
+        self.seen().of(of).0.breaker.admit(now)
     }
 
-    pub(super) fn succeed(&self, now: Timestamp) {
+    pub(super) fn succeed(&self, of: Use, now: Timestamp) {
         let mut seen = self.seen();
-        seen.breaker.succeed();
+        let (seen, _) = seen.of(of);
+        seen.breaker.succeed(now);
         seen.last_success = Some(now);
         seen.failure = None;
     }
 
-    pub(super) fn fail(&self, now: Timestamp, reason: &str, retry_after_ms: Option<u64>) {
+    pub(super) fn fail(&self, of: Use, now: Timestamp, reason: &str, retry_after_ms: Option<u64>) {
         let mut seen = self.seen();
+        let (seen, other) = seen.of(of);
+        let pause = retry_after_ms.map(Duration::from_millis);
         let before = seen.breaker.state(now);
-        seen.breaker.fail(now, retry_after_ms.map(Duration::from_millis));
+        seen.breaker.fail(now, pause);
+        // A pause is asked of us, whatever we wanted.
+        other.breaker.rest(now, pause.unwrap_or_default());
         if before == BreakerState::Closed && seen.breaker.state(now) == BreakerState::Open {
             tracing::warn!(endpoint = self.name.as_str(), reason, "an endpoint is left alone");
         }
@@ -174,10 +206,12 @@ impl Watch {
     /// Notes what an answer to a question says about the endpoint.
     pub(super) fn note<T>(&self, now: Timestamp, answer: &Result<T, ChainError>) {
         match answer {
-            Ok(_) => self.succeed(now),
-            Err(error @ ChainError::Unreachable(_)) => self.fail(now, &error.to_string(), None),
+            Ok(_) => self.succeed(Use::Asking, now),
+            Err(error @ ChainError::Unreachable(_)) => {
+                self.fail(Use::Asking, now, &error.to_string(), None);
+            }
             Err(error @ ChainError::RateLimited { retry_after_ms }) => {
-                self.fail(now, &error.to_string(), *retry_after_ms);
+                self.fail(Use::Asking, now, &error.to_string(), *retry_after_ms);
             }
             // It answers, if strangely: what is strange may be strange about one question only.
             Err(ChainError::Malformed(_)) => {}
@@ -186,12 +220,13 @@ impl Watch {
 
     fn health(&self, now: Timestamp) -> EndpointHealth {
         let seen = self.seen();
+        let Seen { sending, asking } = &*seen;
         EndpointHealth {
             name: self.name,
-            state: seen.breaker.state(now),
-            last_success: seen.last_success,
-            last_failure: seen.last_failure,
-            failure: seen.failure.clone(),
+            state: sending.breaker.state(now).max(asking.breaker.state(now)),
+            last_success: sending.last_success.max(asking.last_success),
+            last_failure: sending.last_failure.max(asking.last_failure),
+            failure: sending.failure.clone().or_else(|| asking.failure.clone()),
         }
     }
 }

@@ -16,7 +16,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use crate::chain::agreement::{is_taken, weakest_claim};
 use crate::chain::breaker::BreakerPolicy;
-use crate::chain::endpoint::{Attempt, EndpointBoard, RouterEndpoint, Watch};
+use crate::chain::endpoint::{Attempt, EndpointBoard, RouterEndpoint, Use, Watch};
 use crate::chain::{BroadcastOutcome, Broadcaster, Submission};
 use crate::types::Clock;
 
@@ -105,7 +105,7 @@ impl<'a> Round<'a> {
         let now = self.router.clock.now();
         for watched in self.unasked.by_ref() {
             let Some(broadcaster) = &watched.endpoint.broadcaster else { continue };
-            if let Err(rest) = watched.watch.admit(now)
+            if let Err(rest) = watched.watch.admit(Use::Sending, now)
                 && !self.is_only_one
             {
                 let shortest = self.shortest_rest.map_or(rest, |shortest| shortest.min(rest));
@@ -126,7 +126,7 @@ impl<'a> Round<'a> {
         self.silent.retain(|(other, _)| !std::ptr::eq(*other, watched));
         match &attempt.outcome {
             BroadcastOutcome::Unknown { reason, retry_after_ms } if attempt.is_condition => {
-                watched.watch.fail(now, reason, *retry_after_ms);
+                watched.watch.fail(Use::Sending, now, reason, *retry_after_ms);
             }
             BroadcastOutcome::Unknown { .. }
             | BroadcastOutcome::Accepted
@@ -134,7 +134,7 @@ impl<'a> Round<'a> {
             | BroadcastOutcome::Conflict { .. }
             | BroadcastOutcome::Invalid { .. }
             | BroadcastOutcome::FeeTooLow { .. }
-            | BroadcastOutcome::Orphan { .. } => watched.watch.succeed(now),
+            | BroadcastOutcome::Orphan { .. } => watched.watch.succeed(Use::Sending, now),
         }
         let ends = is_taken(&attempt.outcome);
         self.heard.push(attempt.outcome);
@@ -167,7 +167,7 @@ impl<'a> Round<'a> {
         for (watched, _) in self.silent.iter().filter(|(_, is_late)| *is_late) {
             let bound = self.router.hedge.as_millis();
             let reason = format!("no answer within {bound} ms, while another endpoint answered");
-            watched.watch.fail(now, &reason, None);
+            watched.watch.fail(Use::Sending, now, &reason, None);
         }
         if self.heard.is_empty() {
             let reason = "every endpoint is left alone for a while".to_owned();

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
 use crate::bitcoin::{BlockHeader, MerklePath, Transaction};
-use crate::chain::endpoint::TransactionIndex;
+use crate::chain::endpoint::{TransactionIndex, Use};
 use crate::chain::router::{Router, Watched};
 use crate::chain::{
     ChainError, ChainTip, ChainTracker, SpendStatus, TransactionStatus, UnspentOutput, UtxoSource,
@@ -29,7 +29,7 @@ impl Router {
         let is_only_one = able.len() == 1;
         let mut failure = None;
         for (watched, port) in able {
-            if watched.watch.admit(self.clock.now()).is_err() && !is_only_one {
+            if watched.watch.admit(Use::Asking, self.clock.now()).is_err() && !is_only_one {
                 continue;
             }
             let answer = question(&**port).await;
@@ -54,7 +54,7 @@ impl Router {
         self.endpoints
             .iter()
             .filter_map(|one| one.endpoint.index.as_ref().map(|index| (one, index)))
-            .filter(|(one, _)| one.watch.admit(self.clock.now()).is_ok())
+            .filter(|(one, _)| one.watch.admit(Use::Asking, self.clock.now()).is_ok())
     }
 
     /// Asks indexes about those of `txids` that are unknown so far.

@@ -52,6 +52,8 @@ pub(super) struct Description {
     pub(super) api_key: String,
     /// Where the simulated network is.
     pub(super) chain_url: Url,
+    /// Where the same network speaks like ARC.
+    pub(super) arc_url: Url,
     /// Where the signer is.
     pub(super) signer_url: Url,
     /// Whose addresses are accepted.
@@ -153,6 +155,7 @@ impl World {
             console_url: base_url.join("docs")?,
             base_url,
             api_key: secrets.api_key.clone(),
+            arc_url: chain_url.join("/")?,
             chain_url,
             signer_url,
             network: keyring.network,
