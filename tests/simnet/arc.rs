@@ -1,5 +1,7 @@
 //! ARC's face: every form of submission, ARC's words for the node's verdicts, faults of its own.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test that asked for it")]
+
 use patchproof::bitcoin::{MerklePath, Script, Transaction, TxOut};
 use patchproof::simnet::{Fault, FaultRule, Loss, RequestClass};
 use patchproof::types::{OutPoint, Satoshis, Txid};
