@@ -120,6 +120,9 @@ fn classify_status(answer: &ArcBody, body: &str) -> BroadcastOutcome {
     let extra = answer.extra_info.as_deref().unwrap_or_default();
     let reason = excerpt(&format!("{word} {extra}"));
     match TxStatus::of(word) {
+        TxStatus::Seen | TxStatus::Pending if names_orphan(extra) => {
+            BroadcastOutcome::Orphan { reason }
+        }
         TxStatus::Seen => BroadcastOutcome::Accepted,
         TxStatus::Mined => BroadcastOutcome::AlreadyKnown,
         TxStatus::Orphan => BroadcastOutcome::Orphan { reason },
@@ -134,13 +137,17 @@ fn classify_status(answer: &ArcBody, body: &str) -> BroadcastOutcome {
     }
 }
 
+fn names_orphan(words: &str) -> bool {
+    words.to_lowercase().contains("orphan")
+}
+
 /// A rejection carries the node's words, which may say less than that the bytes are bad.
 fn classify_rejection(words: &str, reason: String) -> BroadcastOutcome {
     match classify_node_words(words) {
         // Rejected and yet there: the two contradict each other.
         Some(BroadcastOutcome::Accepted | BroadcastOutcome::AlreadyKnown) => unknown(reason),
         Some(milder) => milder,
-        None if words.to_lowercase().contains("orphan") => BroadcastOutcome::Orphan { reason },
+        None if names_orphan(words) => BroadcastOutcome::Orphan { reason },
         None => BroadcastOutcome::Invalid { reason },
     }
 }

@@ -37,7 +37,7 @@ struct Known {
 #[derive(Debug, Clone, Copy, Default)]
 struct Heard {
     rate: Option<FeeRate>,
-    asked: Option<Timestamp>,
+    at: Option<Timestamp>,
 }
 
 impl NetworkPolicy {
@@ -51,11 +51,11 @@ impl NetworkPolicy {
         self.0.as_ref().and_then(|known| known.heard().rate)
     }
 
-    /// Says whether it is time to ask again.
+    /// Says whether it is time to ask again: when nothing usable was heard for a while.
     pub fn is_stale(&self, now: Timestamp) -> bool {
         let Some(known) = &self.0 else { return false };
-        let asked = known.heard().asked;
-        asked.is_none_or(|asked| now < asked || now.since(asked) >= POLICY_FRESH_FOR)
+        let heard_at = known.heard().at;
+        heard_at.is_none_or(|at| now < at || now.since(at) >= POLICY_FRESH_FOR)
     }
 
     /// Asks `source` and notes what it said.
@@ -68,7 +68,6 @@ impl NetworkPolicy {
     pub fn note(&self, published: Option<FeeRate>, now: Timestamp) {
         let Some(known) = &self.0 else { return };
         let mut heard = known.heard();
-        heard.asked = Some(now);
         let Some(rate) = published.and_then(|rate| bounded(rate, known.highest)) else {
             tracing::debug!("no usable fee policy was published; the last one stays in force");
             return;
@@ -76,7 +75,7 @@ impl NetworkPolicy {
         if heard.rate != Some(rate) {
             tracing::info!(sat_per_kb = rate.sat_per_kb(), "the network's fee policy");
         }
-        heard.rate = Some(rate);
+        *heard = Heard { rate: Some(rate), at: Some(now) };
     }
 }
 
@@ -147,8 +146,9 @@ mod tests {
     #[test]
     fn it_is_asked_for_again_after_its_time_and_when_the_clock_was_set_back() {
         let policy = NetworkPolicy::up_to(rate(5000));
-        assert!(policy.is_stale(at(0)));
-        policy.note(None, at(1000));
+        policy.note(None, at(0));
+        assert!(policy.is_stale(at(0)), "nothing was heard");
+        policy.note(Some(rate(300)), at(1000));
         assert!(!policy.is_stale(at(1299)));
         assert!(policy.is_stale(at(1300)));
         assert!(policy.is_stale(at(999)));

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
 use crate::bitcoin::{BlockHeader, MerklePath, Transaction};
-use crate::chain::endpoint::{TransactionIndex, Use};
+use crate::chain::endpoint::{EndpointHealth, TransactionIndex, Use};
 use crate::chain::router::{Router, Watched};
 use crate::chain::{
     ChainError, ChainTip, ChainTracker, SpendStatus, TransactionStatus, UnspentOutput, UtxoSource,
@@ -18,6 +18,22 @@ use crate::chain::{
 use crate::types::{BlockHash, OutPoint, Txid};
 
 impl Router {
+    /// Asks every endpoint one cheap question, the ones that are left alone too, and returns how all
+    /// of them are; for an operator who wants to know now.
+    pub async fn probe(&self) -> Vec<EndpointHealth> {
+        for Watched { endpoint, watch } in &self.endpoints {
+            if let Some(tracker) = &endpoint.tracker {
+                let answer = tracker.tip().await;
+                watch.note(self.clock.now(), &answer);
+            } else if let Some(index) = &endpoint.index {
+                // Nobody knows this one: any answer shows that we are heard and let in.
+                let answer = index.statuses(&[Txid::from_bytes([0; 32])]).await;
+                watch.note(self.clock.now(), &answer);
+            }
+        }
+        self.board().snapshot(self.clock.now())
+    }
+
     /// Asks those that have the port `of`, in their order, until one answers.
     async fn ask<'a, P: ?Sized + Send + Sync, T: Send>(
         &'a self,

@@ -8,6 +8,7 @@ use crate::config::reader::Reader;
 use crate::config::secret::Secret;
 use crate::config::secrets::read_foreign;
 use crate::config::variable::{Kind, Variable};
+use crate::types::ChainProfile;
 
 pub(super) const ARC_URL: Variable = Variable::new(
     "ARC_URL",
@@ -109,7 +110,7 @@ pub struct BroadcastSettings {
 }
 
 impl BroadcastSettings {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, profile: ChainProfile) -> Self {
         let url = reader.endpoint(&ARC_URL);
         let is_arcade = reader.choice(&ARC_FLAVOR) == Some("arcade");
         let api_key = read_foreign(reader, &ARC_API_KEY);
@@ -120,6 +121,9 @@ impl BroadcastSettings {
             reader.warn(
                 "ARC_CALLBACK_URL is set without ARC_CALLBACK_TOKEN: its reports are refused",
             );
+        }
+        if profile == ChainProfile::Simulated && url.as_ref().is_some_and(|url| !url.is_local()) {
+            reader.problem(&ARC_URL, "on this machine, because CHAIN_PROFILE is simulated");
         }
         warn_of_arc(reader, url.as_ref(), api_key.is_some(), callback_url.as_ref());
         let arc = url.map(|url| ArcSettings { url, is_arcade, api_key, timeout, callback_url });
@@ -209,6 +213,15 @@ mod tests {
             let problems = load(&[("BROADCAST_ORDER", order)]).unwrap_err();
             assert_eq!(problems.variables(), ["BROADCAST_ORDER"], "{order}");
         }
+    }
+
+    #[test]
+    fn simulated_transactions_stay_on_this_machine() {
+        let simulated = ("CHAIN_PROFILE", "simulated");
+        let woc = ("WOC_BASE_URL", "http://127.0.0.1:3003/v1/bsv/test");
+        let problems = load(&[simulated, woc, URL]).unwrap_err();
+        assert_eq!(problems.variables(), ["ARC_URL"]);
+        assert!(load(&[simulated, woc, ("ARC_URL", "http://127.0.0.1:3003")]).is_ok());
     }
 
     #[test]

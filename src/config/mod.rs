@@ -119,7 +119,7 @@ impl Config {
         let woc = WocSettings::read(&mut reader);
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
-        let broadcast = BroadcastSettings::read(&mut reader);
+        let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);

@@ -128,7 +128,8 @@ impl ReadinessService {
 fn of_endpoint(health: EndpointHealth) -> DependencyState {
     DependencyState {
         name: health.name.as_str(),
-        is_ok: health.state == BreakerState::Closed,
+        // On trial it waits for traffic, which may be long in coming.
+        is_ok: health.state != BreakerState::Open,
         is_vital: false,
         detail: health.failure,
     }

@@ -127,6 +127,11 @@ fn a_rejection_means_no_more_than_the_nodes_words_in_it() {
         answer["extraInfo"] = json!(words);
         assert_eq!(class(&classify(200, &answer)), expected, "{words}");
     }
+    for word in ["SEEN_ON_NETWORK", "RECEIVED"] {
+        let mut answer = with_status(word);
+        answer["extraInfo"] = json!("in the ORPHAN pool");
+        assert_eq!(class(&classify(200, &answer)), "ambiguous", "{word}");
+    }
     let mut answer = with_status("DOUBLE_SPEND_ATTEMPTED");
     answer["competingTxs"] = json!(["ee".repeat(32)]);
     let outcome = classify(200, &answer);

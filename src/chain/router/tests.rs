@@ -278,6 +278,16 @@ async fn unknown_is_what_the_full_index_says_and_known_what_anybody_says() {
 }
 
 #[tokio::test]
+async fn a_probe_asks_everyone_and_tells_how_each_is() {
+    let health = Bench::of(&[&Stub::new(accepted()), &Stub::new(accepted())]).router.probe().await;
+    let [explorer, index] = <[_; 2]>::try_from(health).unwrap();
+    assert_eq!(explorer.name, EndpointName::WhatsOnChain);
+    assert!(explorer.last_failure.is_some() && explorer.failure.is_some());
+    assert_eq!((index.name, index.failure), (EndpointName::Arc, None));
+    assert_eq!(index.last_success, Some(Timestamp::from_secs(1_000)));
+}
+
+#[tokio::test]
 async fn a_path_of_an_index_counts_only_with_the_header_that_it_ends_in() {
     let mut bytes = vec![5, 1, 1, 0, 2];
     bytes.extend_from_slice(&TXID.to_bytes());
