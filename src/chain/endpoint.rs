@@ -197,7 +197,7 @@ impl Watch {
         // A pause is asked of us, whatever we wanted.
         other.breaker.rest(now, pause.unwrap_or_default());
         if before == BreakerState::Closed && seen.breaker.state(now) == BreakerState::Open {
-            tracing::warn!(endpoint = self.name.as_str(), reason, "an endpoint is left alone");
+            tracing::warn!(endpoint = self.name.as_str(), reason, "an endpoint is in trouble");
         }
         seen.last_failure = Some(now);
         seen.failure = Some(reason.to_owned());

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use patchproof::chain::EndpointName::{Arc, WhatsOnChain};
-use patchproof::simnet::{Fault, Loss, RequestClass};
+use patchproof::simnet::{Fault, FaultRule, Loss, Occurrence, RequestClass};
 use patchproof::storage::transactions::expect_transaction;
 use patchproof::types::{FeeRate, Satoshis};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::app::{CALLBACK_TOKEN, TestApp};
+use crate::support::app::{CALLBACK_TOKEN, COOL_DOWN, TestApp};
 use crate::support::call::Call;
 use crate::support::clients::{Owner, registration};
 
@@ -83,7 +83,7 @@ async fn an_endpoint_that_is_down_is_left_alone_and_shown() {
     })
     .await;
     app.outside.network_works();
-    app.outside.clock.advance(Duration::from_secs(10));
+    app.outside.clock.advance(COOL_DOWN);
     register(&app, "TAG-AFTER").await;
     assert_eq!(dependency(&app, "arc").await["ok"], true);
 }
@@ -159,7 +159,7 @@ async fn records_wait_while_both_are_down_and_recover() {
     assert_eq!((&state["stage"], app.outside.transactions().len()), (&json!("broadcast"), 0));
     app.outside.network_works();
     app.until("the network has it", async || {
-        app.outside.clock.advance(Duration::from_secs(1));
+        app.outside.clock.advance(COOL_DOWN);
         (app.outside.transactions().len() == 1).then_some(())
     })
     .await;
@@ -203,6 +203,41 @@ async fn transactions_pay_what_the_network_asks_for() {
         (most <= Satoshis::from_const(1)).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn two_endpoints_of_many_faults_get_everything_through_once() {
+    let app = both().await;
+    let rule = |fault, class, share| FaultRule {
+        fault,
+        class: Some(class),
+        occurrence: Occurrence::PerMille(share),
+        skip: 0,
+    };
+    let lost = Fault::LoseAnswer { loss: Loss::ConnectionClosed };
+    let never = Fault::DropRequest { loss: Loss::GatewayTimeout };
+    let slow = Fault::RateLimited { retry_after_secs: Some(0) };
+    // So rare that no endpoint ever fails five times in a row, and rests for longer than a test waits.
+    for fault in [lost, never, slow, verdict(), Fault::WrongTxid, Fault::Html, Fault::DeliverTwice]
+    {
+        app.outside.simnet.arc_faults().add(rule(fault.clone(), RequestClass::Broadcast, 40));
+        app.outside.simnet.faults().add(rule(fault, RequestClass::Broadcast, 40));
+    }
+    for class in [RequestClass::Status, RequestClass::Proof] {
+        app.outside.simnet.faults().add(rule(Fault::Unavailable, class, 200));
+        app.outside.simnet.arc_faults().add(rule(Fault::ForgeProof, class, 200));
+    }
+    let owner = Owner::number(1);
+    let bodies: Vec<_> = (0..20).map(|n| registration(&format!("TAG-{n}"), &owner)).collect();
+    let calls = bodies.iter().map(|body| app.api().registering(body).send());
+    for answer in futures_util::future::join_all(calls).await {
+        let _ = answer.expect(201);
+    }
+    app.mine(1);
+    for number in 0..20 {
+        until_mined(&app, &format!("TAG-{number}")).await;
+    }
+    assert_eq!(app.outside.transactions().len(), 20);
 }
 
 fn report<'a>(app: &'a TestApp, token: Option<&str>) -> Call<'a> {

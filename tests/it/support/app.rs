@@ -10,8 +10,8 @@ use patchproof::app::{App, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{
-    ArcClient, ArcConfig, EndpointName, NetworkPolicy, Router, RouterEndpoint, RouterPolicy,
-    WhatsOnChain, WhatsOnChainConfig,
+    ArcClient, ArcConfig, BreakerPolicy, EndpointName, NetworkPolicy, Router, RouterEndpoint,
+    RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
 };
 use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
@@ -39,8 +39,11 @@ pub(crate) const OTHER_KEY: &str = "key-of-somebody-else";
 
 /// What the network presents with its reports, where there is a router.
 pub(crate) const CALLBACK_TOKEN: &str = "token-of-reports";
-/// How long the first endpoint may be silent.
-const HEDGE: Duration = Duration::from_millis(150);
+/// How long the first endpoint may be silent: longer than an answer takes on a machine that does
+/// much else.
+const HEDGE: Duration = Duration::from_secs(2);
+/// How long an endpoint in trouble is left alone; only the clock of a test moves so far.
+pub(crate) const COOL_DOWN: Duration = Duration::from_secs(600);
 
 const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes and more";
 /// Longer than anything here takes, on a machine that does much else.
@@ -278,7 +281,12 @@ fn routed(outside: &Outside, whatsonchain: &Arc<WhatsOnChain>, ports: Ports) -> 
         EndpointName::WhatsOnChain => RouterEndpoint::whatsonchain(whatsonchain, true),
         EndpointName::Arc => RouterEndpoint::arc(&arc, true),
     });
-    let policy = RouterPolicy { hedge: HEDGE, ..RouterPolicy::default() };
+    let breaker = BreakerPolicy {
+        cool_down: COOL_DOWN,
+        longest_cool_down: COOL_DOWN,
+        ..BreakerPolicy::default()
+    };
+    let policy = RouterPolicy { hedge: HEDGE, breaker };
     let clock = Arc::clone(&outside.clock) as _;
     let router = Arc::new(Router::new(endpoints.collect(), policy, clock));
     let network = NetworkSide {
