@@ -45,6 +45,7 @@ pub struct Metrics {
     utxo_satoshis: Family<Labels<2>, Gauge>,
     broadcasts: Family<Labels<1>, Counter>,
     anchored: Family<Labels<1>, Counter>,
+    endpoints: Family<Labels<1>, Gauge>,
     http_latency: HistogramFamily<3>,
 }
 
@@ -92,6 +93,7 @@ impl Metrics {
             utxo_satoshis: Family::default(),
             broadcasts: Family::default(),
             anchored: Family::default(),
+            endpoints: Family::default(),
             http_latency: Family::new_with_constructor(|| Histogram::new(LATENCY_SECONDS)),
             registry,
         };
@@ -114,6 +116,9 @@ impl Metrics {
         registry.register("broadcast", "Transactions sent to the network", broadcasts);
         let anchored = self.anchored.clone();
         registry.register("anchor_records", "Records anchored", anchored);
+        let endpoints = self.endpoints.clone();
+        let help = "Endpoints of the network: 0 asked, 1 on trial, 2 left alone";
+        registry.register("endpoint_state", help, endpoints);
         let latency = self.http_latency.clone();
         let help = "Time from the request's head to the answer's head";
         registry.register("http_request_duration_seconds", help, latency);
@@ -142,6 +147,11 @@ impl Metrics {
         let labels = [("keyIdentifier", key_identifier.to_owned()), ("status", status.to_owned())];
         self.utxo_count.get_or_create(&labels).set(count);
         self.utxo_satoshis.get_or_create(&labels).set(satoshis);
+    }
+
+    /// Says how an endpoint of the network is treated: 0 asked, 1 on trial, 2 left alone.
+    pub fn set_endpoint(&self, endpoint: &'static str, state: u8) {
+        self.endpoints.get_or_create(&[("endpoint", endpoint.to_owned())]).set(i64::from(state));
     }
 
     /// Counts one transaction sent, by what came of it.

@@ -8,17 +8,22 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::ConnectionLimits;
-use crate::app::{Ports, Settings};
+use crate::app::{NetworkSide, Ports, Settings};
 use crate::auth::token::TokenKeys;
 use crate::auth::{ApiKeys, Relaxed, Tokens};
-use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
+use crate::chain::{
+    ArcCallback, ArcClient, ArcConfig, ArcFlavor, NetworkPolicy, Router, RouterEndpoint,
+    RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
+};
 use crate::config::{
-    AllowedOrigins, AnchorPayload, Config, JwtSecrets, KeySettings, KmsSettings, Mode, WocSettings,
+    AllowedOrigins, AnchorPayload, BroadcastSettings, BroadcastVia, Config, JwtSecrets,
+    KeySettings, KmsSettings, Mode, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
 use crate::service::anchoring::AnchoringSettings;
+use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
 use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
@@ -26,12 +31,24 @@ use crate::worker::Periods;
 
 /// Opens the edges that a configuration names.
 pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
-    let chain = Arc::new(chain_client(&config.woc)?);
+    let arc = arc_client(&config.broadcast)?;
+    let whatsonchain = Arc::new(chain_client(&config.woc)?);
+    let router = router(&config.broadcast, &whatsonchain, arc.as_ref(), Arc::clone(&clock));
+    let router = Arc::new(router);
     Ok(Ports {
         signer: signer_client(&config.kms)?,
-        broadcaster: Arc::<WhatsOnChain>::clone(&chain),
-        tracker: Arc::<WhatsOnChain>::clone(&chain),
-        utxo_source: chain,
+        broadcaster: Arc::<Router>::clone(&router),
+        tracker: Arc::<Router>::clone(&router),
+        network: NetworkSide {
+            policy: match &arc {
+                Some(_) => NetworkPolicy::up_to(config.anchoring.max_fee_rate),
+                None => NetworkPolicy::default(),
+            },
+            policy_source: arc.map(|arc| arc as _),
+            endpoints: router.board(),
+            callback_token: callback_token(&config.broadcast),
+        },
+        utxo_source: router,
         clock,
         api_keys: api_keys(config),
         tokens: tokens(config)?,
@@ -67,6 +84,45 @@ pub fn chain_client(woc: &WocSettings) -> anyhow::Result<WhatsOnChain> {
     config.retries = woc.retries;
     config.requests_per_second = woc.requests_per_second;
     WhatsOnChain::new(config).context("WOC_BASE_URL or WOC_API_KEY cannot be used")
+}
+
+/// Makes the client of ARC, if there is one.
+pub fn arc_client(broadcast: &BroadcastSettings) -> anyhow::Result<Option<Arc<ArcClient>>> {
+    let Some(arc) = &broadcast.arc else { return Ok(None) };
+    let expose = |secret: &Secret| secret.expose().to_owned();
+    let mut config = ArcConfig::new(arc.url.url().clone());
+    config.flavor = if arc.is_arcade { ArcFlavor::Arcade } else { ArcFlavor::Arc };
+    config.api_key = arc.api_key.as_ref().map(expose);
+    config.timeout = arc.timeout;
+    config.callback = arc.callback_url.as_ref().map(|url| ArcCallback {
+        url: url.url().to_string(),
+        token: broadcast.callback_token.as_ref().map(expose),
+    });
+    let client = ArcClient::new(config).context("ARC_URL or its keys cannot be used")?;
+    Ok(Some(Arc::new(client)))
+}
+
+/// Makes one way to the network of its endpoints, in the order in which they are to be used.
+pub fn router(
+    broadcast: &BroadcastSettings,
+    whatsonchain: &Arc<WhatsOnChain>,
+    arc: Option<&Arc<ArcClient>>,
+    clock: Arc<dyn Clock>,
+) -> Router {
+    let sends = |via| broadcast.order.contains(&via);
+    let first = RouterEndpoint::whatsonchain(whatsonchain, sends(BroadcastVia::WhatsOnChain));
+    let mut endpoints = vec![first];
+    if let Some(arc) = arc {
+        let is_first = broadcast.order.first() == Some(&BroadcastVia::Arc);
+        let endpoint = RouterEndpoint::arc(arc, sends(BroadcastVia::Arc));
+        endpoints.insert(usize::from(!is_first), endpoint);
+    }
+    let policy = RouterPolicy { hedge: broadcast.hedge, ..RouterPolicy::default() };
+    Router::new(endpoints, policy, clock)
+}
+
+fn callback_token(broadcast: &BroadcastSettings) -> Option<CallbackToken> {
+    broadcast.callback_token.as_ref().map(|token| CallbackToken::new(token.expose()))
 }
 
 /// Makes the client of the signer, or of two, where transactions are signed elsewhere.

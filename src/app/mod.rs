@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod configured;
 pub mod logging;
+mod network;
 mod readiness;
 pub mod shutdown;
 pub mod socket;
@@ -23,6 +24,7 @@ use crate::http::verification::verdict_cache;
 use crate::http::{HttpOptions, HttpParts, HttpState, product, router};
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
+use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
@@ -42,6 +44,7 @@ use crate::telemetry::Metrics;
 use crate::types::{ChainProfile, Clock};
 use crate::worker::{Driver, Periods, Wakes, WorkerParts};
 
+pub use network::NetworkSide;
 use readiness::ReportedReadiness;
 
 /// Everything outside of the process.
@@ -55,6 +58,8 @@ pub struct Ports {
     pub tracker: Arc<dyn ChainTracker>,
     /// Lists outputs.
     pub utxo_source: Arc<dyn UtxoSource>,
+    /// What else the network's edge offers.
+    pub network: NetworkSide,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Judges API keys.
@@ -173,10 +178,16 @@ impl Parts {
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
+            callback: CallbackService {
+                token: self.ports.network.callback_token.clone(),
+                wake: self.wake_all(),
+            },
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
                 warnings: self.warnings().into(),
+                endpoints: self.ports.network.endpoints.clone(),
+                clock: Arc::clone(&self.ports.clock),
             },
         }
     }
@@ -196,6 +207,14 @@ impl Parts {
     fn wake_pipeline(&self) -> Wake {
         let pipeline = Arc::clone(&self.wakes.pipeline);
         Arc::new(move || pipeline.notify_one())
+    }
+
+    fn wake_all(&self) -> Wake {
+        let wakes = self.wakes.clone();
+        Arc::new(move || {
+            wakes.pipeline.notify_one();
+            wakes.chain.notify_one();
+        })
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -220,6 +239,7 @@ impl Parts {
                 progress: self.progress.clone(),
                 metrics: Arc::clone(&self.metrics),
                 settings: Arc::new(self.settings.anchoring.clone()),
+                network_policy: self.ports.network.policy.clone(),
             },
             headers: HeaderService {
                 store: self.store.clone(),
@@ -230,6 +250,8 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.ports.clock),
             periods: self.settings.periods,
+            policy_source: self.ports.network.policy_source.clone(),
+            endpoints: self.ports.network.endpoints.clone(),
         }
     }
 

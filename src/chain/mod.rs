@@ -3,17 +3,35 @@
 //! Nothing a provider says is believed beyond its evidence: the txid is always our own, `mined`
 //! needs a Merkle path that ends in a header with work, absence from a list proves nothing.
 
+mod agreement;
+mod arc;
+mod arc_answers;
+mod breaker;
+mod endpoint;
 mod outcome;
+mod policy;
+mod router;
+mod router_questions;
 mod whatsonchain;
 mod whatsonchain_answers;
 mod whatsonchain_tracker;
 
 use async_trait::async_trait;
 
-use crate::bitcoin::{BlockHeader, MerklePath, Transaction};
+use crate::bitcoin::{BlockHeader, MerklePath, Transaction, TxOut};
 use crate::types::{BlockHash, OutPoint, Satoshis, Txid};
 
+pub use agreement::weakest_claim;
+pub use arc::{ArcCallback, ArcClient, ArcConfig, ArcConfigError, ArcFlavor};
+pub use arc_answers::classify_arc;
+pub use breaker::{Breaker, BreakerPolicy, BreakerState};
+pub use endpoint::{
+    Attempt, BroadcastEndpoint, EndpointBoard, EndpointHealth, EndpointName, RouterEndpoint,
+    TransactionIndex,
+};
 pub use outcome::{BroadcastOutcome, classify_whatsonchain};
+pub use policy::{LEAST_SAT_PER_KB, NetworkPolicy, POLICY_FRESH_FOR, PolicySource};
+pub use router::{Router, RouterPolicy};
 pub use whatsonchain::{WhatsOnChain, WhatsOnChainConfig, WhatsOnChainConfigError};
 
 /// A question to the network that got no usable answer. Nothing was learned.
@@ -80,12 +98,24 @@ pub enum SpendStatus {
     SpentBy(Txid),
 }
 
+/// A transaction to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submission<'a> {
+    /// Its identifier, computed by us.
+    pub txid: Txid,
+    /// The stored bytes.
+    pub raw: &'a [u8],
+    /// The outputs that its inputs spend, in the order of the inputs, if all of them are known:
+    /// what the extended form (BRC-30) needs beside the bytes.
+    pub spent: Option<&'a [TxOut]>,
+}
+
 /// Sends transactions to the network.
 #[async_trait]
 pub trait Broadcaster: Send + Sync {
-    /// Sends the bytes of `transaction`. Never fails: what is not learned is
-    /// [`BroadcastOutcome::Unknown`]. `raw` are the stored bytes and are sent as they are.
-    async fn broadcast(&self, txid: Txid, raw: &[u8]) -> BroadcastOutcome;
+    /// Sends the bytes of a transaction as they are, or in the extended form of the same bytes.
+    /// Never fails: what is not learned is [`BroadcastOutcome::Unknown`].
+    async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome;
 }
 
 /// Asks about blocks and transactions.

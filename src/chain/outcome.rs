@@ -98,26 +98,31 @@ fn classify_success(body: &str, txid: Txid) -> BroadcastOutcome {
 }
 
 fn classify_words(status: u16, body: &str) -> BroadcastOutcome {
+    classify_node_words(body).unwrap_or_else(|| unknown(format!("HTTP {status}: {body}")))
+}
+
+/// Classifies the words of a node, whoever passes them on; nothing if they are none that are known.
+pub(super) fn classify_node_words(body: &str) -> Option<BroadcastOutcome> {
     let words = node_words(body);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
     let reason = excerpt(body);
     // A page of markup is from something in between; a node's words in it prove nothing.
     if words.starts_with('<') {
-        unknown(format!("HTTP {status}: {body}"))
+        None
     } else if says(&ALREADY) {
-        BroadcastOutcome::AlreadyKnown
+        Some(BroadcastOutcome::AlreadyKnown)
     } else if says(&CONFLICT) {
-        BroadcastOutcome::Conflict { reason }
+        Some(BroadcastOutcome::Conflict { reason })
     } else if says(&ORPHAN) {
-        BroadcastOutcome::Orphan { reason }
+        Some(BroadcastOutcome::Orphan { reason })
     } else if says(&CONDITION) {
-        unknown(format!("HTTP {status}: {body}"))
+        Some(unknown(body.to_owned()))
     } else if says(&FEE) {
-        BroadcastOutcome::FeeTooLow { reason }
+        Some(BroadcastOutcome::FeeTooLow { reason })
     } else if says(&INVALID) || words.starts_with(NONSTANDARD_CODE) {
-        BroadcastOutcome::Invalid { reason }
+        Some(BroadcastOutcome::Invalid { reason })
     } else {
-        unknown(format!("HTTP {status}: {body}"))
+        None
     }
 }
 

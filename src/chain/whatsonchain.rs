@@ -18,9 +18,12 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use url::Url;
 
-use crate::chain::{BroadcastOutcome, Broadcaster, ChainError, classify_whatsonchain};
+use crate::chain::{
+    Attempt, BroadcastEndpoint, BroadcastOutcome, Broadcaster, ChainError, Submission,
+    classify_whatsonchain,
+};
 use crate::outbound::{self, Answer, Limits, RetryPolicy, excerpt};
-use crate::types::{Network, Txid};
+use crate::types::Network;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -221,31 +224,38 @@ pub(super) fn malformed(text: &str) -> ChainError {
 }
 
 #[async_trait]
-impl Broadcaster for WhatsOnChain {
-    async fn broadcast(&self, txid: Txid, raw: &[u8]) -> BroadcastOutcome {
+impl BroadcastEndpoint for WhatsOnChain {
+    async fn attempt(&self, submission: Submission<'_>) -> Attempt {
         self.wait_for_turn().await;
         let request = self
             .request(Method::POST, "/tx/raw")
             .header(ACCEPT, "text/plain")
-            .json(&json!({ "txhex": hex::encode(raw) }));
+            .json(&json!({ "txhex": hex::encode(submission.raw) }));
         let answer = match outbound::exchange(request, self.limits()).await {
             Ok(answer) => answer,
-            Err(error) => {
-                let reason = error.to_string();
-                return BroadcastOutcome::Unknown { reason, retry_after_ms: None };
-            }
+            Err(error) => return Attempt::condition(error.to_string(), None),
         };
         let body = answer.text();
-        match classify_whatsonchain(answer.status, &self.redacted(&body), txid) {
+        match classify_whatsonchain(answer.status, &self.redacted(&body), submission.txid) {
             BroadcastOutcome::Unknown { reason, .. } => {
-                BroadcastOutcome::Unknown { reason, retry_after_ms: answer.retry_after_ms }
+                let retry_after_ms = answer.retry_after_ms;
+                let is_condition = answer.is_temporary() || matches!(answer.status, 401 | 403);
+                let outcome = BroadcastOutcome::Unknown { reason, retry_after_ms };
+                Attempt { outcome, is_condition }
             }
-            verdict @ (BroadcastOutcome::Accepted
+            outcome @ (BroadcastOutcome::Accepted
             | BroadcastOutcome::AlreadyKnown
             | BroadcastOutcome::Conflict { .. }
             | BroadcastOutcome::Invalid { .. }
             | BroadcastOutcome::FeeTooLow { .. }
-            | BroadcastOutcome::Orphan { .. }) => verdict,
+            | BroadcastOutcome::Orphan { .. }) => Attempt { outcome, is_condition: false },
         }
+    }
+}
+
+#[async_trait]
+impl Broadcaster for WhatsOnChain {
+    async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome {
+        self.attempt(submission).await.outcome
     }
 }

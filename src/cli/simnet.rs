@@ -19,8 +19,9 @@ use crate::types::FeeRate;
 
 /// Run a simulated BSV network, for tests and demonstrations
 ///
-/// Speaks WhatsOnChain's shapes under /v1/bsv/main and /v1/bsv/test, and is controlled under /sim:
-/// faucet, blocks, reorganisations, faults. Whoever can connect rules the chain.
+/// Speaks WhatsOnChain's shapes under /v1/bsv/main and /v1/bsv/test and ARC's under /v1, so that its
+/// own address is an ARC_URL, and is controlled under /sim: faucet, blocks, reorganisations, faults.
+/// Whoever can connect rules the chain.
 #[derive(Debug, Args)]
 pub(super) struct SimnetCommand {
     /// Where to listen; port 0 lets the system choose
@@ -76,12 +77,13 @@ async fn serve(
         surroundings.output.json(&json!({
             "url": url,
             "wocBaseUrl": format!("{url}/v1/bsv/test"),
+            "arcUrl": url,
             "controlUrl": format!("{url}/sim"),
         }))?;
     } else {
         surroundings.output.line(&url)?;
     }
-    tracing::info!(%url, "the simulated network is ready");
+    tracing::info!(%url, arc_url = %url, "the simulated network is ready");
     if let Some(interval) = config.mine_interval {
         let (simnet, shutdown) = (simnet.clone(), shutdown.clone());
         tokio::spawn(async move { simnet.mine_periodically(interval, shutdown).await });

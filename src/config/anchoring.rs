@@ -10,9 +10,18 @@ pub(super) const FEE_PER_KB: Variable = Variable::new(
     "FEE_PER_KB",
     Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
     "512",
-    "What transactions pay, in satoshis per 1,000 bytes.",
+    "What transactions pay, in satoshis per 1,000 bytes, as long as no network policy is known \
+     (ARC_URL).",
 )
 .or("512");
+
+pub(super) const MAX_FEE_PER_KB: Variable = Variable::new(
+    "MAX_FEE_PER_KB",
+    Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
+    "5000",
+    "The most that a network policy may make transactions pay, in satoshis per 1,000 bytes.",
+)
+.or("5000");
 
 pub(super) const UTXO_MIN_CONFIRMATIONS: Variable = Variable::new(
     "UTXO_MIN_CONFIRMATIONS",
@@ -87,8 +96,10 @@ pub enum AnchorPayload {
 /// How records are put on chain.
 #[derive(Debug, Clone)]
 pub struct AnchoringOptions {
-    /// What transactions pay.
+    /// What transactions pay without a network policy.
     pub fee_rate: FeeRate,
+    /// The most that a network policy may make them pay.
+    pub max_fee_rate: FeeRate,
     /// Confirmations before an output may be spent.
     pub min_confirmations: u32,
     /// Unmined transactions in a row beyond which an output waits for a block.
@@ -113,9 +124,11 @@ pub struct UnlockSettings {
 impl AnchoringOptions {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let fee_rate = reader.integer(&FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
+        let max_fee_rate = reader.integer(&MAX_FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
         let least = FeeRate::from_sat_per_kb(1).expect("1 is a fee rate");
         Self {
             fee_rate: fee_rate.unwrap_or(least),
+            max_fee_rate: max_fee_rate.unwrap_or(least),
             min_confirmations: read_min_confirmations(reader),
             max_chain_depth: reader.number(&UTXO_MAX_CHAIN_DEPTH),
             payload: match reader.choice(&ANCHOR_PAYLOAD) {

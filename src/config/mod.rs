@@ -7,6 +7,7 @@
 
 mod address_range;
 mod anchoring;
+mod arc;
 #[cfg(test)]
 mod boot_tests;
 mod chain;
@@ -34,6 +35,7 @@ use crate::types::ChainProfile;
 
 pub use address_range::{AddressRange, AddressRangeParseError};
 pub use anchoring::{AnchorPayload, AnchoringOptions, UnlockSettings};
+pub use arc::{ArcSettings, BroadcastSettings, BroadcastVia};
 pub use chain::WocSettings;
 pub use documentation::configuration_markdown;
 pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSettings};
@@ -75,6 +77,8 @@ pub struct Config {
     pub chain_profile: ChainProfile,
     /// How long `utxo-health` remembers what the network endpoint said.
     pub health_woc_cache: Duration,
+    /// How transactions are spread over the ways to the network.
+    pub broadcast: BroadcastSettings,
     /// How records are put on chain.
     pub anchoring: AnchoringOptions,
     /// How content is unlocked.
@@ -115,6 +119,7 @@ impl Config {
         let woc = WocSettings::read(&mut reader);
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
+        let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
@@ -134,6 +139,7 @@ impl Config {
             woc,
             chain_profile,
             health_woc_cache,
+            broadcast,
             anchoring,
             unlock,
             http,

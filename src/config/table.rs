@@ -1,7 +1,7 @@
 //! Every variable there is, in the order of the reference.
 
 use crate::config::variable::Variable;
-use crate::config::{anchoring, chain, edge, kms, place, secrets, stores};
+use crate::config::{anchoring, arc, chain, edge, kms, place, secrets, stores};
 
 /// Variables that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -67,12 +67,21 @@ pub const GROUPS: &[Group] = &[
             &chain::WOC_REQUESTS_PER_SECOND,
             &chain::CHAIN_PROFILE,
             &chain::HEALTH_WOC_CACHE_MS,
+            &arc::ARC_URL,
+            &arc::ARC_FLAVOR,
+            &arc::ARC_API_KEY,
+            &arc::ARC_TIMEOUT_MS,
+            &arc::ARC_CALLBACK_URL,
+            &arc::ARC_CALLBACK_TOKEN,
+            &arc::BROADCAST_ORDER,
+            &arc::BROADCAST_HEDGE_MS,
         ],
     },
     Group {
         title: "Anchoring",
         variables: &[
             &anchoring::FEE_PER_KB,
+            &anchoring::MAX_FEE_PER_KB,
             &anchoring::UTXO_MIN_CONFIRMATIONS,
             &anchoring::UTXO_MAX_CHAIN_DEPTH,
             &anchoring::ANCHOR_PAYLOAD,
@@ -105,8 +114,6 @@ pub const GROUPS: &[Group] = &[
 pub(super) const NOT_USED: &[&str] = &[
     "API_KEY_MAX",
     "API_KEY_WINDOW_MS",
-    "ARC_API_KEY",
-    "ARC_URL",
     "AUTH_REQUEST_MAX",
     "AUTH_REQUEST_WINDOW_MS",
     "AUTH_SUBMIT_MAX",

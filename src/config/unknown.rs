@@ -8,8 +8,10 @@ use crate::config::table::{NOT_USED, variables};
 const OUR_PREFIXES: [&str; 9] =
     ["ANCHOR_", "CUSTODY_", "ISSUER_", "JWT_", "KMS_", "PATCHPROOF_", "SVD_", "UTXO_", "WOC_"];
 /// Beginnings that others use as well: worth a word if the rest is close to one of our names.
-const SHARED_PREFIXES: [&str; 19] = [
+const SHARED_PREFIXES: [&str; 21] = [
     "API_",
+    "ARC_",
+    "BROADCAST_",
     "CHAIN_",
     "CONFIRMED_",
     "CORS_",

@@ -83,6 +83,13 @@ impl FromRequestParts<HttpState> for BearerToken {
     }
 }
 
+/// Returns the Bearer token that a request presents, if it presents exactly one.
+pub(super) fn presented_token(headers: &HeaderMap) -> Option<&str> {
+    let mut presented = headers.get_all(AUTHORIZATION).iter();
+    let value = presented.next().filter(|_| presented.next().is_none());
+    value.and_then(|value| value.to_str().ok()).and_then(bearer_token)
+}
+
 /// Returns what follows the scheme, whose case does not matter.
 fn bearer_token(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;

@@ -8,6 +8,7 @@
 mod acceptance;
 mod admin;
 pub mod assets;
+mod callback;
 pub mod credentials;
 mod docs;
 pub mod edge;
@@ -113,6 +114,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(unlock::routes())
         .merge(pending::routes())
         .merge(admin::routes())
+        .merge(callback::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

@@ -4,6 +4,7 @@
 //! closure per state change, and talks to signer and network only outside of closures.
 
 pub mod anchoring;
+pub mod callback;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
@@ -18,6 +19,7 @@ pub mod transfer;
 pub mod unlock;
 pub mod verification;
 
+use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
@@ -49,6 +51,8 @@ pub struct Services {
     pub listing: ListingService,
     /// Takes money in and tells what there is.
     pub funding: FundingService,
+    /// Takes the network's reports.
+    pub callback: CallbackService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::chain::{BreakerState, EndpointBoard, EndpointHealth};
 use crate::storage::{Store, StoreHealth};
-use crate::types::Timestamp;
+use crate::types::{Clock, Timestamp};
 
 /// What was last seen of something outside this process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,6 +80,10 @@ pub struct ReadinessService {
     pub observations: Observations,
     /// Things an operator should know though nothing is down.
     pub warnings: Arc<[String]>,
+    /// How the network's endpoints are.
+    pub endpoints: EndpointBoard,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl ReadinessService {
@@ -101,7 +106,7 @@ impl ReadinessService {
             is_vital: false,
             detail: seen.failure,
         };
-        vec![
+        let mut dependencies = vec![
             DependencyState {
                 name: "store",
                 is_ok: store.is_none(),
@@ -110,6 +115,22 @@ impl ReadinessService {
             },
             outside("signer", self.observations.signer()),
             outside("network", self.observations.network()),
-        ]
+        ];
+        let endpoints = self.endpoints.snapshot(self.clock.now());
+        // One alone is the network.
+        if endpoints.len() > 1 {
+            dependencies.extend(endpoints.into_iter().map(of_endpoint));
+        }
+        dependencies
+    }
+}
+
+fn of_endpoint(health: EndpointHealth) -> DependencyState {
+    DependencyState {
+        name: health.name.as_str(),
+        // On trial it waits for traffic, which may be long in coming.
+        is_ok: health.state != BreakerState::Open,
+        is_vital: false,
+        detail: health.failure,
     }
 }

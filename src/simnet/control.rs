@@ -52,6 +52,7 @@ async fn info(State(simnet): State<Simnet>) -> Response {
         let menu = simnet.faults();
         (menu.rules().to_vec(), menu.struck())
     };
+    let arc_faults = simnet.arc_faults().rules().to_vec();
     let node = simnet.node();
     Json(json!({
         "height": node.height(),
@@ -59,6 +60,7 @@ async fn info(State(simnet): State<Simnet>) -> Response {
         "mempool": node.mempool_len(),
         "minFeeSatPerKb": node.policy().min_fee,
         "faults": faults,
+        "arcFaults": arc_faults,
         "totals": {
             "submitted": simnet.traffic.submitted.load(Ordering::Relaxed),
             "refused": simnet.traffic.refused.load(Ordering::Relaxed),
@@ -190,14 +192,37 @@ async fn set_policy(State(simnet): State<Simnet>, Json(request): Json<PolicyRequ
     StatusCode::NO_CONTENT.into_response()
 }
 
-async fn add_fault(State(simnet): State<Simnet>, Json(rule): Json<FaultRule>) -> Response {
-    let mut menu = simnet.faults();
+/// Which face a fault is aimed at.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FaceName {
+    #[default]
+    Whatsonchain,
+    Arc,
+}
+
+#[derive(Deserialize)]
+struct FaceQuery {
+    #[serde(default)]
+    face: FaceName,
+}
+
+async fn add_fault(
+    State(simnet): State<Simnet>,
+    Query(query): Query<FaceQuery>,
+    Json(rule): Json<FaultRule>,
+) -> Response {
+    let mut menu = match query.face {
+        FaceName::Whatsonchain => simnet.faults(),
+        FaceName::Arc => simnet.arc_faults(),
+    };
     menu.add(rule);
     (StatusCode::CREATED, Json(json!({ "faults": menu.rules() }))).into_response()
 }
 
 async fn clear_faults(State(simnet): State<Simnet>) -> StatusCode {
     simnet.faults().clear();
+    simnet.arc_faults().clear();
     StatusCode::NO_CONTENT
 }
 

@@ -47,26 +47,41 @@ impl Delivery {
     }
 }
 
+/// What comes of sending a transaction, before it is put into a face's words.
+pub(super) enum Heard<E> {
+    /// What the node said, or seems to have said.
+    Outcome(Result<Txid, E>),
+    /// No answer.
+    Lost(Loss),
+    /// An answer that is not the node's.
+    Instead {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        body: String,
+    },
+}
+
 /// Lets `submit` take the transaction as often as `fault` lets it arrive, and returns what is heard.
-pub fn deliver(
+pub(super) fn arrive<E>(
     fault: Option<&Fault>,
-    mut submit: impl FnMut() -> Result<Txid, Rejection>,
-) -> Delivery {
+    mut submit: impl FnMut() -> Result<Txid, E>,
+) -> Heard<E> {
     match fault {
-        Some(Fault::DropRequest { loss }) => Delivery::Lost(*loss),
+        Some(Fault::DropRequest { loss }) => Heard::Lost(*loss),
         Some(Fault::LoseAnswer { loss }) => {
             // Whatever the node says, nobody hears it.
             drop(submit());
-            Delivery::Lost(*loss)
+            Heard::Lost(*loss)
         }
         Some(Fault::DeliverTwice) => {
             drop(submit());
-            Delivery::of(&submit())
+            Heard::Outcome(submit())
         }
         Some(Fault::Refuse { status, body }) => {
-            Delivery::Answered { status: *status, body: body.clone() }
+            Heard::Instead { status: *status, body: body.clone() }
         }
-        Some(Fault::WrongTxid) => Delivery::of(&submit().map(altered)),
+        Some(Fault::WrongTxid) => Heard::Outcome(submit().map(altered)),
         Some(
             fault @ (Fault::EmptyList
             | Fault::Html
@@ -74,13 +89,22 @@ pub fn deliver(
             | Fault::RateLimited { .. }
             | Fault::Unavailable),
         ) => canned_answer(fault).map_or_else(
-            || Delivery::of(&submit()),
-            |(status, _, body)| Delivery::Answered { status, body: body.to_owned() },
+            || Heard::Outcome(submit()),
+            |(status, _, body)| Heard::Instead { status, body: body.to_owned() },
         ),
         None
         | Some(Fault::Delay { .. } | Fault::Lag { .. } | Fault::ForgeStatus | Fault::ForgeProof) => {
-            Delivery::of(&submit())
+            Heard::Outcome(submit())
         }
+    }
+}
+
+/// As `arrive`, in the explorer's words.
+pub fn deliver(fault: Option<&Fault>, submit: impl FnMut() -> Result<Txid, Rejection>) -> Delivery {
+    match arrive(fault, submit) {
+        Heard::Outcome(outcome) => Delivery::of(&outcome),
+        Heard::Lost(loss) => Delivery::Lost(loss),
+        Heard::Instead { status, body } => Delivery::Answered { status, body },
     }
 }
 

@@ -2,9 +2,12 @@
 //! with work and Merkle roots; reorganisations, evictions and faults on command.
 //!
 //! [`Node`] is synchronous and repeatable. [`Simnet`] shares one between the faces over HTTP: the
-//! shapes of WhatsOnChain under `/v1/bsv/{main|test}`, the controls under `/sim`. It is an
+//! shapes of WhatsOnChain under `/v1/bsv/{main|test}`, those of ARC under `/v1` (and `/arcade`, where
+//! Arcade has its paths), the controls under `/sim`. It is an
 //! instrument for tests and demonstrations: whoever reaches the controls rules the chain.
 
+mod arc;
+mod arc_answers;
 mod block;
 mod coins;
 mod command;
@@ -17,6 +20,7 @@ mod journal;
 mod ledger;
 mod mempool;
 mod mining;
+mod misfortune;
 mod node;
 mod rejection;
 #[cfg(test)]
@@ -112,6 +116,7 @@ struct Traffic {
 pub struct Simnet {
     node: Arc<Mutex<Node>>,
     faults: Arc<Mutex<FaultMenu>>,
+    arc_faults: Arc<Mutex<FaultMenu>>,
     traffic: Arc<Traffic>,
     clock: Arc<dyn Clock>,
 }
@@ -136,6 +141,7 @@ impl Simnet {
         Self {
             node: Arc::new(Mutex::new(node)),
             faults: Arc::new(Mutex::new(FaultMenu::new(config.fault_seed))),
+            arc_faults: Arc::new(Mutex::new(FaultMenu::new(!config.fault_seed))),
             traffic: Arc::default(),
             clock,
         }
@@ -147,9 +153,14 @@ impl Simnet {
         self.node.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the faults in force; they must not be held across an await.
+    /// Returns the faults of the explorer's face; they must not be held across an await.
     pub fn faults(&self) -> MutexGuard<'_, FaultMenu> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the faults of ARC's face; they must not be held across an await.
+    pub fn arc_faults(&self) -> MutexGuard<'_, FaultMenu> {
+        self.arc_faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the present time of the network.
@@ -181,9 +192,9 @@ impl Simnet {
         self.node().mine(now)
     }
 
-    /// Returns every route: the explorer's face and the controls.
+    /// Returns every route: the explorer's face, ARC's face and the controls.
     pub fn router(&self) -> Router {
-        whatsonchain::router(self).nest("/sim", control::router(self))
+        whatsonchain::router(self).merge(arc::router(self)).nest("/sim", control::router(self))
     }
 
     /// Mines a block every `interval` until `shutdown` says true or its sender is gone.

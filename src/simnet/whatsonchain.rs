@@ -1,12 +1,11 @@
 //! The explorer's face over HTTP: WhatsOnChain's paths under `/v1/bsv/{main|test}`, with the faults
 //! of the menu.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::StatusCode;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -16,9 +15,10 @@ use crate::bitcoin::{Address, TscProof};
 use crate::simnet::explorer::{
     ChainInfo, Header, SpentBy, Status, Tip, TransactionInfo, UnspentItem, UnspentPage,
 };
+use crate::simnet::misfortune::{Menu, befall, lag_of, lost, status_code};
 use crate::simnet::{
-    Decision, Delivery, Fault, Loss, MAX_TRANSACTION_SIZE, Rejection, RequestClass, ScriptHash,
-    Simnet, Spend, Unspent, View, canned_answer, deliver, list_position,
+    Decision, Delivery, Fault, MAX_TRANSACTION_SIZE, Rejection, RequestClass, ScriptHash, Simnet,
+    Spend, Unspent, View, deliver, list_position,
 };
 use crate::types::{Network, OutPoint, Satoshis, Txid};
 
@@ -42,6 +42,10 @@ pub(super) fn router(simnet: &Simnet) -> Router {
 }
 
 fn face_router(face: Face) -> Router {
+    let menu = Menu {
+        faults: Arc::clone(&face.simnet.faults),
+        class_of: |_, path| RequestClass::of_path(path),
+    };
     Router::new()
         .route("/chain/info", get(chain_info))
         .route("/chain/tips", get(chain_tips))
@@ -57,62 +61,9 @@ fn face_router(face: Face) -> Router {
         .route("/address/{address}/unspent/all", get(address_unspent_all))
         .route("/address/{address}/confirmed/balance", get(confirmed_balance))
         .route("/script/{script}/unspent/all", get(script_unspent_all))
-        .layer(middleware::from_fn_with_state(face.simnet.clone(), befall))
+        .layer(middleware::from_fn_with_state(menu, befall))
         .layer(DefaultBodyLimit::max(2 * MAX_TRANSACTION_SIZE + 1024))
         .with_state(face)
-}
-
-/// Lets the menu decide what goes wrong with a request. The answer is what comes late, not the
-/// request: what was sent has its effect although nobody waits for the answer any more.
-async fn befall(State(simnet): State<Simnet>, mut request: Request, next: Next) -> Response {
-    let class = RequestClass::of_path(request.uri().path());
-    let decision = simnet.faults().decide(class);
-    let delay = Duration::from_millis(decision.delay_ms);
-    let instead = decision.fault.as_ref().and_then(|fault| instead_of_answer(fault, class));
-    let response = if let Some(response) = instead {
-        response
-    } else {
-        request.extensions_mut().insert(decision);
-        next.run(request).await
-    };
-    if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
-    }
-    response
-}
-
-/// Returns what comes in the place of an answer; what befalls a broadcast is its handler's affair.
-fn instead_of_answer(fault: &Fault, class: RequestClass) -> Option<Response> {
-    if let Fault::DropRequest { loss } | Fault::LoseAnswer { loss } = fault {
-        return (class != RequestClass::Broadcast).then(|| lost(*loss));
-    }
-    if let Fault::Refuse { status, body } = fault {
-        return Some((status_code(*status), body.clone()).into_response());
-    }
-    let (status, media_type, body) = canned_answer(fault)?;
-    let mut response =
-        (status_code(status), [(header::CONTENT_TYPE, media_type)], body).into_response();
-    if let Fault::RateLimited { retry_after_secs: Some(seconds) } = fault {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-    }
-    Some(response)
-}
-
-fn status_code(status: u16) -> StatusCode {
-    StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
-}
-
-fn lost(loss: Loss) -> Response {
-    match loss {
-        Loss::BadGateway => (StatusCode::BAD_GATEWAY, "<html>").into_response(),
-        Loss::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "").into_response(),
-        Loss::ConnectionClosed => {
-            // A body that fails makes the server close the connection.
-            let failure = Err::<Bytes, _>(std::io::Error::other("the fault menu closes it"));
-            let body = Body::from_stream(futures_util::stream::iter([failure]));
-            Response::new(body)
-        }
-    }
 }
 
 fn not_found() -> Response {
@@ -121,10 +72,6 @@ fn not_found() -> Response {
 
 fn bad_request(text: &'static str) -> Response {
     (StatusCode::BAD_REQUEST, text).into_response()
-}
-
-const fn lag_of(decision: &Decision) -> u32 {
-    if let Some(Fault::Lag { blocks }) = &decision.fault { *blocks } else { 0 }
 }
 
 impl Face {

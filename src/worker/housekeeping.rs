@@ -39,7 +39,7 @@ impl HousekeepingTask {
 
     /// Does one round.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.measure()?;
+        self.measure(now)?;
         loop {
             let gone = self
                 .parts
@@ -55,7 +55,11 @@ impl HousekeepingTask {
         }
     }
 
-    fn measure(&self) -> Result<(), StoreError> {
+    fn measure(&self, now: Timestamp) -> Result<(), StoreError> {
+        for endpoint in self.parts.endpoints.snapshot(now) {
+            let state = endpoint.state.as_number();
+            self.parts.metrics.set_endpoint(endpoint.name.as_str(), state);
+        }
         let (jobs, pool) =
             self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
         let pending: u64 =

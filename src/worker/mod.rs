@@ -6,6 +6,7 @@
 mod chain;
 mod housekeeping;
 mod pipeline;
+mod policy;
 mod signer;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::chain::{EndpointBoard, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::headers::HeaderService;
 use crate::service::readiness::Observations;
@@ -24,6 +26,7 @@ use crate::types::Clock;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
 pub use pipeline::PipelineTask;
+pub use policy::PolicyTask;
 pub use signer::SignerTask;
 
 /// How often tasks look by themselves.
@@ -64,6 +67,10 @@ pub struct WorkerParts {
     pub clock: Arc<dyn Clock>,
     /// How often tasks look by themselves.
     pub periods: Periods,
+    /// Publishes the network's fee policy, if anybody does.
+    pub policy_source: Option<Arc<dyn PolicySource>>,
+    /// How the network's endpoints are.
+    pub endpoints: EndpointBoard,
 }
 
 /// Wakes tasks from anywhere; cheap to clone.
@@ -96,6 +103,8 @@ impl Driver {
         tasks.spawn(chain.run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
+        let policy = PolicyTask::new(self.parts.clone());
+        tasks.spawn(policy.run(shutdown.clone()));
         let signer = SignerTask::new(self.parts);
         tasks.spawn(signer.run(shutdown));
         while let Some(ended) = tasks.join_next().await {

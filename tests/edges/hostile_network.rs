@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use patchproof::chain::{
-    BroadcastOutcome, Broadcaster, ChainError, ChainTracker, UtxoSource, WhatsOnChain,
+    BroadcastOutcome, Broadcaster, ChainError, ChainTracker, Submission, UtxoSource, WhatsOnChain,
     WhatsOnChainConfig,
 };
 use patchproof::types::{BlockHash, Network, Txid};
@@ -15,6 +15,7 @@ use crate::network::{ADDRESS, API_KEY, client, header_answer, transaction, vecto
 use crate::stub::{self, Stub, endless, html, redirect, serve_raw, text};
 
 const TXID: Txid = Txid::from_bytes([0xab; 32]);
+const SENT: Submission<'_> = Submission { txid: TXID, raw: b"raw", spent: None };
 
 fn is_unknown(outcome: &BroadcastOutcome) -> bool {
     matches!(outcome, BroadcastOutcome::Unknown { .. })
@@ -25,7 +26,7 @@ async fn a_success_that_is_none_teaches_nothing() {
     let other = Txid::from_bytes([1; 32]);
     for body in [other.to_string(), "{}".to_owned(), String::new(), "<html>".to_owned()] {
         let stub = Stub::start(move |_, _| text(200, &body)).await;
-        let outcome = client(&stub.url).broadcast(TXID, b"raw").await;
+        let outcome = client(&stub.url).broadcast(SENT).await;
         assert!(is_unknown(&outcome), "{outcome:?}");
     }
 }
@@ -35,19 +36,19 @@ async fn a_broadcast_is_sent_once_whatever_happens_to_its_answer() {
     let stub = Stub::start(|_, _| None).await;
     let mut config = WhatsOnChainConfig::new(stub.url.clone(), Network::Test);
     config.timeout = Duration::from_millis(400);
-    let outcome = WhatsOnChain::new(config).unwrap().broadcast(TXID, b"raw").await;
+    let outcome = WhatsOnChain::new(config).unwrap().broadcast(SENT).await;
     assert!(is_unknown(&outcome), "{outcome:?}");
     assert_eq!(stub.asked().len(), 1);
 
     let (url, count) = serve_raw(b"").await;
-    assert!(is_unknown(&client(&url).broadcast(TXID, b"raw").await));
+    assert!(is_unknown(&client(&url).broadcast(SENT).await));
     assert_eq!(*count.lock().unwrap(), 1);
 
     let stub = Stub::start(|_, _| {
         Some((StatusCode::TOO_MANY_REQUESTS, [("retry-after", "3")], "slowly").into_response())
     })
     .await;
-    let outcome = client(&stub.url).broadcast(TXID, b"raw").await;
+    let outcome = client(&stub.url).broadcast(SENT).await;
     let reason = "HTTP 429: slowly".to_owned();
     assert_eq!(outcome, BroadcastOutcome::Unknown { reason, retry_after_ms: Some(3_000) });
     assert_eq!(stub.asked().len(), 1);
@@ -57,7 +58,7 @@ async fn a_broadcast_is_sent_once_whatever_happens_to_its_answer() {
 async fn verdicts_are_passed_on_without_the_api_key() {
     let words = format!("unexpected response code 500: 64: dust {API_KEY}");
     let stub = Stub::start(move |_, _| text(400, &words)).await;
-    let outcome = client(&stub.url).broadcast(TXID, b"raw").await;
+    let outcome = client(&stub.url).broadcast(SENT).await;
     let reason = "unexpected response code 500: 64: dust ***".to_owned();
     assert_eq!(outcome, BroadcastOutcome::Invalid { reason });
     assert!(!format!("{:?}", client(&stub.url)).contains(API_KEY));
@@ -141,13 +142,13 @@ async fn redirects_and_endless_answers_are_refused() {
     let target = Stub::start(|_, _| text(200, "[]")).await;
     let to = target.url.clone();
     let stub = Stub::start(move |_, _| redirect(&to)).await;
-    assert!(is_unknown(&client(&stub.url).broadcast(TXID, b"raw").await));
+    assert!(is_unknown(&client(&stub.url).broadcast(SENT).await));
     assert!(matches!(client(&stub.url).unspent(ADDRESS).await, Err(ChainError::Malformed(_))));
     assert!(target.asked().is_empty());
 
     let stub = Stub::start(|_, _| endless()).await;
     assert!(matches!(client(&stub.url).unspent(ADDRESS).await, Err(ChainError::Malformed(_))));
-    assert!(is_unknown(&client(&stub.url).broadcast(TXID, b"raw").await));
+    assert!(is_unknown(&client(&stub.url).broadcast(SENT).await));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod arc;
 mod hostile_network;
 mod hostile_signer;
 mod keystore;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use patchproof::bitcoin::{Script, Transaction, TxIn, TxOut};
 use patchproof::chain::{
-    BroadcastOutcome, Broadcaster, ChainTracker, SpendStatus, TransactionStatus, UtxoSource,
-    WhatsOnChain, WhatsOnChainConfig,
+    BroadcastOutcome, Broadcaster, ChainTracker, SpendStatus, Submission, TransactionStatus,
+    UtxoSource, WhatsOnChain, WhatsOnChainConfig,
 };
 use patchproof::types::{BlockHash, Network, OutPoint, Satoshis, Txid};
 use serde_json::{Value, json};
@@ -55,7 +55,8 @@ async fn a_broadcast_sends_the_bytes_as_they_are_and_the_key_in_its_header() {
     let sent = transaction(OutPoint::new(Txid::from_bytes([1; 32]), 0));
     let txid = sent.txid();
     let stub = Stub::start(move |_, _| text(200, &format!("\"{txid}\"\n"))).await;
-    let outcome = client(&stub.url).broadcast(txid, &sent.to_bytes()).await;
+    let outcome =
+        client(&stub.url).broadcast(Submission { txid, raw: &sent.to_bytes(), spent: None }).await;
     assert_eq!(outcome, BroadcastOutcome::Accepted);
     let asked = stub.asked();
     assert_eq!(asked[0].target, "/v1/bsv/test/tx/raw");

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::routing::get;
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
-use patchproof::app::{self, App, Ports};
+use patchproof::app::{self, App, NetworkSide, Ports};
 use patchproof::auth::{
     ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
 };
@@ -180,6 +180,7 @@ async fn services() -> Services {
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
+        network: NetworkSide::default(),
         clock: Arc::new(SystemClock),
         api_keys: Arc::new(Keys),
         tokens: Arc::new(OneToken),

@@ -1,5 +1,6 @@
 //! The simulated network over real HTTP.
 
+mod arc;
 mod controls;
 mod explorer;
 mod faults;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use patchproof::bitcoin::{BlockHeader, MerklePath, Transaction, TscProof};
 use patchproof::chain::{
-    BroadcastOutcome, Broadcaster, ChainError, ChainTip, ChainTracker, SpendStatus,
+    BroadcastOutcome, Broadcaster, ChainError, ChainTip, ChainTracker, SpendStatus, Submission,
     TransactionStatus, UnspentOutput, UtxoSource, classify_whatsonchain,
 };
 use patchproof::simnet::{Delivery, Fault, ScriptHash, Spend, View, deliver};
@@ -46,7 +46,8 @@ fn unreachable_reason(reason: &str) -> BroadcastOutcome {
 
 #[async_trait]
 impl Broadcaster for Port {
-    async fn broadcast(&self, txid: Txid, raw: &[u8]) -> BroadcastOutcome {
+    async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome {
+        let Submission { txid, raw, .. } = submission;
         {
             let mut traffic = self.0.traffic();
             traffic.broadcasts += 1;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
+use patchproof::chain::NetworkPolicy;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::HeaderService;
@@ -125,6 +126,7 @@ impl System {
                 progress,
                 metrics: Arc::new(Metrics::new()),
                 settings: Arc::new(setup.settings()),
+                network_policy: NetworkPolicy::default(),
             },
             headers: HeaderService {
                 store: store.clone(),

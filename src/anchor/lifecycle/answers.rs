@@ -13,6 +13,8 @@ use crate::types::{BlockHash, Txid};
 const VERDICT_PATIENCE: u32 = 4;
 /// Refusals of the fee in a row after which a record is shown as held.
 const FEE_PATIENCE: u32 = 5;
+/// Attempts that taught nothing after which the transaction is looked for.
+const DOUBT_PATIENCE: u32 = 3;
 /// Unknown parents in a row after which the spenders of the inputs are looked up.
 const ORPHAN_PATIENCE: u32 = 3;
 
@@ -33,6 +35,9 @@ impl Next<'_> {
                     let asked = Duration::from_millis(*pause_ms);
                     let least = self.policy.wait(self.job.id, 0);
                     self.due_in(asked.clamp(least, self.policy.longest_look_wait));
+                } else if self.job.attempts.is_multiple_of(DOUBT_PATIENCE) {
+                    // It may be out there although every answer was lost or contradicted.
+                    self.effects.push(Effect::Look { txid });
                 }
             }
             SendResult::Orphan(reason) => {

@@ -64,6 +64,19 @@ fn an_unknown_outcome_sends_the_same_bytes_again_and_releases_nothing() {
 }
 
 #[test]
+fn repeated_doubt_has_the_transaction_looked_for_unless_a_pause_is_asked_for() {
+    let doubt =
+        |retry_after_ms| Event::Sent(SendResult::Unknown { reason: "lost".into(), retry_after_ms });
+    let mut at = job(Stage::Signed { txid: txid(1) });
+    for wanted in [false, false, true, false, false, true] {
+        let next = run(&at, doubt(None));
+        assert_eq!(next.effects == [Effect::Look { txid: txid(1) }], wanted);
+        assert_eq!(run(&at, doubt(Some(5))).effects, []);
+        at = next.job;
+    }
+}
+
+#[test]
 fn a_conflict_is_believed_only_when_its_spender_is_final() {
     let signed = job(Stage::Signed { txid: txid(1) });
     let told = run(&signed, Event::Sent(SendResult::Conflict("258".into())));

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
-use crate::app::{App, Ports, Settings, shutdown_signal};
+use crate::app::{App, NetworkSide, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
@@ -52,6 +52,8 @@ pub(super) struct Description {
     pub(super) api_key: String,
     /// Where the simulated network is.
     pub(super) chain_url: Url,
+    /// Where the same network speaks like ARC.
+    pub(super) arc_url: Url,
     /// Where the signer is.
     pub(super) signer_url: Url,
     /// Whose addresses are accepted.
@@ -153,6 +155,7 @@ impl World {
             console_url: base_url.join("docs")?,
             base_url,
             api_key: secrets.api_key.clone(),
+            arc_url: chain_url.join("/")?,
             chain_url,
             signer_url,
             network: keyring.network,
@@ -276,6 +279,7 @@ fn ports(
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
+        network: NetworkSide::default(),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         tokens: Arc::new(token_keys(secrets)?),

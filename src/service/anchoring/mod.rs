@@ -18,7 +18,7 @@ mod submit;
 use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
-use crate::chain::{Broadcaster, ChainTracker};
+use crate::chain::{Broadcaster, ChainTracker, NetworkPolicy};
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::signer::Signer;
@@ -38,7 +38,7 @@ pub const LOOK_BATCH: usize = 20;
 /// What an operator decides about anchoring.
 #[derive(Debug, Clone)]
 pub struct AnchoringSettings {
-    /// What transactions pay.
+    /// What transactions pay as long as no policy of the network is known.
     pub fee_rate: FeeRate,
     /// Confirmations before an output may be spent; 0 lets it be spent once the network has it.
     pub min_confirmations: u32,
@@ -69,6 +69,8 @@ pub struct AnchoringService {
     pub metrics: Arc<Metrics>,
     /// What the operator decided.
     pub settings: Arc<AnchoringSettings>,
+    /// What the network asks for.
+    pub network_policy: NetworkPolicy,
 }
 
 /// Work that is due, by what it needs.
@@ -83,6 +85,12 @@ pub struct DueWork {
 }
 
 impl AnchoringService {
+    /// Returns the settings in force for the next transaction.
+    fn settings_in_force(&self) -> AnchoringSettings {
+        let fee_rate = self.network_policy.current().unwrap_or(self.settings.fee_rate);
+        AnchoringSettings { fee_rate, ..AnchoringSettings::clone(&self.settings) }
+    }
+
     /// Returns what is due at `now`, at most `limit` records, leaving out those that `is_busy`.
     pub fn due_work(
         &self,

@@ -120,10 +120,10 @@ impl AnchoringService {
         records: Vec<StoredRecord>,
         now: Timestamp,
     ) -> Result<Vec<Draft>, StoreError> {
+        let settings = self.settings_in_force();
         let mut drafts = Vec::with_capacity(records.len());
         for record in records {
-            let built =
-                self.store.read(|tx| plan::build(tx, &record, &self.keyring, &self.settings));
+            let built = self.store.read(|tx| plan::build(tx, &record, &self.keyring, &settings));
             match built {
                 Ok(unsigned) => drafts.push(Draft { id: record.id, unsigned }),
                 Err(PrepareError::Store(error)) => return Err(error),
@@ -235,7 +235,7 @@ fn reserve_one(
     let record = expect_record(tx, id)?;
     let record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
     tx.put_record(&record)?;
-    let event = match plan::lease(tx, &record, &service.keyring, &service.settings) {
+    let event = match plan::lease(tx, &record, &service.keyring, &service.settings_in_force()) {
         Ok(()) => Event::Reserved,
         Err(PrepareError::Build(error)) => plan::not_funded(&error),
         Err(PrepareError::Store(error)) => return Err(error),

@@ -1,10 +1,12 @@
 //! Sending stored transactions, and what the answers mean.
 
 use crate::anchor::lifecycle::{Event, SendResult};
-use crate::chain::BroadcastOutcome;
+use crate::bitcoin::{Script, TxOut};
+use crate::chain::{BroadcastOutcome, Submission};
 use crate::service::anchoring::AnchoringService;
-use crate::storage::StoreError;
 use crate::storage::transactions::expect_transaction;
+use crate::storage::utxos::utxo;
+use crate::storage::{StoreError, StoredTransaction, Tables};
 use crate::types::Txid;
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
@@ -12,8 +14,13 @@ use crate::types::planted::Defect;
 impl AnchoringService {
     /// Sends the stored bytes of a transaction as they are.
     pub(super) async fn send(&self, txid: Txid) -> Result<Event, StoreError> {
-        let stored = self.store.read(|tx| expect_transaction(tx, txid))?;
-        let outcome = self.broadcaster.broadcast(txid, &stored.raw).await;
+        let (stored, spent) = self.store.read(|tx| {
+            let stored = expect_transaction(tx, txid)?;
+            let spent = spent_outputs(tx, &stored)?;
+            Ok::<_, StoreError>((stored, spent))
+        })?;
+        let submission = Submission { txid, raw: &stored.raw, spent: spent.as_deref() };
+        let outcome = self.broadcaster.broadcast(submission).await;
         let (result, label) = interpret(outcome);
         self.metrics.count_broadcast(label);
         if !matches!(result, SendResult::Taken) {
@@ -21,6 +28,21 @@ impl AnchoringService {
         }
         Ok(Event::Sent(result))
     }
+}
+
+/// Returns the outputs that a transaction spends, if all of them are in the pool's books.
+fn spent_outputs(
+    tables: &impl Tables,
+    stored: &StoredTransaction,
+) -> Result<Option<Vec<TxOut>>, StoreError> {
+    let inputs = stored.parse()?.inputs;
+    let mut spent = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let Some(output) = utxo(tables, input.previous)? else { return Ok(None) };
+        let locking_script = Script::pay_to_public_key_hash(&output.key_hash);
+        spent.push(TxOut { value: output.value, locking_script });
+    }
+    Ok(Some(spent))
 }
 
 fn interpret(outcome: BroadcastOutcome) -> (SendResult, &'static str) {

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::app::{App, Ports, Settings};
+use patchproof::app::{App, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
-use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::chain::{
+    ArcClient, ArcConfig, BreakerPolicy, EndpointName, NetworkPolicy, Router, RouterEndpoint,
+    RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
+};
 use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::service::Services;
 use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
@@ -32,6 +36,14 @@ use crate::support::schema::Documentation;
 pub(crate) const FULL_KEY: &str = "key-for-everything";
 /// Another one, of somebody else.
 pub(crate) const OTHER_KEY: &str = "key-of-somebody-else";
+
+/// What the network presents with its reports, where there is a router.
+pub(crate) const CALLBACK_TOKEN: &str = "token-of-reports";
+/// How long the first endpoint may be silent: longer than an answer takes on a machine that does
+/// much else.
+const HEDGE: Duration = Duration::from_secs(2);
+/// How long an endpoint in trouble is left alone; only the clock of a test moves so far.
+pub(crate) const COOL_DOWN: Duration = Duration::from_secs(600);
 
 const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes and more";
 /// Longer than anything here takes, on a machine that does much else.
@@ -108,6 +120,15 @@ impl TestApp {
     /// Starts a product with money and settings of its own.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let app = Self::with(change).await;
+        app.fund(24).await;
+        app
+    }
+
+    /// Starts a product with money that reaches the network through a router.
+    pub(crate) async fn through(order: &[EndpointName]) -> Self {
+        let mut outside = Outside::start().await;
+        outside.order = order.to_vec();
+        let app = Self::run(outside, StoreOptions::in_memory(), settings()).await;
         app.fund(24).await;
         app
     }
@@ -240,14 +261,46 @@ fn ports(outside: &Outside) -> Ports {
     chain.requests_per_second = None;
     chain.retries = 0;
     let chain = Arc::new(WhatsOnChain::new(chain).unwrap());
-    Ports {
+    let ports = Ports {
         signer: Arc::new(KmsSigner::new(kms).unwrap()),
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
-        utxo_source: chain,
+        utxo_source: Arc::<WhatsOnChain>::clone(&chain) as _,
+        network: NetworkSide::default(),
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
         tokens: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
+    };
+    if outside.order.is_empty() { ports } else { routed(outside, &chain, ports) }
+}
+
+/// Puts a router before the explorer's face and ARC's.
+fn routed(outside: &Outside, whatsonchain: &Arc<WhatsOnChain>, ports: Ports) -> Ports {
+    let arc = Arc::new(ArcClient::new(ArcConfig::new(outside.arc_url.clone())).unwrap());
+    let endpoints = outside.order.iter().map(|name| match name {
+        EndpointName::WhatsOnChain => RouterEndpoint::whatsonchain(whatsonchain, true),
+        EndpointName::Arc => RouterEndpoint::arc(&arc, true),
+    });
+    let breaker = BreakerPolicy {
+        cool_down: COOL_DOWN,
+        longest_cool_down: COOL_DOWN,
+        ..BreakerPolicy::default()
+    };
+    let policy = RouterPolicy { hedge: HEDGE, breaker };
+    let clock = Arc::clone(&outside.clock) as _;
+    let router = Arc::new(Router::new(endpoints.collect(), policy, clock));
+    let network = NetworkSide {
+        policy: NetworkPolicy::up_to(FeeRate::from_sat_per_kb(5_000).unwrap()),
+        policy_source: Some(arc),
+        endpoints: router.board(),
+        callback_token: Some(CallbackToken::new(CALLBACK_TOKEN)),
+    };
+    Ports {
+        broadcaster: Arc::<Router>::clone(&router),
+        tracker: Arc::<Router>::clone(&router),
+        utxo_source: router,
+        network,
+        ..ports
     }
 }
 

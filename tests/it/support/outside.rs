@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use patchproof::app::accept::{ConnectionLimits, serve};
+use patchproof::chain::EndpointName;
 use patchproof::signer::{Keystore, SignerServerConfig, signer_router};
 use patchproof::simnet::{Fault, FaultRule, Occurrence, RequestClass, Simnet, SimnetConfig};
 use patchproof::types::{BlockHash, Clock, Txid};
@@ -48,6 +49,10 @@ pub(crate) struct Outside {
     pub(crate) simnet: Simnet,
     pub(crate) clock: Arc<JumpingClock>,
     pub(crate) chain_url: Url,
+    pub(crate) arc_url: Url,
+    /// Through which endpoints transactions are sent; through none of them but the explorer's face,
+    /// without a router, if there are none.
+    pub(crate) order: Vec<EndpointName>,
     pub(crate) signer_url: Url,
     pub(crate) keystore: Keystore,
     mood: Shared,
@@ -77,6 +82,8 @@ impl Outside {
             simnet,
             clock,
             chain_url: chain.join("v1/bsv/test").unwrap(),
+            arc_url: chain,
+            order: Vec::new(),
             signer_url: signer.join("sign").unwrap(),
             keystore,
             mood,
@@ -100,6 +107,11 @@ impl Outside {
         self.simnet.faults().add(FaultRule::once(fault, class));
     }
 
+    /// From now on this goes wrong with every request of a class to ARC's face.
+    pub(crate) fn break_arc(&self, class: RequestClass, fault: Fault) {
+        self.simnet.arc_faults().add(FaultRule::always(fault, class));
+    }
+
     /// From now on the whole network is away.
     pub(crate) fn network_is_down(&self) {
         self.simnet.faults().add(FaultRule {
@@ -113,6 +125,7 @@ impl Outside {
     /// Ends everything that goes wrong with the network.
     pub(crate) fn network_works(&self) {
         self.simnet.faults().clear();
+        self.simnet.arc_faults().clear();
     }
 
     /// Returns the transactions on the network that are not the faucet's, mined or waiting.
