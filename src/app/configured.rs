@@ -17,7 +17,7 @@ use crate::config::{
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
-use crate::service::anchoring::AnchoringSettings;
+use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
 use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
@@ -115,6 +115,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             min_confirmations: anchoring.min_confirmations,
             max_chain_depth: anchoring.max_chain_depth,
             publishes_records: anchoring.payload == AnchorPayload::Record,
+            caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
         confirmed_at_depth: anchoring.confirmed_at_depth,

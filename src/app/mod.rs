@@ -198,6 +198,11 @@ impl Parts {
         Arc::new(move || pipeline.notify_one())
     }
 
+    fn wake_shortage(&self) -> Wake {
+        let shortage = Arc::clone(&self.wakes.shortage);
+        Arc::new(move || shortage.notify_one())
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.settings.warnings.clone();
         if self.keyring.custody.is_none() {
@@ -219,6 +224,7 @@ impl Parts {
                 tracker: Arc::clone(&self.ports.tracker),
                 progress: self.progress.clone(),
                 metrics: Arc::clone(&self.metrics),
+                shortage: self.wake_shortage(),
                 settings: Arc::new(self.settings.anchoring.clone()),
             },
             headers: HeaderService {

@@ -12,6 +12,7 @@ mod check;
 mod codec;
 pub mod contents;
 mod error;
+pub mod fees;
 pub mod headers;
 pub mod idempotency;
 pub mod identity;
@@ -26,6 +27,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod transactions;
+pub mod treasury_operations;
 pub mod utxos;
 mod writer;
 
@@ -41,6 +43,7 @@ pub use challenges::Challenge;
 pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged};
 pub use contents::StoredContent;
 pub use error::StoreError;
+pub use fees::DayFees;
 pub use headers::{ChainHead, StoredHeader};
 pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
 pub use identity::IdentityClaim;
@@ -51,6 +54,7 @@ pub use reader::StoreReader;
 pub use records::StoredRecord;
 pub use tables::Tables;
 pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
+pub use treasury_operations::TreasuryOperation;
 pub use utxos::{PoolTotals, UtxoTotal};
 
 use tables::{ReadTables, WriteTables};

@@ -3,4 +3,8 @@
 
 pub mod builder;
 pub mod coin_selection;
+pub mod operation;
+pub mod policy;
+pub mod split;
+pub mod sweep;
 pub mod utxo;

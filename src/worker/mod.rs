@@ -73,6 +73,10 @@ pub struct Wakes {
     pub pipeline: Arc<Notify>,
     /// The chain may have grown.
     pub chain: Arc<Notify>,
+    /// The pool is to be looked after now.
+    pub maintenance: Arc<Notify>,
+    /// Records find nothing to pay with, or too few outputs are left.
+    pub shortage: Arc<Notify>,
 }
 
 /// Runs all tasks.

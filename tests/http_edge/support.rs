@@ -22,7 +22,7 @@ use patchproof::http::health::{Dependency, Readiness, ReadinessReport, Readiness
 use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::service::Services;
-use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{
     Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
@@ -195,6 +195,7 @@ async fn services() -> Services {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
         confirmed_at_depth: 0,

@@ -27,7 +27,7 @@ use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::EdgeLimits;
 use crate::service::Services;
-use crate::service::anchoring::AnchoringSettings;
+use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
@@ -306,6 +306,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
         confirmed_at_depth: 0,

@@ -14,7 +14,7 @@ use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::service::Services;
-use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
@@ -282,6 +282,7 @@ fn settings() -> Settings {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy {
                 first_wait: millis(5),
                 longest_wait: millis(100),
