@@ -28,19 +28,23 @@ use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
+use crate::service::maintenance::MaintenanceService;
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
 use crate::service::registration::{RegistrationService, Wake};
+use crate::service::runway::RunwayService;
 use crate::service::transfer::TransferService;
+use crate::service::treasury::TreasuryService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
 use crate::signer::Signer;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::{ChainProfile, Clock};
-use crate::worker::{Driver, Periods, Wakes, WorkerParts};
+use crate::wallet::policy::PolicySource;
+use crate::worker::{Driver, Periods, Schedule, Wakes, WorkerParts};
 
 use readiness::ReportedReadiness;
 
@@ -72,6 +76,10 @@ pub struct Settings {
     pub profile: ChainProfile,
     /// How records are anchored.
     pub anchoring: AnchoringSettings,
+    /// How the pool is kept; asked anew each time.
+    pub pool: PolicySource,
+    /// When the pool is looked after.
+    pub schedule: Schedule,
     /// Confirmations from which a record counts as confirmed.
     pub confirmed_at_depth: u32,
     /// Whether unlock messages need a nonce.
@@ -120,7 +128,7 @@ impl App {
         let parts =
             Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
         let services = parts.services();
-        let driver = Driver::new(parts.worker(), parts.wakes.clone());
+        let driver = Driver::new(parts.worker(&services), parts.wakes.clone());
         Ok(Self { router: parts.router(&services), driver, services, wakes: parts.wakes })
     }
 }
@@ -173,12 +181,47 @@ impl Parts {
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
+            maintenance: self.maintenance(),
+            runway: self.runway(),
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
                 warnings: self.warnings().into(),
             },
         }
+    }
+
+    fn anchoring(&self) -> AnchoringService {
+        AnchoringService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            signer: Arc::clone(&self.ports.signer),
+            broadcaster: Arc::clone(&self.ports.broadcaster),
+            tracker: Arc::clone(&self.ports.tracker),
+            progress: self.progress.clone(),
+            metrics: Arc::clone(&self.metrics),
+            shortage: self.wake_shortage(),
+            settings: Arc::new(self.settings.anchoring.clone()),
+        }
+    }
+
+    fn maintenance(&self) -> MaintenanceService {
+        MaintenanceService {
+            funding: self.funding(),
+            treasury: TreasuryService {
+                store: self.store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                anchoring: self.anchoring(),
+                policy: self.settings.pool.clone(),
+            },
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            state: Arc::default(),
+        }
+    }
+
+    fn runway(&self) -> RunwayService {
+        RunwayService { store: self.store.clone(), caps: self.settings.anchoring.caps }
     }
 
     fn funding(&self) -> FundingService {
@@ -198,6 +241,11 @@ impl Parts {
         Arc::new(move || pipeline.notify_one())
     }
 
+    fn wake_maintenance(&self) -> Wake {
+        let maintenance = Arc::clone(&self.wakes.maintenance);
+        Arc::new(move || maintenance.notify_one())
+    }
+
     fn wake_shortage(&self) -> Wake {
         let shortage = Arc::clone(&self.wakes.shortage);
         Arc::new(move || shortage.notify_one())
@@ -213,20 +261,13 @@ impl Parts {
         warnings
     }
 
-    fn worker(&self) -> WorkerParts {
+    fn worker(&self, services: &Services) -> WorkerParts {
         WorkerParts {
             store: self.store.clone(),
-            anchoring: AnchoringService {
-                store: self.store.clone(),
-                keyring: Arc::clone(&self.keyring),
-                signer: Arc::clone(&self.ports.signer),
-                broadcaster: Arc::clone(&self.ports.broadcaster),
-                tracker: Arc::clone(&self.ports.tracker),
-                progress: self.progress.clone(),
-                metrics: Arc::clone(&self.metrics),
-                shortage: self.wake_shortage(),
-                settings: Arc::new(self.settings.anchoring.clone()),
-            },
+            anchoring: self.anchoring(),
+            maintenance: services.maintenance.clone(),
+            runway: services.runway.clone(),
+            schedule: self.settings.schedule,
             headers: HeaderService {
                 store: self.store.clone(),
                 tracker: Arc::clone(&self.ports.tracker),
@@ -248,6 +289,7 @@ impl Parts {
             services: services.clone(),
             verdicts: verdict_cache(),
             metrics: Arc::clone(&self.metrics),
+            maintain: self.wake_maintenance(),
             options: self.settings.http.clone(),
         });
         router(state, product())

@@ -17,6 +17,7 @@ mod environment;
 mod kms;
 mod parts;
 mod place;
+mod pool;
 mod problem;
 mod reader;
 mod secret;
@@ -42,6 +43,7 @@ pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
 pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
 pub use place::Mode;
+pub use pool::PoolSettings;
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
 pub use secret::{MIN_SECRET_BYTES, Secret};
@@ -77,6 +79,8 @@ pub struct Config {
     pub health_woc_cache: Duration,
     /// How records are put on chain.
     pub anchoring: AnchoringOptions,
+    /// How the pool is kept.
+    pub pool: PoolSettings,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
     /// The HTTP edge.
@@ -116,6 +120,7 @@ impl Config {
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let anchoring = AnchoringOptions::read(&mut reader);
+        let pool = PoolSettings::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
@@ -135,6 +140,7 @@ impl Config {
             chain_profile,
             health_woc_cache,
             anchoring,
+            pool,
             unlock,
             http,
             logging,

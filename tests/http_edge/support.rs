@@ -30,7 +30,8 @@ use patchproof::signer::{
 use patchproof::storage::{Store, StoreOptions};
 use patchproof::telemetry::Metrics;
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, SystemClock, Timestamp};
-use patchproof::worker::Periods;
+use patchproof::wallet::policy::{PolicySource, PoolPolicy};
+use patchproof::worker::{Periods, Schedule};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -146,6 +147,7 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
         services: services().await,
         verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
+        maintain: Arc::new(|| {}),
         options: settings.options,
     });
     http::router(state, routes)
@@ -159,6 +161,7 @@ fn options() -> HttpOptions {
         answers_async: false,
         fee_per_kb: 512,
         max_chain_depth: 25,
+        maintains_on_health: false,
         limits: EdgeLimits::default(),
         metrics_require_api_key: false,
         deploy_sha: None,
@@ -198,6 +201,8 @@ async fn services() -> Services {
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        pool: PolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
+        schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: vec![7; 32].into(),

@@ -35,7 +35,8 @@ use crate::signer::{
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
 use crate::types::{ChainProfile, Clock, FeeRate, Network, SystemClock};
-use crate::worker::{Periods, Wakes};
+use crate::wallet::policy::{PolicySource, PoolPolicy};
+use crate::worker::{Periods, Schedule, Wakes};
 
 /// Satoshis per kB that the demo pays: the product's default.
 const FEE_PER_KB: u64 = 512;
@@ -309,6 +310,8 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        pool: PolicySource::fixed(PoolPolicy::of(fee_rate, 25)),
+        schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: secrets.master_secret.clone().into_bytes().into(),
@@ -320,6 +323,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             answers_async: false,
             fee_per_kb: FEE_PER_KB,
             max_chain_depth: 25,
+            maintains_on_health: false,
             limits: EdgeLimits::default(),
             metrics_require_api_key: false,
             deploy_sha: None,

@@ -222,7 +222,7 @@ impl AnchoringService {
     }
 
     /// Tells waiting requests what a step decided; only after it is on disk.
-    fn announce(&self, applied: &Applied) {
+    pub(in crate::service) fn announce(&self, applied: &Applied) {
         if applied.is_settled {
             self.progress.announce(applied.id);
         }

@@ -1,13 +1,14 @@
 //! What a job carries to the chain: a record of custody, or a maintenance operation of the pool. They
 //! share lifecycle, leases, signing and sending; only records move custody.
 
-use crate::anchor::lifecycle::Stage;
+use crate::anchor::lifecycle::{Event, Stage};
 use crate::service::anchoring::AnchoringService;
+use crate::service::anchoring::apply::Applied;
 use crate::storage::jobs::expect_job;
 use crate::storage::records::record;
 use crate::storage::treasury_operations::expect_treasury_operation;
-use crate::storage::{StoreError, StoredRecord, Tables, TreasuryOperation};
-use crate::types::RecordId;
+use crate::storage::{StoreError, StoredRecord, Tables, TreasuryOperation, WriteTx};
+use crate::types::{RecordId, Timestamp};
 
 /// What a job is about.
 pub(super) enum Subject {
@@ -33,6 +34,21 @@ pub(super) struct Subjects {
 }
 
 impl AnchoringService {
+    /// Takes back what a job holds for which nothing is signed: a record begins anew, an operation
+    /// fails. Call [`Self::announce`] once it is stored.
+    pub(in crate::service) fn revoke_lease_in(
+        &self,
+        tx: &mut WriteTx<'_>,
+        id: RecordId,
+        now: Timestamp,
+    ) -> Result<Applied, StoreError> {
+        let event = match subject_of(tx, id)? {
+            Subject::Record(_) => Event::LeaseRevoked,
+            Subject::Operation(_) => Event::PlanVoid("an operator took back its outputs".into()),
+        };
+        self.apply_in(tx, id, &[event], now)
+    }
+
     /// Returns what those of the jobs are about that are at this stage.
     pub(super) fn subjects_in(
         &self,

@@ -19,7 +19,8 @@ use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
-use patchproof::worker::{Periods, Wakes};
+use patchproof::wallet::policy::{PolicySource, PoolPolicy};
+use patchproof::worker::{Periods, Schedule, Wakes};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use url::Url;
@@ -291,6 +292,8 @@ fn settings() -> Settings {
                 held_wait: millis(50),
             },
         },
+        pool: PolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
+        schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: vec![7; 32].into(),
@@ -302,6 +305,7 @@ fn settings() -> Settings {
             answers_async: false,
             fee_per_kb: 512,
             max_chain_depth: 25,
+            maintains_on_health: false,
             limits: EdgeLimits::default(),
             metrics_require_api_key: false,
             deploy_sha: None,
