@@ -115,7 +115,11 @@ impl Metrics {
         let pending = self.records_pending.clone();
         registry.register("records_pending", "Records waiting for the network", pending);
         let days = self.pool_runway_days.clone();
-        registry.register("pool_runway_days", "Days that the pool lasts, -1 while nobody can say", days);
+        registry.register(
+            "pool_runway_days",
+            "Days that the pool lasts, -1 while nobody can say",
+            days,
+        );
         let oldest = self.oldest_unanchored_seconds.clone();
         registry.register("oldest_unanchored_seconds", "Age of the oldest open record", oldest);
         let locked = self.locked_satoshis.clone();
