@@ -221,7 +221,11 @@ impl Parts {
     }
 
     fn runway(&self) -> RunwayService {
-        RunwayService { store: self.store.clone(), caps: self.settings.anchoring.caps }
+        RunwayService {
+            store: self.store.clone(),
+            caps: self.settings.anchoring.caps,
+            policy: self.settings.pool.clone(),
+        }
     }
 
     fn funding(&self) -> FundingService {

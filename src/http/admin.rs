@@ -89,7 +89,7 @@ struct RunwayBody {
     fees_today_satoshis: u64,
     /// The most that may be signed for in a day; none for no limit.
     fee_cap_per_day_satoshis: Option<u64>,
-    /// Whether nothing new is signed today.
+    /// Whether the cap of the day has no room for another record.
     capped: bool,
     /// Age of the oldest record that the network has not taken.
     oldest_unanchored_seconds: Option<u64>,
@@ -102,7 +102,7 @@ struct RunwayBody {
 impl From<Runway> for RunwayBody {
     fn from(runway: Runway) -> Self {
         Self {
-            capped: runway.is_capped(),
+            capped: runway.is_capped,
             days_left: runway.days_left.ok(),
             reason: runway.days_left.err().map(NoRunway::as_str),
             value_satoshis: runway.value,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
-use crate::service::anchoring::is_on_network;
+use crate::service::anchoring::{is_on_network, take_up_waiting};
 use crate::service::keys::{Keyring, PaymentKey};
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{pool_totals, utxo};
@@ -235,6 +235,7 @@ impl FundingService {
                         Taken::Unchanged => {}
                     }
                 }
+                take_up_waiting(tx, added + updated, now)?;
                 Ok::<_, StoreError>((added, updated))
             })
             .await?;

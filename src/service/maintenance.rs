@@ -189,6 +189,10 @@ impl MaintenanceService {
             return Ok(vec![Step { reason, ..Step::of(Action::Sync) }]);
         }
         let summary = self.funding.sync(now).await?;
+        if summary.added + summary.updated > 0 {
+            // Records may have waited for just that.
+            (self.wake)();
+        }
         Ok(vec![Step { sync: Some(summary), ..Step::of(Action::Sync) }])
     }
 

@@ -10,6 +10,7 @@ use crate::storage::records::record;
 use crate::storage::utxos::{list_utxos, pool_totals};
 use crate::storage::{StageName, Store, StoreError, Tables};
 use crate::types::{RecordId, Satoshis, Timestamp};
+use crate::wallet::policy::PolicySource;
 use crate::wallet::runway::{NoRunway, RATE_DAYS, days_left};
 use crate::wallet::utxo::{UtxoState, UtxoStatus};
 
@@ -31,6 +32,8 @@ pub struct Runway {
     pub fees_today: u64,
     /// The most that may be; none for no limit.
     pub fee_cap_per_day: Option<u64>,
+    /// Whether the cap of the day has no room for another record.
+    pub is_capped: bool,
     /// Seconds since the oldest record was accepted that the network has not taken; none if there
     /// is none.
     pub oldest_unanchored_secs: Option<u64>,
@@ -45,11 +48,6 @@ impl Runway {
     pub fn is_short(&self) -> bool {
         self.days_left.is_ok_and(|days| days < SHORT_RUNWAY_DAYS)
     }
-
-    /// Says whether the cap of the day stops what is new.
-    pub fn is_capped(&self) -> bool {
-        self.fee_cap_per_day.is_some_and(|cap| self.fees_today >= cap)
-    }
 }
 
 /// Tells how long the pool lasts.
@@ -59,6 +57,8 @@ pub struct RunwayService {
     pub store: Store,
     /// The caps in force.
     pub caps: FeeCaps,
+    /// What the operator decides about the pool.
+    pub policy: PolicySource,
 }
 
 impl RunwayService {
@@ -66,6 +66,7 @@ impl RunwayService {
     pub fn look(&self, now: Timestamp) -> Result<Runway, StoreError> {
         self.store.read(|tx| {
             let today = day_of(now);
+            let next_fee = self.policy.current().anchor_cost().get();
             let mut spent = 0u64;
             for day in today.saturating_sub(RATE_DAYS)..today {
                 spent = spent.saturating_add(fees_on(tx, day)?.total());
@@ -77,6 +78,7 @@ impl RunwayService {
                 value,
                 spent_last_days: spent,
                 fees_today: fees_on(tx, today)?.total(),
+                is_capped: self.caps.reached(tx, next_fee, now)?.is_some(),
                 fee_cap_per_day: self.caps.per_day.map(Satoshis::get),
                 oldest_unanchored_secs: oldest(tx)?.map(|at| now.since(at).as_secs()),
                 locked: locked(tx)?,

@@ -93,10 +93,10 @@ impl HousekeepingTask {
             format!("the pool lasts {days} more days at the rate of the last seven; fund it")
         });
         self.warn("runway", short, "the pool lasts a week again");
-        let capped = runway.is_capped().then(|| {
+        let capped = runway.is_capped.then(|| {
             format!(
-                "fees of {} satoshis are signed for today, as many as MAX_FEE_PER_DAY_SATS allows: \
-                 nothing new is signed until tomorrow",
+                "fees of {} satoshis are signed for today, and MAX_FEE_PER_DAY_SATS has no room for \
+                 another record: what is new waits until tomorrow",
                 runway.fees_today
             )
         });

@@ -75,7 +75,7 @@ fn make_change(
         Change::Bury { txid, block, height } => bury(tx, *txid, (*block, *height), now, settings),
         Change::Unbury { txid } => unbury(tx, *txid, settings),
         Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by, now, settings),
-        Change::ReturnLease => return_lease(tx, id),
+        Change::ReturnLease => return_lease(tx, id, now),
         Change::Freeze { txid } => freeze(tx, *txid),
         Change::GiveUp => match subject_of(tx, id)? {
             Subject::Record(_) => custody::give_up(tx, id, now),
@@ -235,11 +235,13 @@ fn freeze(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn return_lease(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
-    for leased in leased_by(tx, id)? {
+fn return_lease(tx: &mut WriteTx<'_>, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
+    let held = leased_by(tx, id)?;
+    let usable = held.len();
+    for leased in held {
         tx.put_utxo(&Utxo { state: UtxoState::Available, ..leased })?;
     }
-    Ok(())
+    waiting::take_up(tx, usable, now)
 }
 
 /// Returns the outputs of a transaction that keys of ours can spend.

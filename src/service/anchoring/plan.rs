@@ -36,9 +36,11 @@ pub(super) fn not_funded(error: &BuildError) -> Event {
         BuildError::Selection(SelectionError::Insufficient { needed, available }) => {
             Event::NotFunded { needed: *needed, available: *available }
         }
+        BuildError::FeeCap { .. } => {
+            Event::Capped(format!("{error}; raise MAX_FEE_PER_TX_SATS or lower FEE_PER_KB"))
+        }
         BuildError::Selection(SelectionError::TooFragmented | SelectionError::Amount(_))
         | BuildError::Amount(_)
-        | BuildError::FeeCap { .. }
         | BuildError::SignatureCount { .. }
         | BuildError::Check(_) => Event::NotFunded { needed: 0, available: 0 },
     }

@@ -10,7 +10,7 @@ use crate::types::Timestamp;
 const LOOKED_AT: usize = 16;
 
 /// Makes as many of the records that wait for money due as there are new outputs to spend.
-pub(super) fn take_up(
+pub(in crate::service) fn take_up(
     tx: &mut WriteTx<'_>,
     outputs: usize,
     now: Timestamp,
