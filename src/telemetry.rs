@@ -40,6 +40,11 @@ pub struct Metrics {
     pub jwt_success: Counter,
     /// Records waiting for the network.
     pub records_pending: Gauge,
+    /// Whole days that the pool lasts; -1 while nobody can say.
+    pub pool_runway_days: Gauge,
+    /// Age of the oldest record that the network has not taken; 0 if there is none.
+    pub oldest_unanchored_seconds: Gauge,
+    locked_satoshis: Family<Labels<1>, Gauge>,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -88,6 +93,9 @@ impl Metrics {
             challenges_issued: Counter::default(),
             jwt_success: Counter::default(),
             records_pending: Gauge::default(),
+            pool_runway_days: Gauge::default(),
+            oldest_unanchored_seconds: Gauge::default(),
+            locked_satoshis: Family::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -108,6 +116,16 @@ impl Metrics {
         registry.register("pp_jwt_success", "Tokens issued after a login", successes);
         let pending = self.records_pending.clone();
         registry.register("records_pending", "Records waiting for the network", pending);
+        let days = self.pool_runway_days.clone();
+        registry.register(
+            "pool_runway_days",
+            "Days that the pool lasts, -1 while nobody can say",
+            days,
+        );
+        let oldest = self.oldest_unanchored_seconds.clone();
+        registry.register("oldest_unanchored_seconds", "Age of the oldest open record", oldest);
+        let locked = self.locked_satoshis.clone();
+        registry.register("locked_satoshis", "Satoshis that jobs hold, by their stage", locked);
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -152,6 +170,11 @@ impl Metrics {
     /// Says how an endpoint of the network is treated: 0 asked, 1 on trial, 2 left alone.
     pub fn set_endpoint(&self, endpoint: &'static str, state: u8) {
         self.endpoints.get_or_create(&[("endpoint", endpoint.to_owned())]).set(i64::from(state));
+    }
+
+    /// Says what jobs hold, by stage; a stage that holds nothing is zero.
+    pub fn set_locked(&self, reason: &'static str, satoshis: i64) {
+        self.locked_satoshis.get_or_create(&[("reason", reason.to_owned())]).set(satoshis);
     }
 
     /// Counts one transaction sent, by what came of it.

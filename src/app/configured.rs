@@ -17,17 +17,18 @@ use crate::chain::{
 };
 use crate::config::{
     AllowedOrigins, AnchorPayload, BroadcastSettings, BroadcastVia, Config, JwtSecrets,
-    KeySettings, KmsSettings, Mode, Secret, WocSettings,
+    KeySettings, KmsSettings, Mode, PoolSettings, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
-use crate::service::anchoring::AnchoringSettings;
+use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
 use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
-use crate::worker::Periods;
+use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
+use crate::worker::{Periods, Schedule};
 
 /// Opens the edges that a configuration names.
 pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
@@ -182,7 +183,14 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             min_confirmations: anchoring.min_confirmations,
             max_chain_depth: anchoring.max_chain_depth,
             publishes_records: anchoring.payload == AnchorPayload::Record,
+            caps: fee_caps(&config.pool),
             policy: RetryPolicy::default(),
+        },
+        pool: PoolPolicySource::fixed(pool_policy(config)),
+        schedule: Schedule {
+            interval: config.pool.maintain_interval,
+            split_cooldown: config.pool.split_cooldown,
+            splits_dry: config.pool.splits_dry,
         },
         confirmed_at_depth: anchoring.confirmed_at_depth,
         unlock_requires_nonce: config.unlock.requires_nonce,
@@ -195,6 +203,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             answers_async: anchoring.is_async,
             fee_per_kb: anchoring.fee_rate.sat_per_kb(),
             max_chain_depth: anchoring.max_chain_depth,
+            maintains_on_health: config.pool.maintains_on_health,
             limits: EdgeLimits {
                 cors: origins(&config.http.allowed_origins),
                 ..EdgeLimits::default()
@@ -206,6 +215,27 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         periods,
         warnings: config.warnings.clone(),
     })
+}
+
+/// Returns what may be spent in fees.
+pub fn fee_caps(pool: &PoolSettings) -> FeeCaps {
+    FeeCaps { per_transaction: pool.max_fee_per_transaction, per_day: pool.max_fee_per_day }
+}
+
+/// Returns how the pool is kept.
+pub fn pool_policy(config: &Config) -> PoolPolicy {
+    PoolPolicy {
+        fee_rate: config.anchoring.fee_rate,
+        min_utxo_count: config.pool.min_utxo_count,
+        split_size: config.pool.split_size,
+        max_split_outputs: config.pool.max_split_outputs,
+        fee_buffer: config.pool.fee_buffer,
+        dust_threshold: config.pool.dust_threshold,
+        dust_sweep_limit: config.pool.dust_sweep_limit,
+        min_confirmations: config.anchoring.min_confirmations,
+        max_chain_depth: config.anchoring.max_chain_depth,
+        free_consolidation: config.pool.free_consolidation,
+    }
 }
 
 fn origins(allowed: &AllowedOrigins) -> CorsOrigins {

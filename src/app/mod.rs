@@ -30,19 +30,23 @@ use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
+use crate::service::maintenance::MaintenanceService;
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
 use crate::service::registration::{RegistrationService, Wake};
+use crate::service::runway::RunwayService;
 use crate::service::transfer::TransferService;
+use crate::service::treasury::TreasuryService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
 use crate::signer::Signer;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::{ChainProfile, Clock};
-use crate::worker::{Driver, Periods, Wakes, WorkerParts};
+use crate::wallet::policy::PoolPolicySource;
+use crate::worker::{Driver, Periods, Schedule, Wakes, WorkerParts};
 
 pub use network::NetworkSide;
 use readiness::ReportedReadiness;
@@ -77,6 +81,10 @@ pub struct Settings {
     pub profile: ChainProfile,
     /// How records are anchored.
     pub anchoring: AnchoringSettings,
+    /// How the pool is kept; asked anew each time.
+    pub pool: PoolPolicySource,
+    /// When the pool is looked after.
+    pub schedule: Schedule,
     /// Confirmations from which a record counts as confirmed.
     pub confirmed_at_depth: u32,
     /// Whether unlock messages need a nonce.
@@ -125,7 +133,7 @@ impl App {
         let parts =
             Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
         let services = parts.services();
-        let driver = Driver::new(parts.worker(), parts.wakes.clone());
+        let driver = Driver::new(parts.worker(&services), parts.wakes.clone());
         Ok(Self { router: parts.router(&services), driver, services, wakes: parts.wakes })
     }
 }
@@ -182,6 +190,8 @@ impl Parts {
                 token: self.ports.network.callback_token.clone(),
                 wake: self.wake_all(),
             },
+            maintenance: self.maintenance(),
+            runway: self.runway(),
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
@@ -189,6 +199,44 @@ impl Parts {
                 endpoints: self.ports.network.endpoints.clone(),
                 clock: Arc::clone(&self.ports.clock),
             },
+        }
+    }
+
+    fn anchoring(&self) -> AnchoringService {
+        AnchoringService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            signer: Arc::clone(&self.ports.signer),
+            broadcaster: Arc::clone(&self.ports.broadcaster),
+            tracker: Arc::clone(&self.ports.tracker),
+            progress: self.progress.clone(),
+            metrics: Arc::clone(&self.metrics),
+            shortage: self.wake_shortage(),
+            settings: Arc::new(self.settings.anchoring.clone()),
+            network_policy: self.ports.network.policy.clone(),
+        }
+    }
+
+    fn maintenance(&self) -> MaintenanceService {
+        MaintenanceService {
+            funding: self.funding(),
+            treasury: TreasuryService {
+                store: self.store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                anchoring: self.anchoring(),
+                policy: self.settings.pool.clone(),
+            },
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            state: Arc::default(),
+        }
+    }
+
+    fn runway(&self) -> RunwayService {
+        RunwayService {
+            store: self.store.clone(),
+            caps: self.settings.anchoring.caps,
+            policy: self.settings.pool.clone(),
         }
     }
 
@@ -217,6 +265,16 @@ impl Parts {
         })
     }
 
+    fn wake_maintenance(&self) -> Wake {
+        let maintenance = Arc::clone(&self.wakes.maintenance);
+        Arc::new(move || maintenance.notify_one())
+    }
+
+    fn wake_shortage(&self) -> Wake {
+        let shortage = Arc::clone(&self.wakes.shortage);
+        Arc::new(move || shortage.notify_one())
+    }
+
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.settings.warnings.clone();
         if self.keyring.custody.is_none() {
@@ -227,20 +285,13 @@ impl Parts {
         warnings
     }
 
-    fn worker(&self) -> WorkerParts {
+    fn worker(&self, services: &Services) -> WorkerParts {
         WorkerParts {
             store: self.store.clone(),
-            anchoring: AnchoringService {
-                store: self.store.clone(),
-                keyring: Arc::clone(&self.keyring),
-                signer: Arc::clone(&self.ports.signer),
-                broadcaster: Arc::clone(&self.ports.broadcaster),
-                tracker: Arc::clone(&self.ports.tracker),
-                progress: self.progress.clone(),
-                metrics: Arc::clone(&self.metrics),
-                settings: Arc::new(self.settings.anchoring.clone()),
-                network_policy: self.ports.network.policy.clone(),
-            },
+            anchoring: self.anchoring(),
+            maintenance: services.maintenance.clone(),
+            runway: services.runway.clone(),
+            schedule: self.settings.schedule,
             headers: HeaderService {
                 store: self.store.clone(),
                 tracker: Arc::clone(&self.ports.tracker),
@@ -264,6 +315,7 @@ impl Parts {
             services: services.clone(),
             verdicts: verdict_cache(),
             metrics: Arc::clone(&self.metrics),
+            maintain: self.wake_maintenance(),
             options: self.settings.http.clone(),
         });
         router(state, product())

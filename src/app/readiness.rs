@@ -25,6 +25,6 @@ impl Readiness for ReportedReadiness {
                 detail: state.detail,
             })
             .collect();
-        ReadinessReport { status, dependencies, warnings: self.0.warnings.to_vec() }
+        ReadinessReport { status, dependencies, warnings: self.0.all_warnings() }
     }
 }

@@ -18,6 +18,7 @@ mod environment;
 mod kms;
 mod parts;
 mod place;
+mod pool;
 mod problem;
 mod reader;
 mod secret;
@@ -44,6 +45,7 @@ pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
 pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
 pub use place::Mode;
+pub use pool::PoolSettings;
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
 pub use secret::{MIN_SECRET_BYTES, Secret};
@@ -81,6 +83,8 @@ pub struct Config {
     pub broadcast: BroadcastSettings,
     /// How records are put on chain.
     pub anchoring: AnchoringOptions,
+    /// How the pool is kept.
+    pub pool: PoolSettings,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
     /// The HTTP edge.
@@ -121,6 +125,7 @@ impl Config {
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
+        let pool = PoolSettings::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
@@ -141,6 +146,7 @@ impl Config {
             health_woc_cache,
             broadcast,
             anchoring,
+            pool,
             unlock,
             http,
             logging,

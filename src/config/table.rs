@@ -1,7 +1,7 @@
 //! Every variable there is, in the order of the reference.
 
 use crate::config::variable::Variable;
-use crate::config::{anchoring, arc, chain, edge, kms, place, secrets, stores};
+use crate::config::{anchoring, arc, chain, edge, kms, place, pool, secrets, stores};
 
 /// Variables that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +92,24 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Pool",
+        variables: &[
+            &pool::MIN_UTXO_COUNT,
+            &pool::UTXO_SPLIT_SIZE_SATS,
+            &pool::MAX_SPLIT_OUTPUTS,
+            &pool::UTXO_FEE_BUFFER,
+            &pool::SPLIT_COOLDOWN_MS,
+            &pool::SPLIT_DRY_RUN,
+            &pool::DUST_THRESHOLD_SATS,
+            &pool::DUST_SWEEP_LIMIT,
+            &pool::FREE_CONSOLIDATION,
+            &pool::MAX_FEE_PER_TX_SATS,
+            &pool::MAX_FEE_PER_DAY_SATS,
+            &pool::UTXO_MAINTAIN_INTERVAL_SECS,
+            &pool::AUTO_MAINTAIN_ON_HEALTH,
+        ],
+    },
+    Group {
         title: "HTTP and log",
         variables: &[
             &edge::PUBLIC_URL,
@@ -118,14 +136,9 @@ pub(super) const NOT_USED: &[&str] = &[
     "AUTH_REQUEST_WINDOW_MS",
     "AUTH_SUBMIT_MAX",
     "AUTH_SUBMIT_WINDOW_MS",
-    "AUTO_MAINTAIN_ON_HEALTH",
     "CLAIM_INTENT_TTL_MS",
     "DB_NAME",
-    "DUST_SWEEP_LIMIT",
-    "DUST_THRESHOLD_SATS",
     "EMAIL_FROM",
-    "MAX_SPLIT_OUTPUTS",
-    "MIN_UTXO_COUNT",
     "PUBLIC_API_MAX",
     "PUBLIC_API_WINDOW_MS",
     "REDIS_HOST",
@@ -134,8 +147,6 @@ pub(super) const NOT_USED: &[&str] = &[
     "SMTP_PASS",
     "SMTP_PORT",
     "SMTP_USER",
-    "SPLIT_COOLDOWN_MS",
-    "SPLIT_DRY_RUN",
     "SVD_BEGIN_MAX",
     "SVD_BEGIN_WINDOW_MS",
     "SVD_CANARY_MAX",
@@ -146,10 +157,6 @@ pub(super) const NOT_USED: &[&str] = &[
     "SVD_KMS_KID",
     "SVD_M_TTL_SEC",
     "SVD_OPEN_REGISTRATION",
-    "UTXO_FEE_BUFFER",
-    "UTXO_MAINTAIN_INTERVAL_SECS",
-    "UTXO_MIN_POOL",
-    "UTXO_SPLIT_SIZE_SATS",
 ];
 
 /// Returns every variable.

@@ -16,6 +16,7 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod json;
+mod maintenance;
 mod metrics;
 mod openapi;
 mod patches;
@@ -39,6 +40,7 @@ use crate::http::health::Readiness;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::verification::VerdictCache;
 use crate::service::Services;
+use crate::service::registration::Wake;
 use crate::telemetry::Metrics;
 use crate::types::{Clock, Network};
 
@@ -62,6 +64,8 @@ pub struct HttpParts {
     pub verdicts: VerdictCache,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Has the pool looked after soon.
+    pub maintain: Wake,
     /// What operators chose.
     pub options: HttpOptions,
 }
@@ -81,6 +85,8 @@ pub struct HttpOptions {
     pub fee_per_kb: u64,
     /// Unmined transactions in a row beyond which an output waits, for display.
     pub max_chain_depth: u32,
+    /// Whether `utxo-health` has the pool looked after when it finds it wanting.
+    pub maintains_on_health: bool,
     /// The limits of one request.
     pub limits: EdgeLimits,
     /// Whether `/metrics` is served at all; `/internal/metrics` always is.
@@ -115,6 +121,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(pending::routes())
         .merge(admin::routes())
         .merge(callback::routes())
+        .merge(maintenance::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

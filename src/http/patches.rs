@@ -221,14 +221,11 @@ fn refuse_without_funds(state: &HttpState, caller: &Caller, now: Timestamp) -> R
     {
         return Ok(());
     }
-    let pool = state.services.funding.pool()?;
-    let is_empty = ["unconfirmed", "available", "locked"]
-        .iter()
-        .all(|status| pool.get(status).is_none_or(|total| total.count == 0));
-    if !is_empty {
+    if state.services.maintenance.treasury.can_ever_pay()? {
+        // What is under way comes back as change; until then the record waits.
         return Ok(());
     }
     Err(Problem::new(ProblemCode::InsufficientFunds).detail(
-        "The pool is empty. Fund its address, or send Prefer: respond-async to queue the request.",
+        "The whole pool cannot pay for it. Fund its address, or send Prefer: respond-async to queue the request.",
     ))
 }

@@ -1,6 +1,8 @@
 //! The pool's money: outputs from outside come in here, and its state is told here.
 
-use std::collections::BTreeMap;
+mod outside;
+
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +10,7 @@ use serde::Serialize;
 
 use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
-use crate::service::anchoring::is_on_network;
+use crate::service::anchoring::{is_on_network, take_up_waiting};
 use crate::service::keys::{Keyring, PaymentKey};
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{pool_totals, utxo};
@@ -80,6 +82,8 @@ pub struct SyncSummary {
     pub updated: usize,
     /// Outputs that could not be checked and were left alone.
     pub skipped: usize,
+    /// Outputs that a transaction from outside spends, as far as was found out.
+    pub spent_elsewhere: usize,
 }
 
 /// What the chain says about an address, for comparison with the pool.
@@ -134,15 +138,17 @@ impl FundingService {
         Ok(utxo)
     }
 
-    /// Takes in every output that the endpoint lists for our payment keys. States only move
-    /// forward: what is locked or spent here stays so, and absence from the list proves nothing.
+    /// Takes in every output that the endpoint lists for our payment keys, and asks who spends those
+    /// that it does not. States only move forward: what is locked or spent here stays so, and absence
+    /// from the list proves nothing.
     pub async fn sync(&self, now: Timestamp) -> Result<SyncSummary, FundingError> {
         let top = self.tracker.tip().await?.height;
         let mut summary = SyncSummary::default();
-        let mut found = Vec::new();
+        let (mut found, mut named) = (Vec::new(), HashSet::new());
         for key in self.keyring.payment_keys() {
             let listed = self.source.unspent(&key.address.to_string()).await?;
             summary.listed += listed.len();
+            named.extend(listed.iter().map(|output| output.outpoint));
             for output in listed {
                 match self.examine(&output, top).await? {
                     Some(checked) => found.push(checked),
@@ -151,7 +157,8 @@ impl FundingService {
             }
         }
         let (added, updated) = self.take_in(found, now).await?;
-        Ok(SyncSummary { added, updated, ..summary })
+        let spent_elsewhere = self.find_spent(&named, now).await?;
+        Ok(SyncSummary { added, updated, spent_elsewhere, ..summary })
     }
 
     /// Checks a listed output against its own transaction; nothing if it cannot be.
@@ -228,6 +235,7 @@ impl FundingService {
                         Taken::Unchanged => {}
                     }
                 }
+                take_up_waiting(tx, added + updated, now)?;
                 Ok::<_, StoreError>((added, updated))
             })
             .await?;
@@ -312,7 +320,7 @@ fn take_in_one(
     Ok(Taken::Updated)
 }
 
-fn external(parent: &Transaction, now: Timestamp) -> StoredTransaction {
+pub(super) fn external(parent: &Transaction, now: Timestamp) -> StoredTransaction {
     StoredTransaction {
         txid: parent.txid(),
         raw: parent.to_bytes(),

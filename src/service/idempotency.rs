@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::service::progress::Progress;
-use crate::storage::idempotency::idempotency;
+use crate::storage::idempotency::{NO_RECORD, idempotency};
 use crate::storage::{IdempotencyRow, IdempotencyState, Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
 
@@ -118,6 +118,48 @@ impl IdempotencyService {
     ) -> Result<bool, StoreError> {
         let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
         Ok(row.is_some_and(|row| row.expires_at > now))
+    }
+
+    /// Returns the answer to be given again to a request that makes no record, if it was given
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// [`IdempotencyError::Mismatch`] if the key was used for another request.
+    pub fn answer_to(
+        &self,
+        request: &IdempotentRequest,
+        now: Timestamp,
+    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
+        let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
+        let Some(row) = row.filter(|row| row.expires_at > now) else { return Ok(None) };
+        if row.fingerprint != request.fingerprint {
+            return Err(IdempotencyError::Mismatch);
+        }
+        match row.state {
+            IdempotencyState::Answered(answer) => Ok(Some(answer)),
+            IdempotencyState::InFlight { .. } => Err(IdempotencyError::InFlight),
+        }
+    }
+
+    /// Keeps the answer to a request that makes no record.
+    pub async fn keep_answer(
+        &self,
+        request: IdempotentRequest,
+        answer: StoredAnswer,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.store
+            .write(move |tx| {
+                let row = IdempotencyRow {
+                    fingerprint: request.fingerprint,
+                    record: NO_RECORD,
+                    state: IdempotencyState::Answered(answer.clone()),
+                    expires_at: now.plus(KEPT_FOR),
+                };
+                tx.put_idempotency(&request.scope, &request.key, &row)
+            })
+            .await
     }
 
     /// Stores an answer to be given again, and returns the one to give now: of two that are made

@@ -10,12 +10,15 @@ pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod maintenance;
 pub mod observed_signer;
 pub mod pending;
 pub mod progress;
 pub mod readiness;
 pub mod registration;
+pub mod runway;
 pub mod transfer;
+pub mod treasury;
 pub mod unlock;
 pub mod verification;
 
@@ -23,9 +26,11 @@ use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
+use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
 use crate::service::registration::RegistrationService;
+use crate::service::runway::RunwayService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
@@ -53,6 +58,10 @@ pub struct Services {
     pub funding: FundingService,
     /// Takes the network's reports.
     pub callback: CallbackService,
+    /// Looks after the pool.
+    pub maintenance: MaintenanceService,
+    /// Tells how long the pool lasts.
+    pub runway: RunwayService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

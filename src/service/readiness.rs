@@ -1,5 +1,6 @@
 //! Whether the process can do its work, dependency by dependency, as last observed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chain::{BreakerState, EndpointBoard, EndpointHealth};
@@ -23,6 +24,7 @@ pub struct Observations(Arc<Mutex<ObservedState>>);
 struct ObservedState {
     signer: Observation,
     network: Observation,
+    warnings: BTreeMap<&'static str, String>,
 }
 
 impl Observations {
@@ -34,6 +36,20 @@ impl Observations {
     /// Notes what the network endpoint did.
     pub fn note_network(&self, outcome: Result<(), String>, now: Timestamp) {
         note(&mut self.lock().network, outcome, now);
+    }
+
+    /// Notes or takes back a warning about `subject`; says whether that is news.
+    pub fn note_warning(&self, subject: &'static str, warning: Option<String>) -> bool {
+        let mut state = self.lock();
+        match warning {
+            Some(text) => state.warnings.insert(subject, text).is_none(),
+            None => state.warnings.remove(subject).is_some(),
+        }
+    }
+
+    /// Returns the warnings that hold at present.
+    pub fn warnings(&self) -> Vec<String> {
+        self.lock().warnings.values().cloned().collect()
     }
 
     /// Returns what was last seen of the signer.
@@ -87,6 +103,11 @@ pub struct ReadinessService {
 }
 
 impl ReadinessService {
+    /// Returns what an operator should know though nothing is down.
+    pub fn all_warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.observations.warnings()).collect()
+    }
+
     /// Returns the state of the store.
     pub fn store_health(&self) -> StoreHealth {
         self.store.health()

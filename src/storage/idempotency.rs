@@ -8,6 +8,9 @@ use crate::storage::records::bytes_field;
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
 
+/// Stands for the record in the rows of requests that make none.
+pub const NO_RECORD: RecordId = RecordId::from_bytes([0; 16]);
+
 /// An answer to be given again byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAnswer {
@@ -37,7 +40,7 @@ pub enum IdempotencyState {
 pub struct IdempotencyRow {
     /// SHA-256 of method, path and body.
     pub fingerprint: Digest,
-    /// The record that the request created.
+    /// The record that the request created; [`NO_RECORD`] if it creates none.
     pub record: RecordId,
     /// How far it has come.
     pub state: IdempotencyState,

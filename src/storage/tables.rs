@@ -113,6 +113,10 @@ schema! {
     job_totals: u8 => u64 = "job-totals-1";
     /// Index: height of the block that holds the job's transaction, job.
     jobs_by_height: (u32, Id) => () = "jobs-by-height-1";
+    /// Maintenance transactions of the pool: what each was planned to spend and make.
+    treasury_operations: Id => Bytes = "treasury-operations-1";
+    /// Fees of the transactions signed on a day since 1970 (UTC): for records, for the pool.
+    fees_by_day: i64 => (u64, u64) = "fees-by-day-1";
     /// Block headers by hash: header, height, work of the chain up to it.
     headers: Hash => Bytes = "headers-1";
     /// The best chain: height to hash.

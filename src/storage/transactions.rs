@@ -16,6 +16,8 @@ pub enum TransactionOrigin {
     Record(RecordId),
     /// From outside; it pays us.
     External,
+    /// Signed by us for this operation of the treasury.
+    Treasury(RecordId),
 }
 
 /// What is known of a transaction.
@@ -65,13 +67,16 @@ impl StoredTransaction {
 }
 
 impl WriteTx<'_> {
-    /// Stores a transaction.
+    /// Stores a transaction, and counts its fee among those of its day.
     pub fn put_transaction(&mut self, transaction: &StoredTransaction) -> Result<(), StoreError> {
         self.is_dirty = true;
-        self.tables
+        let before = self
+            .tables
             .transactions
-            .insert(transaction.txid.to_bytes(), encode(transaction).as_slice())?;
-        Ok(())
+            .insert(transaction.txid.to_bytes(), encode(transaction).as_slice())?
+            .map(|bytes| decode::<StoredTransaction>(bytes.value(), "transaction"))
+            .transpose()?;
+        self.count_fee(before.as_ref(), transaction)
     }
 
     /// Stores the Merkle path of a transaction in place of an older one.

@@ -78,6 +78,7 @@ macro_rules! id {
 
 id!(
     /// Identifies one event of a product's custody (registration or transfer), the job that
-    /// anchors it, and the pending entry a client polls: the three are one thing.
+    /// anchors it, and the pending entry a client polls: the three are one thing. A maintenance
+    /// operation of the pool and its job are named likewise.
     RecordId
 );

@@ -1,6 +1,7 @@
 //! A reference to one output of one transaction.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,5 +43,40 @@ impl OutPoint {
 impl fmt::Display for OutPoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}:{}", self.txid, self.vout)
+    }
+}
+
+/// Text that names no output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an output is written as its transaction, a colon and its number")]
+pub struct OutPointParseError;
+
+impl FromStr for OutPoint {
+    type Err = OutPointParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (txid, vout) = text.split_once(':').ok_or(OutPointParseError)?;
+        let txid = txid.parse().map_err(|_| OutPointParseError)?;
+        let vout: u32 = vout.parse().map_err(|_| OutPointParseError)?;
+        let named = Self { txid, vout };
+        // One output has one name: no signs, no leading zeros.
+        if named.to_string() == text { Ok(named) } else { Err(OutPointParseError) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_has_one_name() {
+        let named = OutPoint::new(Txid::from_bytes([7; 32]), 10);
+        let text = named.to_string();
+        assert_eq!(text.parse(), Ok(named));
+        for wrong in
+            [text.replace(":10", ""), text.replace(":10", ":+10"), text.replace(":10", ":010")]
+        {
+            assert_eq!(wrong.parse::<OutPoint>(), Err(OutPointParseError), "{wrong}");
+        }
     }
 }

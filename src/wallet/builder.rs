@@ -15,8 +15,10 @@ use crate::wallet::coin_selection::{Candidate, Selection, SelectionError, Target
 
 /// The amount of a custody seal.
 pub const SEAL_VALUE: Satoshis = Satoshis::from_const(1);
-/// The most that one transaction may pay in fees.
+/// The most that one transaction may pay in fees where the operator says nothing.
 pub const MAX_FEE: Satoshis = Satoshis::from_const(100_000);
+/// The most that any operator may let one transaction pay in fees.
+pub const HIGHEST_MAX_FEE: Satoshis = Satoshis::from_const(10_000_000);
 
 const FINAL_SEQUENCE: u32 = u32::MAX;
 /// Version 4, input count 1, output count 1, lock time 4.
@@ -84,6 +86,8 @@ pub struct AnchorPlan {
     pub change_key_hash: [u8; 20],
     /// The fee rate.
     pub fee_rate: FeeRate,
+    /// The most that the transaction may pay in fees.
+    pub max_fee: Satoshis,
 }
 
 impl AnchorPlan {
@@ -130,7 +134,7 @@ impl AnchorPlan {
             locking_script: Script::pay_to_public_key_hash(&self.change_key_hash),
         }));
         let spends: Vec<Spend> = self.seal.clone().into_iter().chain(pool).collect();
-        UnsignedTransaction::new(spends, outputs)
+        UnsignedTransaction::new(spends, outputs, self.max_fee)
     }
 
     /// The change when exactly `pool` is spent.
@@ -161,7 +165,12 @@ pub struct SignedTransaction {
 }
 
 impl UnsignedTransaction {
-    fn new(spends: Vec<Spend>, outputs: Vec<TxOut>) -> Result<Self, BuildError> {
+    /// Puts inputs and outputs together, unless the fee that is left would exceed `cap`.
+    pub(super) fn new(
+        spends: Vec<Spend>,
+        outputs: Vec<TxOut>,
+        cap: Satoshis,
+    ) -> Result<Self, BuildError> {
         let inputs = spends
             .iter()
             .map(|spend| TxIn {
@@ -173,10 +182,15 @@ impl UnsignedTransaction {
         let transaction = Transaction { version: 1, inputs, outputs, lock_time: 0 };
         let brought = Satoshis::sum(spends.iter().map(|spend| spend.value))?;
         let fee = brought.checked_sub(transaction.output_total()?)?;
-        if fee > MAX_FEE {
-            return Err(BuildError::FeeCap { fee: fee.get(), cap: MAX_FEE.get() });
+        if fee > cap {
+            return Err(BuildError::FeeCap { fee: fee.get(), cap: cap.get() });
         }
         Ok(Self { transaction, spends, fee })
+    }
+
+    /// Returns what it pays.
+    pub const fn fee(&self) -> Satoshis {
+        self.fee
     }
 
     /// Returns how many signatures it needs.

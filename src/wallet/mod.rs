@@ -3,4 +3,9 @@
 
 pub mod builder;
 pub mod coin_selection;
+pub mod operation;
+pub mod policy;
+pub mod runway;
+pub mod split;
+pub mod sweep;
 pub mod utxo;

@@ -160,6 +160,20 @@ impl Utxo {
         }
     }
 
+    /// Marks the output spent by a transaction from outside; never one that a job of ours holds, which
+    /// is the job's business.
+    pub fn spend_elsewhere(self, by: Txid) -> Result<Self, UtxoTransitionError> {
+        match self.state {
+            UtxoState::Unconfirmed | UtxoState::Available => {
+                Ok(Self { state: UtxoState::Spent { by }, ..self })
+            }
+            UtxoState::Spent { by: spender } if spender == by => Ok(self),
+            UtxoState::Locked { .. } | UtxoState::Spent { .. } => {
+                Err(self.refuse("spent from outside"))
+            }
+        }
+    }
+
     /// Gives the output back after the transaction that was to spend it is proved dead.
     pub fn release(self, dead: Txid, job: RecordId) -> Result<Self, UtxoTransitionError> {
         match self.state {

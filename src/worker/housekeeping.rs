@@ -6,7 +6,8 @@ use crate::storage::jobs::job_totals;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StageName, StoreError};
 use crate::types::Timestamp;
-use crate::worker::{WorkerParts, next_round};
+use crate::wallet::utxo::UtxoStatus;
+use crate::worker::{Wakes, WorkerParts, next_round};
 
 /// Rows that expire in one storage transaction.
 const BATCH: usize = 500;
@@ -14,12 +15,13 @@ const BATCH: usize = 500;
 /// The task that tidies up.
 pub struct HousekeepingTask {
     parts: WorkerParts,
+    wakes: Wakes,
 }
 
 impl HousekeepingTask {
     /// Makes the task.
-    pub const fn new(parts: WorkerParts) -> Self {
-        Self { parts }
+    pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
+        Self { parts, wakes }
     }
 
     /// Runs until `shutdown` turns true.
@@ -40,6 +42,7 @@ impl HousekeepingTask {
     /// Does one round.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         self.measure(now)?;
+        self.measure_runway(now)?;
         loop {
             let gone = self
                 .parts
@@ -65,12 +68,56 @@ impl HousekeepingTask {
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        let available = pool.iter().filter(|((_, status), _)| *status == UtxoStatus::Available);
+        let available: u64 = available.map(|(_, total)| total.count).sum();
+        if available < self.parts.maintenance.treasury.policy.current().min_utxo_count {
+            self.wakes.shortage.notify_one();
+        }
         for ((key_identifier, status), total) in pool {
             let count = i64::try_from(total.count).unwrap_or(i64::MAX);
             let satoshis = i64::try_from(total.satoshis).unwrap_or(i64::MAX);
             self.parts.metrics.set_pool(&key_identifier, status.as_str(), count, satoshis);
         }
         Ok(())
+    }
+
+    /// Sets the gauges of the runway, and warns once when it gets short or the day's fees are spent.
+    fn measure_runway(&self, now: Timestamp) -> Result<(), StoreError> {
+        let runway = self.parts.runway.look(now)?;
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let metrics = &self.parts.metrics;
+        metrics.pool_runway_days.set(runway.days_left.map_or(-1, gauge));
+        metrics.oldest_unanchored_seconds.set(gauge(runway.oldest_unanchored_secs.unwrap_or(0)));
+        for stage in StageName::ALL {
+            let held = runway.locked.get(stage.as_str()).copied().unwrap_or(0);
+            metrics.set_locked(stage.as_str(), gauge(held));
+        }
+        let short = runway.days_left.ok().filter(|_| runway.is_short());
+        let short = short.map(|days| {
+            format!("the pool lasts {days} more days at the rate of the last seven; fund it")
+        });
+        self.warn("runway", short, "the pool lasts a week again");
+        let capped = runway.is_capped.then(|| {
+            format!(
+                "fees of {} satoshis are signed for today, and MAX_FEE_PER_DAY_SATS has no room for \
+                 another record: what is new waits until tomorrow",
+                runway.fees_today
+            )
+        });
+        self.warn("fee cap", capped, "fees may be paid again");
+        Ok(())
+    }
+
+    /// Notes a warning for `/ready`, and logs it when it begins and when it ends.
+    fn warn(&self, subject: &'static str, warning: Option<String>, over: &'static str) {
+        let text = warning.clone();
+        if !self.parts.observations.note_warning(subject, warning) {
+            return;
+        }
+        match text {
+            Some(text) => tracing::warn!("{text}"),
+            None => tracing::info!("{over}"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod chain;
 mod housekeeping;
+mod maintenance;
 mod pipeline;
 mod policy;
 mod signer;
@@ -18,13 +19,16 @@ use tokio::task::JoinSet;
 use crate::chain::{EndpointBoard, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::headers::HeaderService;
+use crate::service::maintenance::MaintenanceService;
 use crate::service::readiness::Observations;
+use crate::service::runway::RunwayService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::Clock;
 
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
+pub use maintenance::{MaintenanceTask, Schedule};
 pub use pipeline::PipelineTask;
 pub use policy::PolicyTask;
 pub use signer::SignerTask;
@@ -59,6 +63,12 @@ pub struct WorkerParts {
     pub anchoring: AnchoringService,
     /// Follows the headers.
     pub headers: HeaderService,
+    /// Looks after the pool.
+    pub maintenance: MaintenanceService,
+    /// Tells how long the pool lasts.
+    pub runway: RunwayService,
+    /// When the pool is looked after.
+    pub schedule: Schedule,
     /// Where the tasks note what they saw.
     pub observations: Observations,
     /// Counts.
@@ -80,6 +90,10 @@ pub struct Wakes {
     pub pipeline: Arc<Notify>,
     /// The chain may have grown.
     pub chain: Arc<Notify>,
+    /// The pool is to be looked after now.
+    pub maintenance: Arc<Notify>,
+    /// Records find nothing to pay with, or too few outputs are left.
+    pub shortage: Arc<Notify>,
 }
 
 /// Runs all tasks.
@@ -101,7 +115,9 @@ impl Driver {
         tasks.spawn(pipeline.run(shutdown.clone()));
         let chain = ChainTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(chain.run(shutdown.clone()));
-        let housekeeping = HousekeepingTask::new(self.parts.clone());
+        let maintenance = MaintenanceTask::new(self.parts.clone(), self.wakes.clone());
+        tasks.spawn(maintenance.run(shutdown.clone()));
+        let housekeeping = HousekeepingTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
         let policy = PolicyTask::new(self.parts.clone());
         tasks.spawn(policy.run(shutdown.clone()));

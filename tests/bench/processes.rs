@@ -104,6 +104,7 @@ impl World {
             .env("WOC_BASE_URL", format!("http://{}/v1/bsv/test", self.simnet.address))
             .env("CHAIN_PROFILE", "simulated")
             .env("UTXO_MAX_CHAIN_DEPTH", "500")
+            .env("MAX_FEE_PER_DAY_SATS", "0")
             .env("LOG_LEVEL", "error");
         command
     }

@@ -125,6 +125,7 @@ impl World {
             .env("UTXO_FUNDING_KEY_IDENTIFIER", "funding")
             .env("UTXO_CHANGE_KEY_IDENTIFIER", "change")
             .env("WOC_NETWORK", "test")
+            .env("MAX_FEE_PER_DAY_SATS", "0")
             .env("WOC_BASE_URL", format!("{}/v1/bsv/test", self.chain))
             .env("CHAIN_PROFILE", "simulated")
             .env("UTXO_MAX_CHAIN_DEPTH", "200")

@@ -22,7 +22,7 @@ use patchproof::http::health::{Dependency, Readiness, ReadinessReport, Readiness
 use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::service::Services;
-use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{
     Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
@@ -30,7 +30,8 @@ use patchproof::signer::{
 use patchproof::storage::{Store, StoreOptions};
 use patchproof::telemetry::Metrics;
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, SystemClock, Timestamp};
-use patchproof::worker::Periods;
+use patchproof::wallet::policy::{PoolPolicy, PoolPolicySource};
+use patchproof::worker::{Periods, Schedule};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -150,6 +151,7 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
         services: services().await,
         verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
+        maintain: Arc::new(|| {}),
         options: settings.options,
     });
     http::router(state, routes)
@@ -163,6 +165,7 @@ fn options() -> HttpOptions {
         answers_async: false,
         fee_per_kb: 512,
         max_chain_depth: 25,
+        maintains_on_health: false,
         limits: EdgeLimits::default(),
         metrics_enabled: true,
         metrics_require_api_key: false,
@@ -201,8 +204,11 @@ async fn services() -> Services {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
+        schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: vec![7; 32].into(),

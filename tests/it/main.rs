@@ -32,6 +32,8 @@ mod tamper;
 #[cfg(test)]
 mod transfer;
 #[cfg(test)]
+mod treasury;
+#[cfg(test)]
 mod unlock;
 #[cfg(test)]
 mod verify;

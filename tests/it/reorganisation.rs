@@ -141,7 +141,7 @@ async fn blocks_that_change_nothing_for_a_record_leave_it_alone() {
 }
 
 /// Spends the first input of a transaction of ours to somewhere else, with the key that can.
-fn double_spend(app: &TestApp, txid: Txid) -> Vec<u8> {
+pub(crate) fn double_spend(app: &TestApp, txid: Txid) -> Vec<u8> {
     let node = app.outside.simnet.node();
     let ours = node.transaction(&txid).unwrap().transaction().clone();
     let spent = ours.inputs[0].previous;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::chain::NetworkPolicy;
-use patchproof::service::anchoring::{AnchoringService, AnchoringSettings};
+use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::HeaderService;
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
@@ -57,6 +57,7 @@ impl Setup {
             min_confirmations: self.min_confirmations,
             max_chain_depth: self.max_chain_depth,
             publishes_records: self.publishes_records,
+            caps: FeeCaps { per_day: None, ..FeeCaps::default() },
             // So short that the spread, which comes from random identifiers, is lost in rounding.
             policy: RetryPolicy {
                 first_wait: millis(1),
@@ -125,6 +126,7 @@ impl System {
                 tracker: Arc::clone(&port) as _,
                 progress,
                 metrics: Arc::new(Metrics::new()),
+                shortage: Arc::new(|| {}),
                 settings: Arc::new(setup.settings()),
                 network_policy: NetworkPolicy::default(),
             },

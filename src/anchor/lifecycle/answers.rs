@@ -153,6 +153,10 @@ impl Next<'_> {
                 self.enter(Stage::Accepted);
                 self.job.problem = Some(format!("{other} spent an input of {txid}"));
             }
+            Spender::PlanDead(other) => {
+                self.abandon(txid, Some(*other));
+                self.give_up(&format!("{other} spent an input of {txid}"));
+            }
             Spender::StateGone(other) => {
                 self.abandon(txid, Some(*other));
                 self.give_up(STATE_GONE);

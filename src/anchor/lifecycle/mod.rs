@@ -1,4 +1,5 @@
-//! A record's way to the chain as a state machine: (job, event) → (job, changes, effects).
+//! A record's way to the chain as a state machine: (job, event) → (job, changes, effects). A treasury
+//! operation goes the same way; its plan and lease are made first, so it begins at reserved.
 //!
 //! ```text
 //! accepted → reserved → signed ⇄ seen → mined → final
@@ -136,6 +137,8 @@ pub struct Job {
     /// Whether the network ever took the present transaction: then its bytes are in order, whatever is
     /// said of them later.
     pub was_seen: bool,
+    /// Whether the pool had nothing to pay with when it was last asked.
+    pub waits_for_money: bool,
 }
 
 impl Job {
@@ -152,7 +155,14 @@ impl Job {
             dead: Vec::new(),
             refusals: 0,
             was_seen: false,
+            waits_for_money: false,
         }
+    }
+
+    /// Starts the work on a treasury operation whose inputs are leased, in the same storage
+    /// transaction; due at once.
+    pub fn planned(id: RecordId, now: Timestamp) -> Self {
+        Self { stage: Stage::Reserved, ..Self::new(id, now) }
     }
 
     /// Returns the transaction that carries the record, if one is signed.
@@ -209,6 +219,12 @@ pub enum Event {
     BlockOrphaned,
     /// An operator has the work on a held record taken up again.
     Resumed,
+    /// What the operator lets be spent in fees is spent for the day: nothing new is signed.
+    Capped(String),
+    /// An operator takes back what is leased and not signed for; the work begins anew.
+    LeaseRevoked,
+    /// The plan of a treasury operation cannot be carried out, and nothing is signed for it.
+    PlanVoid(String),
     /// The best chain has grown; the transaction's block has this many confirmations.
     Buried {
         /// Blocks on top, its own included.
@@ -269,6 +285,8 @@ pub enum Spender {
     /// The same, and with ours died the state that the record's owner handed over: what the owner
     /// signed can never come true.
     StateGone(Txid),
+    /// The same, and ours is a treasury operation, which is not planned again by itself.
+    PlanDead(Txid),
 }
 
 /// What a step changes besides the job, in the same storage transaction.

@@ -70,6 +70,9 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
             | Event::StateGone
             | Event::BlockOrphaned
             | Event::Resumed
+            | Event::Capped(_)
+            | Event::LeaseRevoked
+            | Event::PlanVoid(_)
             | Event::Buried { .. },
         ) => {}
     }
@@ -92,6 +95,7 @@ impl Next<'_> {
         self.job.attempts = 0;
         self.job.refusals = 0;
         self.job.problem = None;
+        self.job.waits_for_money = false;
         self.job.due = Some(self.now);
     }
 
@@ -103,13 +107,14 @@ impl Next<'_> {
                 self.effects.push(Effect::Sign);
             }
             Event::NotFunded { needed, available } => {
-                self.retry(format!(
+                self.wait_for_money(format!(
                     "the pool has {available} usable satoshis, {needed} are needed"
                 ));
             }
-            Event::SignerSilent(reason) => self.retry(reason.clone()),
+            Event::SignerSilent(reason) | Event::Capped(reason) => self.retry(reason.clone()),
             Event::SignerWrong(reason) => self.distrust_signer(reason),
             Event::StateGone => self.lose_state(),
+            Event::PlanVoid(reason) => self.drop_plan(reason),
             Event::Woken
             | Event::SignedStored { .. }
             | Event::Sent(_)
@@ -117,6 +122,7 @@ impl Next<'_> {
             | Event::SpenderFound(_)
             | Event::BlockOrphaned
             | Event::Resumed
+            | Event::LeaseRevoked
             | Event::Buried { .. } => {}
         }
     }
@@ -128,11 +134,19 @@ impl Next<'_> {
                 // The fee rate rose since the lease: choose again.
                 self.changes.push(Change::ReturnLease);
                 self.enter(Stage::Accepted);
-                self.retry(format!("the leased outputs bring {available}, {needed} are needed"));
+                self.wait_for_money(format!(
+                    "the leased outputs bring {available}, {needed} are needed"
+                ));
             }
-            Event::SignerSilent(reason) => self.retry(reason.clone()),
+            Event::LeaseRevoked => {
+                self.changes.push(Change::ReturnLease);
+                self.enter(Stage::Accepted);
+                self.retry("an operator took back its outputs".into());
+            }
+            Event::SignerSilent(reason) | Event::Capped(reason) => self.retry(reason.clone()),
             Event::SignerWrong(reason) => self.distrust_signer(reason),
             Event::StateGone => self.lose_state(),
+            Event::PlanVoid(reason) => self.drop_plan(reason),
             Event::SignedStored { txid } => {
                 // The same inputs make the same transaction again, if they came back to life.
                 self.job.dead.retain(|dead| dead != txid);
@@ -168,6 +182,8 @@ impl Next<'_> {
                 self.enter(Stage::Accepted);
             }
             (None, Event::StateGone) => self.lose_state(),
+            (None, Event::LeaseRevoked) => self.changes.push(Change::ReturnLease),
+            (None, Event::PlanVoid(reason)) => self.drop_plan(reason),
             (
                 _,
                 Event::Woken
@@ -181,6 +197,9 @@ impl Next<'_> {
                 | Event::SpenderFound(_)
                 | Event::StateGone
                 | Event::BlockOrphaned
+                | Event::Capped(_)
+                | Event::LeaseRevoked
+                | Event::PlanVoid(_)
                 | Event::Buried { .. },
             ) => {}
         }
@@ -193,8 +212,15 @@ impl Next<'_> {
     pub(super) fn retry(&mut self, problem: String) {
         self.job.attempts = self.job.attempts.saturating_add(1);
         self.job.refusals = 0;
+        self.job.waits_for_money = false;
         self.job.problem = Some(problem);
         self.due_in(self.policy.wait(self.job.id, self.job.attempts));
+    }
+
+    /// The wait ends early when money comes back: whoever brings it looks for those who wait.
+    fn wait_for_money(&mut self, problem: String) {
+        self.retry(problem);
+        self.job.waits_for_money = true;
     }
 
     fn wake(&mut self) {
@@ -269,6 +295,12 @@ impl Next<'_> {
     fn lose_state(&mut self) {
         self.changes.push(Change::ReturnLease);
         self.give_up(STATE_GONE);
+    }
+
+    /// Nothing is signed for a treasury operation, and nothing will be.
+    fn drop_plan(&mut self, reason: &str) {
+        self.changes.push(Change::ReturnLease);
+        self.give_up(reason);
     }
 
     pub(super) fn give_up(&mut self, reason: &str) {

@@ -224,6 +224,43 @@ fn a_transfer_whose_starting_point_died_fails_and_a_signed_one_only_with_its_tra
 }
 
 #[test]
+fn a_plan_that_cannot_come_true_fails_for_good_and_gives_back_what_it_held() {
+    for stage in
+        [Stage::Accepted, Stage::Reserved, Stage::Held { txid: None, reason: HeldReason::Signer }]
+    {
+        let failed = run(&job(stage), Event::PlanVoid("the rate rose".into()));
+        assert_eq!(failed.changes, [Change::ReturnLease, Change::GiveUp]);
+        assert!(matches!(failed.job.stage, Stage::Failed { .. }));
+    }
+    let signed = job(Stage::Signed { txid: txid(1) });
+    assert_eq!(run(&signed, Event::PlanVoid("late".into())).job, signed);
+    let dead = run(&signed, Event::SpenderFound(Spender::PlanDead(txid(2))));
+    let abandoned = Change::Abandon { txid: txid(1), killed_by: Some(txid(2)) };
+    assert_eq!(dead.changes, [abandoned, Change::GiveUp]);
+}
+
+#[test]
+fn a_lease_is_taken_back_only_where_nothing_is_signed() {
+    let reserved = run(&job(Stage::Reserved), Event::LeaseRevoked);
+    assert_eq!(reserved.changes, [Change::ReturnLease]);
+    assert_eq!(reserved.job.stage, Stage::Accepted);
+    for stage in [Stage::Signed { txid: txid(1) }, Stage::Seen { txid: txid(1) }] {
+        assert_eq!(run(&job(stage), Event::LeaseRevoked).changes, []);
+    }
+    let held = Stage::Held { txid: Some(txid(1)), reason: HeldReason::FeeTooLow };
+    assert_eq!(run(&job(held), Event::LeaseRevoked).changes, []);
+}
+
+#[test]
+fn waiting_for_money_shows_until_something_else_happens() {
+    let poor = run(&job(Stage::Accepted), Event::NotFunded { needed: 2, available: 1 }).job;
+    assert!(poor.waits_for_money);
+    assert!(run(&poor, Event::Woken).job.waits_for_money);
+    assert!(!run(&poor, Event::SignerSilent("503".into())).job.waits_for_money);
+    assert!(!run(&poor, Event::Reserved).job.waits_for_money);
+}
+
+#[test]
 fn whatever_a_record_is_held_for_a_conflict_is_looked_into() {
     let held = job(Stage::Held { txid: Some(txid(1)), reason: HeldReason::FeeTooLow });
     for result in [SendResult::Conflict("258".into()), SendResult::Orphan("Missing inputs".into())]
@@ -258,7 +295,11 @@ fn any_event() -> impl Strategy<Value = Event> {
         (0u8..4).prop_map(|n| Event::SpenderFound(Spender::Other(txid(n)))),
         (0u8..4).prop_map(|n| Event::SpenderFound(Spender::OtherFinal(txid(n)))),
         (0u8..4).prop_map(|n| Event::SpenderFound(Spender::StateGone(txid(n)))),
+        (0u8..4).prop_map(|n| Event::SpenderFound(Spender::PlanDead(txid(n)))),
         Just(Event::StateGone),
+        Just(Event::Capped("the day's fees are spent".into())),
+        Just(Event::LeaseRevoked),
+        Just(Event::PlanVoid("no plan".into())),
         Just(Event::Resumed),
         Just(Event::BlockOrphaned),
         (0u32..8).prop_map(|confirmations| Event::Buried { confirmations }),
@@ -282,7 +323,9 @@ proptest! {
             if abandoned {
                 prop_assert!(matches!(
                     event,
-                    Event::SpenderFound(Spender::OtherFinal(_) | Spender::StateGone(_))
+                    Event::SpenderFound(
+                        Spender::OtherFinal(_) | Spender::StateGone(_) | Spender::PlanDead(_)
+                    )
                         | Event::Looked(Sighting::Missing)
                 ));
             }

@@ -27,7 +27,7 @@ use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::EdgeLimits;
 use crate::service::Services;
-use crate::service::anchoring::AnchoringSettings;
+use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
@@ -35,7 +35,8 @@ use crate::signer::{
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
 use crate::types::{ChainProfile, Clock, FeeRate, Network, SystemClock};
-use crate::worker::{Periods, Wakes};
+use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
+use crate::worker::{Periods, Schedule, Wakes};
 
 /// Satoshis per kB that the demo pays: the product's default.
 const FEE_PER_KB: u64 = 512;
@@ -310,8 +311,11 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        pool: PoolPolicySource::fixed(PoolPolicy::of(fee_rate, 25)),
+        schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: secrets.master_secret.clone().into_bytes().into(),
@@ -323,6 +327,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             answers_async: false,
             fee_per_kb: FEE_PER_KB,
             max_chain_depth: 25,
+            maintains_on_health: false,
             limits: EdgeLimits::default(),
             metrics_enabled: true,
             metrics_require_api_key: false,

@@ -62,7 +62,7 @@ problem_codes! {
     SvdInvalidSignature "SVD_INVALID_SIGNATURE" UNAUTHORIZED "Login signature not accepted",
         "The signature over the login challenge does not verify under the user's key, or is not strict DER with a low S. The challenge stays usable until it expires.";
     InsufficientFunds "INSUFFICIENT_FUNDS" PAYMENT_REQUIRED "Pool has no funds",
-        "The pool of unspent outputs cannot pay for the transaction. Nothing was registered. The operator has to fund the pool's address.";
+        "The whole pool of outputs, those under way included, cannot pay for the transaction. Nothing was registered. The operator has to fund the pool's address.";
     Forbidden "FORBIDDEN" FORBIDDEN "Not allowed",
         "The API key is valid but lacks the scope that the route needs. Use another key or have the scope added.";
     NotOwner "NOT_OWNER" FORBIDDEN "Not the present owner",
@@ -79,6 +79,8 @@ problem_codes! {
         "A product is already registered under this tag identifier. A tag is registered once, for ever.";
     StateConflict "STATE_CONFLICT" CONFLICT "State moved on",
         "The request was made for a state that is no longer the present one, or another such action is under way. Read the present state and decide again.";
+    MaintenanceRunning "MAINTENANCE_RUNNING" CONFLICT "Maintenance under way",
+        "The pool is being looked after, by the scheduler or for somebody else; one run goes on at a time. Repeat the request when it has ended.";
     IdempotencyInFlight "IDEMPOTENCY_IN_FLIGHT" CONFLICT "Same request in flight",
         "A request with this Idempotency-Key is still being worked on. Repeat it a little later to get its answer.";
     DuplicatePmc "DUPLICATE_PMC" CONFLICT "Key already registered",

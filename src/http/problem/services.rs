@@ -4,9 +4,12 @@ use crate::anchor::canonical::CanonicalError;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
+use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
+use crate::service::maintenance::MaintenanceError;
 use crate::service::registration::RegistrationError;
 use crate::service::transfer::TransferError;
+use crate::service::treasury::TreasuryError;
 use crate::service::unlock::UnlockError;
 
 /// Fields that break a rule, each with what it must be.
@@ -96,6 +99,60 @@ impl From<UnlockError> for Problem {
             UnlockError::Overloaded => Self::new(ProblemCode::Overloaded),
             UnlockError::TooLarge => Self::new(ProblemCode::PayloadTooLarge),
             UnlockError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<MaintenanceError> for Problem {
+    fn from(error: MaintenanceError) -> Self {
+        let detail = error.to_string();
+        match error {
+            MaintenanceError::Running(_) => {
+                Self::new(ProblemCode::MaintenanceRunning).detail(detail).retry_after(2)
+            }
+            MaintenanceError::Mismatch { field, expected } => Self::invalid_field(field, expected),
+            MaintenanceError::Treasury(error) => error.into(),
+            MaintenanceError::Funding(error) => error.into(),
+            MaintenanceError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<TreasuryError> for Problem {
+    fn from(error: TreasuryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            TreasuryError::NotAvailable { .. }
+            | TreasuryError::NoSplit(_)
+            | TreasuryError::NoSweep(_)
+            | TreasuryError::ChangeToItself => Self::new(ProblemCode::StateConflict).detail(detail),
+            TreasuryError::ForeignDestination(_) | TreasuryError::NotForPayments(_) => {
+                Self::invalid_field("destinationAddress", detail)
+            }
+            TreasuryError::Unsound => {
+                tracing::error!("a maintenance plan does not add up");
+                Self::new(ProblemCode::Internal)
+            }
+            TreasuryError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<FundingError> for Problem {
+    fn from(error: FundingError) -> Self {
+        match error {
+            FundingError::Chain(cause) => {
+                Self::new(ProblemCode::NetworkUnavailable).detail(cause.to_string())
+            }
+            FundingError::UnknownTransaction(_)
+            | FundingError::NoSuchOutput(_)
+            | FundingError::Mismatch { .. }
+            | FundingError::NotOurs
+            | FundingError::Spent(_)
+            | FundingError::SpendUnknown => {
+                Self::new(ProblemCode::StateConflict).detail(error.to_string())
+            }
+            FundingError::Store(store) => store.into(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The changes of a lifecycle step, made in the same storage transaction as the job itself.
 
 use crate::anchor::lifecycle::{Change, Effect, Event, Job, Stage, step};
-use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting};
+use crate::service::anchoring::subject::{Subject, subject_of};
+use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting, waiting};
 use crate::storage::jobs::expect_job;
 use crate::storage::records::{expect_record, records_of};
 use crate::storage::transactions::{expect_transaction, transaction};
@@ -21,7 +22,7 @@ pub struct Applied {
     pub effects: Vec<Effect>,
     /// Whether requests that wait for it can be answered.
     pub is_settled: bool,
-    /// Whether the network took its transaction for the first time.
+    /// Whether the network took a record's transaction for the first time.
     pub was_seen_first: bool,
 }
 
@@ -48,16 +49,18 @@ pub(super) fn apply_events(
     }
     if job != before {
         tx.put_job(&job)?;
-        touch(tx, id)?;
+        was_seen_first &= touch(tx, id)?;
     }
     Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), was_seen_first })
 }
 
-/// A changed job changes what verification says of the product.
-fn touch(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
-    let record = expect_record(tx, id)?;
-    tx.touch_patch(record.uid.as_str());
-    Ok(())
+/// A changed job of a record changes what verification says of the product; says whether it is one.
+fn touch(tx: &mut WriteTx<'_>, id: RecordId) -> Result<bool, StoreError> {
+    match subject_of(tx, id)? {
+        Subject::Record(record) => tx.touch_patch(record.uid.as_str()),
+        Subject::Operation(_) => return Ok(false),
+    }
+    Ok(true)
 }
 
 fn make_change(
@@ -69,12 +72,16 @@ fn make_change(
 ) -> Result<(), StoreError> {
     match change {
         Change::Settle { txid } => settle(tx, id, *txid, now, settings),
-        Change::Bury { txid, block, height } => bury(tx, *txid, *block, *height, settings),
+        Change::Bury { txid, block, height } => bury(tx, *txid, (*block, *height), now, settings),
         Change::Unbury { txid } => unbury(tx, *txid, settings),
         Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by, now, settings),
-        Change::ReturnLease => return_lease(tx, id),
+        Change::ReturnLease => return_lease(tx, id, now),
         Change::Freeze { txid } => freeze(tx, *txid),
-        Change::GiveUp => custody::give_up(tx, id, now),
+        Change::GiveUp => match subject_of(tx, id)? {
+            Subject::Record(_) => custody::give_up(tx, id, now),
+            // Nobody has a claim on anything through it.
+            Subject::Operation(_) => Ok(()),
+        },
     }
 }
 
@@ -92,28 +99,37 @@ fn settle(
             tx.put_utxo(&spent.spend(txid, id)?)?;
         }
     }
+    let mut usable = 0;
     for output in own_outputs(tx, &stored)? {
         if settings.min_confirmations == 0 || output.purpose == OutputPurpose::Seal {
+            usable += usize::from(output.purpose == OutputPurpose::Pool);
             tx.put_utxo(&output.mature())?;
         }
     }
     tx.put_transaction(&StoredTransaction { state: TransactionState::Seen, ..stored })?;
-    custody::advance(tx, id, txid, now)
+    waiting::take_up(tx, usable, now)?;
+    match subject_of(tx, id)? {
+        Subject::Record(_) => custody::advance(tx, id, txid, now),
+        Subject::Operation(_) => Ok(()),
+    }
 }
 
 fn bury(
     tx: &mut WriteTx<'_>,
     txid: Txid,
-    block: BlockHash,
-    height: u32,
+    (block, height): (BlockHash, u32),
+    now: Timestamp,
     settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
     let stored = expect_transaction(tx, txid)?;
+    let mut usable = 0;
     for output in own_outputs(tx, &stored)? {
+        usable += usize::from(output.purpose == OutputPurpose::Pool);
         let mined = Utxo { height: Some(height), chain_depth: 0, ..output };
         let is_mature = settings.min_confirmations <= 1;
         tx.put_utxo(&if is_mature { mined.mature() } else { mined })?;
     }
+    waiting::take_up(tx, usable, now)?;
     tx.put_transaction(&StoredTransaction {
         state: TransactionState::Mined { block, height },
         ..stored
@@ -145,8 +161,11 @@ fn abandon(
     now: Timestamp,
     settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
-    for follower in followers(tx, id)? {
-        apply_events(tx, follower.id, &[Event::StateGone], now, settings)?;
+    let subject = subject_of(tx, id)?;
+    if matches!(subject, Subject::Record(_)) {
+        for follower in followers(tx, id)? {
+            apply_events(tx, follower.id, &[Event::StateGone], now, settings)?;
+        }
     }
     let stored = expect_transaction(tx, txid)?;
     release_inputs(tx, id, &stored, killed_by)?;
@@ -157,9 +176,15 @@ fn abandon(
         state: TransactionState::Dead { by: killed_by },
         ..stored
     })?;
-    let record = expect_record(tx, id)?;
-    tx.forget_transaction(&record)?;
-    custody::take_back(tx, &record, now)
+    match subject {
+        Subject::Record(_) => {
+            // Read anew: what followed it may have changed it.
+            let record = expect_record(tx, id)?;
+            tx.forget_transaction(&record)?;
+            custody::take_back(tx, &record, now)
+        }
+        Subject::Operation(_) => Ok(()),
+    }
 }
 
 fn release_inputs(
@@ -191,7 +216,7 @@ fn release_inputs(
 /// Says whether the network has a transaction, as far as known.
 pub(crate) fn is_on_network(tables: &impl Tables, txid: Txid) -> Result<bool, StoreError> {
     match expect_transaction(tables, txid)?.origin {
-        TransactionOrigin::Record(id) => {
+        TransactionOrigin::Record(id) | TransactionOrigin::Treasury(id) => {
             let job = expect_job(tables, id)?;
             Ok(job.txid() == Some(txid) && job.is_on_network())
         }
@@ -210,11 +235,13 @@ fn freeze(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn return_lease(tx: &mut WriteTx<'_>, id: RecordId) -> Result<(), StoreError> {
-    for leased in leased_by(tx, id)? {
+fn return_lease(tx: &mut WriteTx<'_>, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
+    let held = leased_by(tx, id)?;
+    let usable = held.len();
+    for leased in held {
         tx.put_utxo(&Utxo { state: UtxoState::Available, ..leased })?;
     }
-    Ok(())
+    waiting::take_up(tx, usable, now)
 }
 
 /// Returns the outputs of a transaction that keys of ours can spend.

@@ -1,19 +1,24 @@
 //! Carries records to the chain: does what the lifecycle decides, reports back what happened.
 //!
 //! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time,
-//! as `plan` lays them out; `submit` sends; `observe` looks for blocks and `spenders` for those who
+//! as `plan` lays them out (`signing` asks for the signatures); a maintenance operation of the pool
+//! joins in with its lease made (`subject`); `caps` stops it all where the fees end; `submit` sends; `observe` looks for blocks and `spenders` for those who
 //! spend our inputs; `apply` makes the changes of a step in one storage transaction, those of
 //! `custody` among them; `follow` tells records what happened to the chain of headers.
 
 mod ancestors;
 mod apply;
+mod caps;
 mod custody;
 mod follow;
 mod observe;
 mod plan;
 mod prepare;
+mod signing;
 mod spenders;
+mod subject;
 mod submit;
+mod waiting;
 
 use std::sync::Arc;
 
@@ -21,6 +26,7 @@ use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
 use crate::chain::{Broadcaster, ChainTracker, NetworkPolicy};
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
+use crate::service::registration::Wake;
 use crate::signer::Signer;
 use crate::storage::jobs::{due_jobs, expect_job, jobs_due_after, next_due};
 use crate::storage::{Store, StoreError, WriteTx};
@@ -29,6 +35,8 @@ use crate::types::{FeeRate, RecordId, Timestamp, Txid};
 
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
+pub use caps::FeeCaps;
+pub(super) use waiting::take_up as take_up_waiting;
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
 pub const PREPARE_BATCH: usize = 64;
@@ -46,6 +54,8 @@ pub struct AnchoringSettings {
     pub max_chain_depth: u32,
     /// Whether the record's JSON is published beside its commitment.
     pub publishes_records: bool,
+    /// What may be spent in fees.
+    pub caps: FeeCaps,
     /// Waiting times.
     pub policy: RetryPolicy,
 }
@@ -67,6 +77,8 @@ pub struct AnchoringService {
     pub progress: Progress,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Called when records find nothing to pay with.
+    pub shortage: Wake,
     /// What the operator decided.
     pub settings: Arc<AnchoringSettings>,
     /// What the network asks for.
@@ -219,7 +231,7 @@ impl AnchoringService {
     }
 
     /// Tells waiting requests what a step decided; only after it is on disk.
-    fn announce(&self, applied: &Applied) {
+    pub(in crate::service) fn announce(&self, applied: &Applied) {
         if applied.is_settled {
             self.progress.announce(applied.id);
         }

@@ -7,10 +7,11 @@ use crate::service::anchoring::AnchoringSettings;
 use crate::service::keys::Keyring;
 use crate::storage::records::expect_record;
 use crate::storage::utxos::{candidates, expect_utxo, largest_candidates, leased_by};
-use crate::storage::{StoreError, StoredRecord, Tables, WriteTx};
+use crate::storage::{StoreError, StoredRecord, Tables, TreasuryOperation, WriteTx};
 use crate::types::{OutPoint, RecordId};
 use crate::wallet::builder::{AnchorPlan, BuildError, Spend, UnsignedTransaction};
 use crate::wallet::coin_selection::SelectionError;
+use crate::wallet::operation::build_operation;
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
 
 /// Outputs looked at for each transaction when one of them is to pay alone.
@@ -35,9 +36,11 @@ pub(super) fn not_funded(error: &BuildError) -> Event {
         BuildError::Selection(SelectionError::Insufficient { needed, available }) => {
             Event::NotFunded { needed: *needed, available: *available }
         }
+        BuildError::FeeCap { .. } => {
+            Event::Capped(format!("{error}; raise MAX_FEE_PER_TX_SATS or lower FEE_PER_KB"))
+        }
         BuildError::Selection(SelectionError::TooFragmented | SelectionError::Amount(_))
         | BuildError::Amount(_)
-        | BuildError::FeeCap { .. }
         | BuildError::SignatureCount { .. }
         | BuildError::Check(_) => Event::NotFunded { needed: 0, available: 0 },
     }
@@ -95,6 +98,7 @@ fn plan_of(
         next_seal: keyring.custody.as_ref().map(|key| *key.address.hash160()),
         change_key_hash: *keyring.change.address.hash160(),
         fee_rate: settings.fee_rate,
+        max_fee: settings.caps.per_transaction,
     }
 }
 
@@ -135,6 +139,21 @@ pub(super) fn build(
         leased.into_iter().partition(|utxo| utxo.purpose == OutputPurpose::Seal);
     let plan = plan_of(record, seals.first(), keyring, settings);
     Ok(plan.build(pool.iter().map(spend_of).collect())?)
+}
+
+/// Builds the transaction of a maintenance operation from what it holds.
+pub(super) fn build_planned(
+    tables: &impl Tables,
+    operation: &TreasuryOperation,
+    settings: &AnchoringSettings,
+) -> Result<UnsignedTransaction, PrepareError> {
+    let leased = leased_by(tables, operation.id)?;
+    let mut spends = Vec::with_capacity(operation.inputs.len());
+    for outpoint in &operation.inputs {
+        let held = leased.iter().find(|utxo| utxo.outpoint == *outpoint);
+        spends.push(spend_of(held.ok_or(StoreError::Missing { entity: "lease" })?));
+    }
+    Ok(build_operation(spends, &operation.outputs, settings.caps.per_transaction)?)
 }
 
 /// Says whether a transaction spends exactly what its record has leased.

@@ -3,133 +3,157 @@
 
 use crate::anchor::lifecycle::{Effect, Event, Stage};
 use crate::bitcoin::Transaction;
-use crate::crypto::{Signature, sha256};
-use crate::service::anchoring::apply::apply_events;
+use crate::crypto::Signature;
+use crate::service::anchoring::apply::{Applied, apply_events};
 use crate::service::anchoring::plan::PrepareError;
+use crate::service::anchoring::signing::{signer_event, spend_requests, statement_request};
+use crate::service::anchoring::subject::{Subject, Subjects, subject_of};
 use crate::service::anchoring::{AnchoringService, plan};
 use crate::service::keys::Keyring;
-use crate::signer::{ExpectedKey, SignKind, SignRequest, SignerError, VerifiedSignature};
+use crate::signer::{SignerError, VerifiedSignature};
 use crate::storage::jobs::expect_job;
 use crate::storage::records::expect_record;
 use crate::storage::utxos::leased_by;
 use crate::storage::{
-    StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState, WriteTx,
+    StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState,
+    TreasuryOperation, WriteTx,
 };
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
-use crate::types::{Digest, OutPoint, RecordId, Timestamp, Txid};
+use crate::types::{OutPoint, RecordId, Timestamp, Txid};
 use crate::wallet::builder::{SignedTransaction, UnsignedTransaction};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
 
 impl AnchoringService {
     /// Takes records from accepted or reserved to signed and sends them.
     pub async fn prepare(&self, ids: &[RecordId], now: Timestamp) -> Result<(), StoreError> {
-        let accepted = self.records_in(ids, &Stage::Accepted)?;
-        if !accepted.is_empty() {
-            self.reserve(accepted, now).await?;
+        if let Some(capped) = self.capped(0, 1, now)? {
+            return self.tell_all(ids, &capped, now).await;
         }
-        let reserved = self.records_in(ids, &Stage::Reserved)?;
+        let accepted = self.subjects_in(ids, &Stage::Accepted)?;
+        for operation in accepted.operations {
+            let void =
+                Event::PlanVoid("its outputs were taken back; it may be asked for again".into());
+            self.apply(operation.id, vec![void], now).await?;
+        }
+        if !accepted.records.is_empty() {
+            self.reserve(accepted.records, now).await?;
+        }
+        let reserved = self.subjects_in(ids, &Stage::Reserved)?;
         let signed = self.sign_all(reserved, now).await?;
         let sends =
             signed.into_iter().map(|(id, txid)| self.carry_out(id, Effect::Send { txid }, now));
         futures_util::future::try_join_all(sends).await.map(drop)
     }
 
-    fn records_in(&self, ids: &[RecordId], stage: &Stage) -> Result<Vec<StoredRecord>, StoreError> {
-        self.store.read(|tx| {
-            let mut records = Vec::new();
-            for id in ids {
-                if expect_job(tx, *id)?.stage == *stage {
-                    records.push(expect_record(tx, *id)?);
-                }
-            }
-            Ok(records)
-        })
-    }
-
-    /// Gets the issuer's signatures and leases outputs.
-    async fn reserve(&self, records: Vec<StoredRecord>, now: Timestamp) -> Result<(), StoreError> {
-        let requests =
-            records.iter().map(|record| vec![statement_request(record, &self.keyring)]).collect();
-        let mut signed: Vec<(RecordId, Signature)> = Vec::with_capacity(records.len());
-        let mut refused = Vec::new();
-        for (record, answer) in records.iter().zip(self.sign_each(requests).await) {
-            match answer {
-                Ok(answer) => signed.extend(answer.first().map(|it| (record.id, it.signature))),
-                Err(error) => refused.push((record.id, error)),
-            }
-        }
-        let service = self.clone();
+    /// Tells jobs for which nothing is signed the same.
+    async fn tell_all(
+        &self,
+        ids: &[RecordId],
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (service, ids, events) = (self.clone(), ids.to_vec(), [event.clone()]);
         let applied = self
             .store
-            .write(move |tx| {
-                let mut applied = Vec::new();
-                for (id, error) in &refused {
-                    applied.push(service.apply_in(tx, *id, &[signer_event(error)], now)?);
-                }
-                for (id, signature) in &signed {
-                    reserve_one(tx, *id, signature, now, &service)?;
-                }
-                Ok::<_, StoreError>(applied)
-            })
+            .write(move |tx| ids.iter().map(|id| service.apply_in(tx, *id, &events, now)).collect())
             .await?;
+        let applied: Vec<Applied> = applied;
         applied.iter().for_each(|it| self.announce(it));
         Ok(())
     }
 
-    /// Asks for the signatures of all records at once. When that is refused, asks for each record's
-    /// alone: the others must not suffer for one that the signer will not sign.
-    async fn sign_each(
-        &self,
-        requests: Vec<Vec<SignRequest>>,
-    ) -> Vec<Result<Vec<VerifiedSignature>, SignerError>> {
-        let all: Vec<SignRequest> = requests.iter().flatten().cloned().collect();
-        let error = match self.signer.sign(&all).await {
-            Ok(signatures) => return share_out(&requests, signatures),
-            Err(error) => error,
-        };
-        tracing::warn!(%error, records = requests.len(), "the signer did not sign");
-        if requests.len() == 1 || matches!(error, SignerError::Unavailable(_)) {
-            return requests.iter().map(|_| Err(error.clone())).collect();
+    /// Gets the issuer's signatures and leases outputs.
+    async fn reserve(&self, records: Vec<StoredRecord>, now: Timestamp) -> Result<(), StoreError> {
+        // A record's statement is signed once; waiting for money costs the signer nothing.
+        let (known, unsigned): (Vec<StoredRecord>, Vec<StoredRecord>) =
+            records.into_iter().partition(|record| record.issuer_signature.is_some());
+        let requests =
+            unsigned.iter().map(|record| vec![statement_request(record, &self.keyring)]).collect();
+        let mut signed: Vec<(RecordId, Option<Signature>)> =
+            known.iter().map(|record| (record.id, None)).collect();
+        let mut refused = Vec::new();
+        for (record, answer) in unsigned.iter().zip(self.sign_each(requests).await) {
+            match answer {
+                Ok(answer) => {
+                    signed.extend(answer.first().map(|it| (record.id, Some(it.signature))));
+                }
+                Err(error) => refused.push((record.id, error)),
+            }
         }
-        let mut answers = Vec::with_capacity(requests.len());
-        for group in &requests {
-            answers.push(self.signer.sign(group).await);
+        // Oldest first: money that comes back goes to who has waited longest.
+        signed.sort_by_key(|(id, _)| *id);
+        let service = self.clone();
+        let (applied, is_short) = self
+            .store
+            .write(move |tx| {
+                let (mut applied, mut is_short) = (Vec::new(), false);
+                for (id, error) in &refused {
+                    applied.push(service.apply_in(tx, *id, &[signer_event(error)], now)?);
+                }
+                for (id, signature) in &signed {
+                    is_short |= !reserve_one(tx, *id, signature.as_ref(), now, &service)?;
+                }
+                Ok::<_, StoreError>((applied, is_short))
+            })
+            .await?;
+        applied.iter().for_each(|it| self.announce(it));
+        if is_short {
+            (self.shortage)();
         }
-        answers
+        Ok(())
     }
 
-    /// Builds, signs and stores the transactions of reserved records.
+    /// Builds, signs and stores the transactions of reserved jobs.
     async fn sign_all(
         &self,
-        records: Vec<StoredRecord>,
+        reserved: Subjects,
         now: Timestamp,
     ) -> Result<Vec<(RecordId, Txid)>, StoreError> {
-        if records.is_empty() {
+        let drafts = self.draft_all(reserved, now).await?;
+        if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        let drafts = self.draft_all(records, now).await?;
         let requests = drafts.iter().map(|draft| spend_requests(&draft.unsigned)).collect();
         let answers = self.sign_each(requests).await;
         self.store_signed(drafts, answers, now).await
     }
 
-    /// Builds the unsigned transactions; records whose lease no longer pays go back.
+    /// Builds the unsigned transactions, as far as the day's fees allow; records whose lease no
+    /// longer pays go back, operations fail.
     async fn draft_all(
         &self,
-        records: Vec<StoredRecord>,
+        reserved: Subjects,
         now: Timestamp,
     ) -> Result<Vec<Draft>, StoreError> {
         let settings = self.settings_in_force();
-        let mut drafts = Vec::with_capacity(records.len());
-        for record in records {
-            let built = self.store.read(|tx| plan::build(tx, &record, &self.keyring, &settings));
-            match built {
-                Ok(unsigned) => drafts.push(Draft { id: record.id, unsigned }),
+        let mut built = Vec::new();
+        for record in reserved.records {
+            let outcome = self.store.read(|tx| plan::build(tx, &record, &self.keyring, &settings));
+            built.push((record.id, outcome, true));
+        }
+        for operation in reserved.operations {
+            let outcome = self.store.read(|tx| plan::build_planned(tx, &operation, &settings));
+            built.push((operation.id, outcome, false));
+        }
+        let (mut drafts, mut planned) = (Vec::with_capacity(built.len()), 0u64);
+        for (id, outcome, is_record) in built {
+            match outcome {
+                Ok(unsigned) => {
+                    let fee = unsigned.fee().get();
+                    if let Some(capped) = self.capped(planned, fee, now)? {
+                        self.apply(id, vec![capped], now).await?;
+                        continue;
+                    }
+                    planned = planned.saturating_add(fee);
+                    drafts.push(Draft { id, unsigned });
+                }
                 Err(PrepareError::Store(error)) => return Err(error),
                 Err(PrepareError::Build(error)) => {
-                    tracing::warn!(record = %record.id, %error, "the lease no longer pays");
-                    self.apply(record.id, vec![plan::not_funded(&error)], now).await?;
+                    tracing::warn!(record = %id, %error, "the lease no longer pays");
+                    let void = Event::PlanVoid(error.to_string());
+                    let event = if is_record { plan::not_funded(&error) } else { void };
+                    self.apply(id, vec![event], now).await?;
                 }
             }
         }
@@ -181,66 +205,31 @@ struct Draft {
     unsigned: UnsignedTransaction,
 }
 
-/// Deals one answer out to the records whose requests it answers; a port answers all or none.
-fn share_out(
-    requests: &[Vec<SignRequest>],
-    signatures: Vec<VerifiedSignature>,
-) -> Vec<Result<Vec<VerifiedSignature>, SignerError>> {
-    let mut rest = signatures.into_iter();
-    requests.iter().map(|group| Ok(rest.by_ref().take(group.len()).collect())).collect()
-}
-
-fn signer_event(error: &SignerError) -> Event {
-    match error {
-        SignerError::Unavailable(_) => Event::SignerSilent(error.to_string()),
-        SignerError::Refused(_) | SignerError::Untrustworthy(_) => {
-            Event::SignerWrong(error.to_string())
-        }
-    }
-}
-
-fn statement_request(record: &StoredRecord, keyring: &Keyring) -> SignRequest {
-    SignRequest {
-        key_identifier: keyring.issuer.identifier.clone(),
-        sighash: Digest::from_bytes(sha256(&record.canonical)),
-        expected: ExpectedKey::Key(keyring.issuer.public_key),
-        kind: SignKind::Message,
-    }
-}
-
-fn spend_requests(unsigned: &UnsignedTransaction) -> Vec<SignRequest> {
-    unsigned
-        .signature_requests()
-        .into_iter()
-        .map(|(spend, sighash)| SignRequest {
-            key_identifier: spend.key_identifier,
-            sighash,
-            expected: ExpectedKey::Hash160(spend.key_hash),
-            kind: SignKind::Transaction,
-        })
-        .collect()
-}
-
-/// Stores the issuer's signature and leases what the transaction will spend.
+/// Stores the issuer's signature, if it is new, and leases what the transaction will spend; says
+/// whether the pool could pay.
 fn reserve_one(
     tx: &mut WriteTx<'_>,
     id: RecordId,
-    signature: &Signature,
+    signature: Option<&Signature>,
     now: Timestamp,
     service: &AnchoringService,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if expect_job(tx, id)?.stage != Stage::Accepted {
-        return Ok(());
+        return Ok(true);
     }
-    let record = expect_record(tx, id)?;
-    let record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
-    tx.put_record(&record)?;
+    let mut record = expect_record(tx, id)?;
+    if let Some(signature) = signature {
+        record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
+        tx.put_record(&record)?;
+    }
     let event = match plan::lease(tx, &record, &service.keyring, &service.settings_in_force()) {
         Ok(()) => Event::Reserved,
         Err(PrepareError::Build(error)) => plan::not_funded(&error),
         Err(PrepareError::Store(error)) => return Err(error),
     };
-    apply_events(tx, id, &[event], now, &service.settings).map(drop)
+    let is_paid = event == Event::Reserved;
+    apply_events(tx, id, &[event], now, &service.settings)?;
+    Ok(is_paid)
 }
 
 /// Stores a signed transaction with everything that hangs on it: from here on these bytes, and no
@@ -256,18 +245,35 @@ fn store_one(
     if expect_job(tx, id)?.stage != Stage::Reserved || !plan::spends_lease(tx, id, inputs)? {
         return Ok(None);
     }
+    if let Some(problem) = service.settings.caps.reached(tx, signed.fee.get(), now)? {
+        // Others were faster: the signatures are dropped, the lease stays.
+        apply_events(tx, id, &[Event::Capped(problem)], now, &service.settings)?;
+        return Ok(None);
+    }
     let txid = signed.transaction.txid();
+    let subject = subject_of(tx, id)?;
+    let origin = match &subject {
+        Subject::Record(_) => TransactionOrigin::Record(id),
+        Subject::Operation(_) => TransactionOrigin::Treasury(id),
+    };
     tx.put_transaction(&StoredTransaction {
         txid,
         raw: signed.raw.clone(),
-        origin: TransactionOrigin::Record(id),
+        origin,
         state: TransactionState::Signed,
         fee: signed.fee,
         stored_at: now,
     })?;
     let seal = store_own_outputs(tx, id, &signed.transaction, txid, &service.keyring)?;
-    let record = expect_record(tx, id)?;
-    tx.put_record(&StoredRecord { txid: Some(txid), seal, ..record })?;
+    match subject {
+        Subject::Record(record) => {
+            tx.put_record(&StoredRecord { txid: Some(txid), seal, ..*record })?;
+        }
+        Subject::Operation(operation) => {
+            let signed = TreasuryOperation { txid: Some(txid), ..operation };
+            tx.put_treasury_operation(&signed)?;
+        }
+    }
     apply_events(tx, id, &[Event::SignedStored { txid }], now, &service.settings)?;
     #[cfg(feature = "planted-bugs")]
     if Defect::CustodyBeforeNetwork.is_planted() {

@@ -13,6 +13,7 @@ use crate::chain::{SpendStatus, TransactionStatus};
 use crate::patch::record::AuthenticationRecord;
 use crate::service::anchoring::apply::{Applied, followers};
 use crate::service::anchoring::observe::confirmations;
+use crate::service::anchoring::subject::{Subject, subject_of};
 use crate::service::anchoring::{AnchoringService, apply};
 use crate::storage::headers::best_hash_at;
 use crate::storage::jobs::expect_job;
@@ -166,6 +167,9 @@ fn judge(
     if !is_final || is_built_upon(tx, id, txid)? {
         return Ok(Spender::Other(killer.txid));
     }
+    if matches!(subject_of(tx, id)?, Subject::Operation(_)) {
+        return Ok(Spender::PlanDead(killer.txid));
+    }
     if names_lost_state(tx, id, victim)? {
         return Ok(Spender::StateGone(killer.txid));
     }
@@ -221,6 +225,9 @@ fn is_built_upon(tables: &impl Tables, id: RecordId, txid: Txid) -> Result<bool,
         .any(|output| matches!(output.state, UtxoState::Locked { .. } | UtxoState::Spent { .. }));
     if is_used {
         return Ok(true);
+    }
+    if matches!(subject_of(tables, id)?, Subject::Operation(_)) {
+        return Ok(false);
     }
     for follower in followers(tables, id)? {
         if follower.txid().is_some() {

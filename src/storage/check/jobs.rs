@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use crate::anchor::lifecycle::{Job, Stage};
 use crate::anchor::payload::Payload;
-use crate::storage::check::{CheckReport, Row, each_row, readable};
+use crate::storage::check::{CheckReport, Row, each_row, readable, treasury};
 use crate::storage::jobs::{StageName, height_of};
 use crate::storage::{
     Patch, StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin,
@@ -25,8 +25,7 @@ pub(super) fn check_jobs(tables: &impl Tables, report: &mut CheckReport) -> Resu
         report.expect(job.due.is_some() || rests(&job.stage), "I4", job.id, "is never due again");
         check_dead(tables, &job, report)?;
         let Some(record) = readable(records::record(tables, job.id))? else {
-            report.add("I2", job.id, "is the job of no record");
-            return Ok(());
+            return treasury::check_job(tables, &job, report);
         };
         check_transaction(tables, &job, &record, report)?;
         match readable(patches::patch(tables, record.uid.as_str()))? {
@@ -155,7 +154,8 @@ fn commits_to(stored: &StoredTransaction, record: &StoredRecord) -> bool {
     }
 }
 
-fn states_agree(stage: &Stage, state: &TransactionState) -> bool {
+/// Says whether a job's stage and its transaction's state say the same.
+pub(super) fn states_agree(stage: &Stage, state: &TransactionState) -> bool {
     match (stage, state) {
         // A transaction that was seen and lost its block is sent again like a new one.
         (

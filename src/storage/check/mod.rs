@@ -11,7 +11,7 @@
 //! | I2 | whatever was accepted is there: product, events without a gap, a job for each |
 //! | I3 | one record, at most one live transaction; dead ones are listed |
 //! | I4 | job, transaction, lease and custody head say the same |
-//! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped |
+//! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped, and counted for its day |
 //! | I6 | the bytes kept are the transaction they are kept as |
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
 //! | I9 | nonces and idempotency keys count once |
@@ -28,6 +28,7 @@ mod money;
 mod once;
 #[cfg(test)]
 mod tests;
+mod treasury;
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
@@ -106,6 +107,8 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     jobs::check_jobs(tables, &mut report)?;
     jobs::check_leases(tables, &mut report)?;
     money::check_money(tables, &mut report)?;
+    treasury::check_operations(tables, &mut report)?;
+    treasury::check_fees(tables, &mut report)?;
     chain::check_chain(tables, &mut report)?;
     chain::check_proofs(tables, &mut report)?;
     once::check_challenges(tables, &mut report)?;

@@ -12,7 +12,7 @@ use crate::storage::{
     utxos,
 };
 use crate::types::{OutPoint, RecordId, Txid};
-use crate::wallet::builder::MAX_FEE;
+use crate::wallet::builder::HIGHEST_MAX_FEE;
 use crate::wallet::utxo::{Utxo, UtxoState};
 
 /// What the walk over the transactions learns for the walk over the outputs.
@@ -76,7 +76,7 @@ fn check_transaction(
     }
     match (stored.origin, stored.state) {
         (TransactionOrigin::External, _) | (_, TransactionState::Dead { .. }) => Ok(()),
-        (TransactionOrigin::Record(by), _) => {
+        (TransactionOrigin::Record(by) | TransactionOrigin::Treasury(by), _) => {
             check_sums(tables, stored, &transaction, by, report)?;
             check_own_outputs(tables, &transaction, &spenders.key_hashes, report)
         }
@@ -96,7 +96,7 @@ fn note_spender(
             spenders.killers.extend(by.map(|by| (input, by)));
             return Ok(());
         }
-        (TransactionOrigin::Record(_), _) => &mut spenders.ours,
+        (TransactionOrigin::Record(_) | TransactionOrigin::Treasury(_), _) => &mut spenders.ours,
         (TransactionOrigin::External, _) => match readable(utxos::utxo(tables, input))? {
             Some(_) => &mut spenders.others,
             None => return Ok(()),
@@ -118,7 +118,10 @@ fn check_listed(
     stored: &StoredTransaction,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    let TransactionOrigin::Record(id) = stored.origin else { return Ok(()) };
+    let id = match stored.origin {
+        TransactionOrigin::Record(id) | TransactionOrigin::Treasury(id) => id,
+        TransactionOrigin::External => return Ok(()),
+    };
     let job = readable(jobs::job(tables, id))?;
     let is_dead = matches!(stored.state, TransactionState::Dead { .. });
     let (holds, detail) = if is_dead {
@@ -164,7 +167,7 @@ fn check_sums(
         let detail = format!("brings {brought}, makes {made} and says that it pays {fee}");
         report.add("I5", txid, detail);
     }
-    report.expect(stored.fee <= MAX_FEE, "I5", txid, "pays more than one transaction may");
+    report.expect(stored.fee <= HIGHEST_MAX_FEE, "I5", txid, "pays more than one transaction may");
     report.ledger.fees = report.ledger.fees.saturating_add(stored.fee.get());
     Ok(())
 }

@@ -17,13 +17,14 @@ use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::service::Services;
-use patchproof::service::anchoring::AnchoringSettings;
+use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
-use patchproof::worker::{Periods, Wakes};
+use patchproof::wallet::policy::{PoolPolicy, PoolPolicySource};
+use patchproof::worker::{Periods, Schedule, Wakes};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
 use url::Url;
@@ -335,6 +336,7 @@ fn settings() -> Settings {
             min_confirmations: 0,
             max_chain_depth: 25,
             publishes_records: false,
+            caps: FeeCaps::default(),
             policy: RetryPolicy {
                 first_wait: millis(5),
                 longest_wait: millis(100),
@@ -343,6 +345,8 @@ fn settings() -> Settings {
                 held_wait: millis(50),
             },
         },
+        pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
+        schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
         master_secret: vec![7; 32].into(),
@@ -354,6 +358,7 @@ fn settings() -> Settings {
             answers_async: false,
             fee_per_kb: 512,
             max_chain_depth: 25,
+            maintains_on_health: false,
             limits: EdgeLimits::default(),
             metrics_enabled: true,
             metrics_require_api_key: false,

@@ -93,7 +93,7 @@ fn a_lost_event_leaves_a_hole_wherever_it_was_named() {
     });
     let key = Row("record by patch", (uid.as_str(), 0));
     let expected = vec![
-        violation("I2", id, "is the job of no record"),
+        violation("I2", id, "is the job of no record and of no operation"),
         violation("I2", &uid, &format!("its newest event {id} is missing")),
         violation("index", key, "names no such event"),
     ];
@@ -204,6 +204,7 @@ fn a_lost_transaction_shows() {
     let expected = [
         violation("I3", event.record.id, &format!("its transaction {txid} is not stored")),
         violation("I5", event.funding, "is held for a transaction that does not spend it"),
+        violation("I5", "fees of day 19675", "are not those of its transactions"),
     ];
     assert_eq!(found, expected);
 }

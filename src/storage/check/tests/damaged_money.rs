@@ -69,8 +69,9 @@ fn inputs_must_be_outputs_and_fee() {
 
 #[test]
 fn a_fee_above_the_cap_shows() {
-    let (event, found) = with_transaction(Way::Seen, |it| it.fee = Satoshis::from_const(100_001));
-    let detail = "brings 5000, makes 4940 and says that it pays 100001";
+    let (event, found) =
+        with_transaction(Way::Seen, |it| it.fee = Satoshis::from_const(10_000_001));
+    let detail = "brings 5000, makes 4940 and says that it pays 10000001";
     let txid = event.txid();
     let expected = vec![
         violation("I5", txid, detail),
