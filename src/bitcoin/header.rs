@@ -30,6 +30,21 @@ pub enum HeaderError {
 pub struct Work(u128);
 
 impl Work {
+    /// The least work there is: one hash.
+    pub const ONE: Self = Self(1);
+    /// Where a chain is counted from whose beginning is not known: headers below its first one can
+    /// be given less. Far above any real chain's work, far below the end of the numbers.
+    pub const UNKNOWN_BEGINNING: Self = Self(1 << 120);
+
+    /// Returns the work of this chain without its last header's `own`, if it has as much.
+    #[must_use]
+    pub const fn without(self, own: Self) -> Option<Self> {
+        match self.0.checked_sub(own.0) {
+            Some(rest) => Some(Self(rest)),
+            None => None,
+        }
+    }
+
     /// Returns the work of this chain with `other` on top; far beyond any real chain it saturates.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
