@@ -46,7 +46,7 @@ impl ChainTask {
                 self.parts.observations.note_network(Err(error.to_string()), now);
             }
         }
-        if let Err(error) = self.parts.anchoring.prove_money().await {
+        if let Err(error) = self.parts.anchoring.prove_money(now).await {
             tracing::warn!(%error, "proofs could not be stored; tried again");
         }
         if let Err(error) = self.tell().await {
@@ -55,7 +55,7 @@ impl ChainTask {
     }
 
     fn note(&mut self, advance: Advance) {
-        if let Advance::Changed { lowest, tip } = advance {
+        if let Advance::Changed { lowest, tip, .. } = advance {
             tracing::debug!(lowest, tip, "the best chain changed");
             self.untold_from = Some(self.untold_from.map_or(lowest, |from| from.min(lowest)));
         }

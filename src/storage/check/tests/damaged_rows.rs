@@ -178,7 +178,10 @@ fn a_proof_must_prove_a_transaction_that_is_in_a_block() {
 fn a_transaction_in_a_block_must_be_proved() {
     let sample = sample();
     let mined = sample.registration(Way::Mined).txid();
-    let found = sample.damaged(move |tx| tx.remove_proof(mined));
+    let found = sample.damaged(move |tx| {
+        tx.tables.proofs.remove(mined.to_bytes())?;
+        Ok(())
+    });
     assert_eq!(found, [violation("chain", mined, "is in a block, which is not proved")]);
 }
 

@@ -53,6 +53,8 @@ pub enum Advance {
         lowest: u32,
         /// The new tip's height.
         tip: u32,
+        /// How many blocks left the best chain: 0 when it only grew.
+        depth: u32,
     },
 }
 
@@ -165,8 +167,9 @@ impl HeaderService {
                 match chain_head(tx)? {
                     Some(head) if head.chain_work >= chain_work => Ok(Advance::Unchanged),
                     Some(_) | None => {
-                        let lowest = tx.set_best_chain(hash)?;
-                        Ok(Advance::Changed { lowest, tip: height })
+                        let change = tx.set_best_chain(hash)?;
+                        let lowest = change.lowest().unwrap_or(height);
+                        Ok(Advance::Changed { lowest, tip: height, depth: change.depth() })
                     }
                 }
             })
@@ -177,8 +180,13 @@ impl HeaderService {
 const fn merge(first: Advance, second: Advance) -> Advance {
     match (first, second) {
         (Advance::Unchanged, other) | (other, Advance::Unchanged) => other,
-        (Advance::Changed { lowest, .. }, Advance::Changed { lowest: other, tip }) => {
-            Advance::Changed { lowest: if lowest < other { lowest } else { other }, tip }
-        }
+        (
+            Advance::Changed { lowest, depth, .. },
+            Advance::Changed { lowest: later, tip, depth: deeper },
+        ) => Advance::Changed {
+            lowest: if lowest < later { lowest } else { later },
+            tip,
+            depth: if depth > deeper { depth } else { deeper },
+        },
     }
 }
