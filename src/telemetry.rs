@@ -40,6 +40,10 @@ pub struct Metrics {
     pub jwt_success: Counter,
     /// Records waiting for the network.
     pub records_pending: Gauge,
+    /// Records that wait for an operator.
+    pub records_held: Gauge,
+    /// Blocks that the deepest reorganisation seen took off.
+    pub reorganisation_depth: Gauge,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -87,6 +91,8 @@ impl Metrics {
             challenges_issued: Counter::default(),
             jwt_success: Counter::default(),
             records_pending: Gauge::default(),
+            records_held: Gauge::default(),
+            reorganisation_depth: Gauge::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -106,6 +112,11 @@ impl Metrics {
         registry.register("pp_jwt_success", "Tokens issued after a login", successes);
         let pending = self.records_pending.clone();
         registry.register("records_pending", "Records waiting for the network", pending);
+        let held = self.records_held.clone();
+        registry.register("records_held", "Records that wait for an operator", held);
+        let depth = self.reorganisation_depth.clone();
+        let help = "Blocks that the deepest reorganisation seen took off";
+        registry.register("reorganisation_depth", help, depth);
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -277,6 +288,8 @@ mod tests {
             "broadcast_total{result=\"accepted\"} 1",
             "anchor_records_total{mode=\"batch\"} 7",
             "records_pending 0",
+            "records_held 0",
+            "reorganisation_depth 0",
             "http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");

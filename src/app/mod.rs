@@ -24,7 +24,7 @@ use crate::http::{HttpOptions, HttpParts, HttpState, product, router};
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
 use crate::service::funding::FundingService;
-use crate::service::headers::HeaderService;
+use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
@@ -39,7 +39,7 @@ use crate::service::verification::VerificationService;
 use crate::signer::Signer;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
-use crate::types::{ChainProfile, Clock};
+use crate::types::{ChainProfile, Checkpoint, Clock};
 use crate::worker::{Driver, Periods, Wakes, WorkerParts};
 
 use readiness::ReportedReadiness;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub keys: KeyNames,
     /// What headers must prove.
     pub profile: ChainProfile,
+    /// Blocks that the operator vouches for.
+    pub checkpoints: Vec<Checkpoint>,
     /// How records are anchored.
     pub anchoring: AnchoringSettings,
     /// Confirmations from which a record counts as confirmed.
@@ -96,6 +98,8 @@ pub struct App {
     pub driver: Driver,
     /// Every service, for commands that act beside HTTP.
     pub services: Services,
+    /// Carries records to the chain, for commands that act beside HTTP.
+    pub anchoring: AnchoringService,
     /// Wakes the background.
     pub wakes: Wakes,
 }
@@ -120,8 +124,11 @@ impl App {
         let parts =
             Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
         let services = parts.services();
-        let driver = Driver::new(parts.worker(), parts.wakes.clone());
-        Ok(Self { router: parts.router(&services), driver, services, wakes: parts.wakes })
+        let worker = parts.worker();
+        let anchoring = worker.anchoring.clone();
+        let driver = Driver::new(worker, parts.wakes.clone());
+        let router = parts.router(&services);
+        Ok(Self { router, driver, services, anchoring, wakes: parts.wakes })
     }
 }
 
@@ -173,6 +180,7 @@ impl Parts {
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
+            headers: self.headers(),
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
@@ -190,6 +198,19 @@ impl Parts {
             min_confirmations: self.settings.anchoring.min_confirmations,
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    fn anchors(&self) -> TrustAnchors {
+        let Settings { profile, checkpoints, .. } = &self.settings;
+        TrustAnchors::new(*profile, self.keyring.network, checkpoints.clone())
+    }
+
+    fn headers(&self) -> HeaderService {
+        HeaderService {
+            store: self.store.clone(),
+            tracker: Arc::clone(&self.ports.tracker),
+            anchors: self.anchors(),
         }
     }
 
@@ -220,12 +241,9 @@ impl Parts {
                 progress: self.progress.clone(),
                 metrics: Arc::clone(&self.metrics),
                 settings: Arc::new(self.settings.anchoring.clone()),
+                anchors: self.anchors(),
             },
-            headers: HeaderService {
-                store: self.store.clone(),
-                tracker: Arc::clone(&self.ports.tracker),
-                profile: self.settings.profile,
-            },
+            headers: self.headers(),
             observations: self.observations.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.ports.clock),

@@ -30,7 +30,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::types::ChainProfile;
+use crate::types::{ChainProfile, Checkpoint};
 
 pub use address_range::{AddressRange, AddressRangeParseError};
 pub use anchoring::{AnchorPayload, AnchoringOptions, UnlockSettings};
@@ -73,6 +73,8 @@ pub struct Config {
     pub woc: WocSettings,
     /// How much work block headers must prove.
     pub chain_profile: ChainProfile,
+    /// Blocks that the operator vouches for.
+    pub checkpoints: Vec<Checkpoint>,
     /// How long `utxo-health` remembers what the network endpoint said.
     pub health_woc_cache: Duration,
     /// How records are put on chain.
@@ -114,6 +116,7 @@ impl Config {
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
+        let checkpoints = chain::read_checkpoints(&mut reader);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let anchoring = AnchoringOptions::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
@@ -133,6 +136,7 @@ impl Config {
             keys,
             woc,
             chain_profile,
+            checkpoints,
             health_woc_cache,
             anchoring,
             unlock,

@@ -8,6 +8,7 @@
 mod acceptance;
 mod admin;
 pub mod assets;
+mod checkpoints;
 pub mod credentials;
 mod docs;
 pub mod edge;
@@ -111,6 +112,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(unlock::routes())
         .merge(pending::routes())
         .merge(admin::routes())
+        .merge(checkpoints::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

@@ -19,6 +19,7 @@ pub mod unlock;
 pub mod verification;
 
 use crate::service::funding::FundingService;
+use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
 use crate::service::pending::PendingService;
@@ -49,6 +50,8 @@ pub struct Services {
     pub listing: ListingService,
     /// Takes money in and tells what there is.
     pub funding: FundingService,
+    /// Keeps our own chain of headers and what it hangs on.
+    pub headers: HeaderService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

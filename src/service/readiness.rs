@@ -14,7 +14,18 @@ pub struct Observation {
     pub failure: Option<String>,
 }
 
-/// What the worker saw of signer and network.
+/// What was last made of our own chain of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeadersObservation {
+    /// Which vouched block it contradicts: nothing is proved until that is settled.
+    pub contradiction: Option<String>,
+    /// What else an operator must look into.
+    pub alarm: Option<String>,
+    /// What is worth knowing.
+    pub warning: Option<String>,
+}
+
+/// What the worker saw of signer, network and headers.
 #[derive(Debug, Clone, Default)]
 pub struct Observations(Arc<Mutex<ObservedState>>);
 
@@ -22,9 +33,20 @@ pub struct Observations(Arc<Mutex<ObservedState>>);
 struct ObservedState {
     signer: Observation,
     network: Observation,
+    headers: HeadersObservation,
 }
 
 impl Observations {
+    /// Notes what was made of our headers.
+    pub fn note_headers(&self, headers: HeadersObservation) {
+        self.lock().headers = headers;
+    }
+
+    /// Returns what was last made of our headers.
+    pub fn headers(&self) -> HeadersObservation {
+        self.lock().headers.clone()
+    }
+
     /// Notes what the signer did.
     pub fn note_signer(&self, outcome: Result<(), String>, now: Timestamp) {
         note(&mut self.lock().signer, outcome, now);
@@ -87,6 +109,11 @@ impl ReadinessService {
         self.store.health()
     }
 
+    /// Returns what an operator should know though nothing is down.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.iter().cloned().chain(self.observations.headers().warning).collect()
+    }
+
     /// Returns every dependency by name.
     pub fn dependencies(&self) -> Vec<DependencyState> {
         let store = match self.store.health() {
@@ -110,6 +137,15 @@ impl ReadinessService {
             },
             outside("signer", self.observations.signer()),
             outside("network", self.observations.network()),
+            headers_state(self.observations.headers()),
         ]
     }
+}
+
+/// Headers that contradict what is vouched for are vital: a record that counts as mined by them would
+/// be a lie to whoever asks.
+fn headers_state(seen: HeadersObservation) -> DependencyState {
+    let is_vital = seen.contradiction.is_some();
+    let detail = seen.contradiction.or(seen.alarm);
+    DependencyState { name: "headers", is_ok: detail.is_none(), is_vital, detail }
 }

@@ -48,14 +48,7 @@ impl WriteTx<'_> {
     pub fn set_best_chain(&mut self, tip: BlockHash) -> Result<Switch, StoreError> {
         self.is_dirty = true;
         self.touched_chain = true;
-        expect_header(self, tip)?;
-        let old = chain_head(self)?.map(|head| head.hash);
-        let change = switch(old, tip, |hash| {
-            let stored = header(self, hash)?;
-            Ok::<_, StoreError>(
-                stored.map(|it| TreePlace { previous: it.header.previous, height: it.height }),
-            )
-        })?;
+        let change = change_to(self, tip)?;
         for (height, hash) in &change.disconnected {
             self.tables.best_chain.remove(height)?;
             self.tables.stale_blocks.insert(hash.to_bytes(), change.depth())?;
@@ -89,6 +82,17 @@ impl WriteTx<'_> {
         self.touched_chain = true;
         Ok(self.tables.checkpoints.remove(height)?.is_some())
     }
+}
+
+/// Works out what would change if the chain that ends in `tip`, which must be stored, became the best
+/// one.
+pub fn change_to(tables: &impl Tables, tip: BlockHash) -> Result<Switch, StoreError> {
+    expect_header(tables, tip)?;
+    let old = chain_head(tables)?.map(|head| head.hash);
+    switch(old, tip, |hash| {
+        let stored = header(tables, hash)?;
+        Ok(stored.map(|it| TreePlace { previous: it.header.previous, height: it.height }))
+    })
 }
 
 /// Returns the stored checkpoints, the lowest first.

@@ -2,7 +2,9 @@
 
 use tokio::sync::watch;
 
+use crate::anchor::lifecycle::DEEPEST_FOLLOWED;
 use crate::service::headers::{Advance, FollowError};
+use crate::service::readiness::HeadersObservation;
 use crate::storage::StoreError;
 use crate::worker::{Wakes, WorkerParts, next_round};
 
@@ -12,12 +14,14 @@ pub struct ChainTask {
     wakes: Wakes,
     /// The lowest height whose records have not been told yet; survives failures in between.
     untold_from: Option<u32>,
+    /// What was last said about our headers, so that it is logged once.
+    said: HeadersObservation,
 }
 
 impl ChainTask {
     /// Makes the task. At start all records are told, because a crash may have come in between.
-    pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
-        Self { parts, wakes, untold_from: Some(0) }
+    pub fn new(parts: WorkerParts, wakes: Wakes) -> Self {
+        Self { parts, wakes, untold_from: Some(0), said: HeadersObservation::default() }
     }
 
     /// Runs until `shutdown` turns true.
@@ -46,17 +50,52 @@ impl ChainTask {
                 self.parts.observations.note_network(Err(error.to_string()), now);
             }
         }
+        self.look_at_headers();
         if let Err(error) = self.parts.anchoring.prove_money(now).await {
             tracing::warn!(%error, "proofs could not be stored; tried again");
         }
         if let Err(error) = self.tell().await {
             tracing::warn!(%error, "records could not be told about the chain; tried again");
         }
+        self.look_at_headers();
+    }
+
+    /// Keeps readiness and the gauge true, and logs what an operator must look into.
+    fn look_at_headers(&mut self) {
+        let headers = &self.parts.headers;
+        let seen = headers.observe().and_then(|seen| Ok((seen, headers.deepest_reorganisation()?)));
+        let (seen, deepest) = match seen {
+            Ok(seen) => seen,
+            Err(error) => return tracing::warn!(%error, "the headers could not be looked at"),
+        };
+        let gauge = &self.parts.metrics.reorganisation_depth;
+        gauge.set(gauge.get().max(i64::from(deepest)));
+        if seen == self.said {
+            return;
+        }
+        for (now, before) in
+            [(&seen.contradiction, &self.said.contradiction), (&seen.alarm, &self.said.alarm)]
+        {
+            if let Some(problem) = now.as_ref().filter(|_| now != before) {
+                tracing::error!(problem, "the chain of headers needs an operator");
+            }
+        }
+        if self.said.contradiction.is_some() && seen.contradiction.is_none() {
+            tracing::info!("the chain of headers agrees with the checkpoints again");
+            // Meanwhile nothing became final.
+            self.untold_from = Some(0);
+        }
+        self.parts.observations.note_headers(seen.clone());
+        self.said = seen;
     }
 
     fn note(&mut self, advance: Advance) {
-        if let Advance::Changed { lowest, tip, .. } = advance {
-            tracing::debug!(lowest, tip, "the best chain changed");
+        if let Advance::Changed { lowest, tip, depth } = advance {
+            if depth > DEEPEST_FOLLOWED {
+                tracing::error!(depth, lowest, tip, "a reorganisation is deeper than is followed");
+            } else {
+                tracing::debug!(depth, lowest, tip, "the best chain changed");
+            }
             self.untold_from = Some(self.untold_from.map_or(lowest, |from| from.min(lowest)));
         }
     }

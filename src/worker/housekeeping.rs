@@ -61,6 +61,9 @@ impl HousekeepingTask {
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        let held = jobs.iter().filter(|(stage, _)| *stage == StageName::Held);
+        let held: u64 = held.map(|(_, count)| count).sum();
+        self.parts.metrics.records_held.set(i64::try_from(held).unwrap_or(i64::MAX));
         for ((key_identifier, status), total) in pool {
             let count = i64::try_from(total.count).unwrap_or(i64::MAX);
             let satoshis = i64::try_from(total.satoshis).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 //! Each task calls a service and decides nothing itself. Tests wake a task; they never wait for a
 //! timer. A task that panics is logged and goes on; one that finds the store unwritable waits.
 
+mod backfill;
 mod chain;
 mod housekeeping;
 mod pipeline;
@@ -21,6 +22,7 @@ use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::Clock;
 
+pub use backfill::BackfillTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
 pub use pipeline::PipelineTask;
@@ -94,6 +96,7 @@ impl Driver {
         tasks.spawn(pipeline.run(shutdown.clone()));
         let chain = ChainTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(chain.run(shutdown.clone()));
+        tasks.spawn(BackfillTask::new(self.parts.clone()).run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
         let signer = SignerTask::new(self.parts);

@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod idempotency;

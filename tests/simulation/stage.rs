@@ -162,7 +162,8 @@ impl Stage {
                 Err(
                     FollowError::Chain(_)
                     | FollowError::Header { .. }
-                    | FollowError::Disconnected(_),
+                    | FollowError::Disconnected(_)
+                    | FollowError::Contradicted(_),
                 ) => {}
             }
             let lowest = *untold_from.lock().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings};
 use patchproof::service::funding::FundingService;
-use patchproof::service::headers::HeaderService;
+use patchproof::service::headers::{HeaderService, TrustAnchors};
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
 use patchproof::service::pending::PendingService;
 use patchproof::service::progress::Progress;
@@ -101,6 +101,7 @@ impl System {
         let keyring = Arc::new(keyring);
         let (port, progress) = (Arc::new(Port(Arc::clone(net))), Progress::default());
         let process = net.clock.now();
+        let anchors = TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new());
         Self {
             registration: RegistrationService {
                 store: store.clone(),
@@ -125,11 +126,12 @@ impl System {
                 progress,
                 metrics: Arc::new(Metrics::new()),
                 settings: Arc::new(setup.settings()),
+                anchors: anchors.clone(),
             },
             headers: HeaderService {
                 store: store.clone(),
                 tracker: Arc::clone(&port) as _,
-                profile: ChainProfile::Simulated,
+                anchors: anchors.clone(),
             },
             funding: FundingService {
                 store: store.clone(),

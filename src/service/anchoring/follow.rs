@@ -24,7 +24,10 @@ impl AnchoringService {
     ) -> Result<FollowSummary, StoreError> {
         let (orphaned, buried) = self.store.read(|tx| {
             let orphaned = orphaned_from(tx, lowest_changed)?;
-            Ok::<_, StoreError>((orphaned, newly_final(tx, lowest_changed)?))
+            // A chain that contradicts a checkpoint makes nothing final.
+            let is_trusted = !self.anchors.is_contradicted(tx)?;
+            let buried = if is_trusted { newly_final(tx, lowest_changed)? } else { Vec::new() };
+            Ok::<_, StoreError>((orphaned, buried))
         })?;
         let summary = FollowSummary { orphaned: orphaned.len(), finalised: buried.len() };
         for chunk in orphaned.chunks(BATCH) {

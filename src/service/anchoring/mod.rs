@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
 use crate::chain::{Broadcaster, ChainTracker};
+use crate::service::headers::TrustAnchors;
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::signer::Signer;
@@ -69,6 +70,8 @@ pub struct AnchoringService {
     pub metrics: Arc<Metrics>,
     /// What the operator decided.
     pub settings: Arc<AnchoringSettings>,
+    /// What our chain of headers hangs on; while it contradicts that, it proves nothing.
+    pub anchors: TrustAnchors,
 }
 
 /// Work that is due, by what it needs.

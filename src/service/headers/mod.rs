@@ -2,18 +2,29 @@
 //! "mined" never rests on a provider's word.
 //!
 //! On the simulated network the chain starts at genesis. On a public network it starts
-//! [`TRUST_WINDOW`] blocks below the tip that is met first; everything above is checked.
+//! [`TRUST_WINDOW`] blocks below the tip that is met first, and grows down to a checkpoint where an
+//! operator gave one. Branches that lose are kept; docs/HEADERS.md tells the whole.
+
+mod anchors;
+mod backfill;
+mod branch;
+mod exchange;
+mod report;
 
 use std::sync::Arc;
 
 use crate::bitcoin::{BlockHeader, HeaderError};
-use crate::chain::{ChainError, ChainTracker};
-use crate::storage::headers::{best_hash_at, chain_head, header};
+use crate::chain::{ChainError, ChainTip, ChainTracker};
+use crate::storage::headers::{chain_head, change_to, deepest_stale, header, lowest_header};
 use crate::storage::{ChainHead, Store, StoreError, StoredHeader};
-use crate::types::{BlockHash, ChainProfile};
+use crate::types::{Checkpoint, Timestamp};
 
-/// Blocks below the first tip from which the chain is followed.
-pub const TRUST_WINDOW: u32 = 144;
+pub use anchors::{
+    Anchored, ChainTrust, JudgedCheckpoint, Standing, TRUST_WINDOW, TrustAnchors, Voucher,
+};
+pub use backfill::{BACKFILL_BATCH, Backfill};
+pub use exchange::{ImportError, Imported, export_headers, import_headers};
+
 /// Headers fetched and stored in one go.
 const BATCH: u32 = 200;
 /// The deepest fork that is followed by itself.
@@ -37,6 +48,9 @@ pub enum FollowError {
     /// Headers that do not link, or a fork too deep to follow.
     #[error("the endpoint's headers do not connect to our chain at height {0}")]
     Disconnected(u32),
+    /// A chain that begins with another block than the one that is vouched for.
+    #[error("the endpoint's block at height {0} is not the one that is vouched for")]
+    Contradicted(u32),
     /// The store does not work.
     #[error("the headers could not be stored")]
     Store(#[from] StoreError),
@@ -65,59 +79,114 @@ pub struct HeaderService {
     pub store: Store,
     /// Where headers come from.
     pub tracker: Arc<dyn ChainTracker>,
-    /// What the headers must prove.
-    pub profile: ChainProfile,
+    /// What headers must prove and what they hang on.
+    pub anchors: TrustAnchors,
 }
 
 impl HeaderService {
     /// Fetches what is new and makes the chain with the most work the best one.
     pub async fn follow(&self) -> Result<Advance, FollowError> {
         let tip = self.tracker.tip().await?;
-        let head = self.store.read(chain_head)?;
-        match head {
-            Some(head) if head.hash == tip.hash => Ok(Advance::Unchanged),
-            Some(head) => self.extend(head, tip.height).await,
-            None => {
-                let first = match self.profile {
-                    ChainProfile::Simulated => 0,
-                    ChainProfile::Public => tip.height.saturating_sub(TRUST_WINDOW),
-                };
-                self.fetch_from(first, None).await
+        let (head, known) =
+            self.store.read(|tx| Ok::<_, StoreError>((chain_head(tx)?, header(tx, tip.hash)?)))?;
+        match (head, known) {
+            (Some(head), Some(_)) if head.hash == tip.hash => Ok(Advance::Unchanged),
+            // Nothing to fetch; but what speaks for a branch may have changed since it was met.
+            (Some(_), Some(known)) => self.reconsider(known).await,
+            (Some(head), None) => self.extend(head, tip).await,
+            (None, _) => {
+                let depth = self.anchors.first_contact;
+                let first = depth.map_or(0, |depth| tip.height.saturating_sub(depth));
+                self.fetch_from(first).await
             }
         }
     }
 
-    /// Finds where the endpoint's chain leaves ours and takes it from there.
-    async fn extend(&self, head: ChainHead, tip_height: u32) -> Result<Advance, FollowError> {
-        let mut height = head.height.min(tip_height);
-        let lowest = height.saturating_sub(DEEPEST_FORK);
+    /// Works out what the chain hangs on.
+    pub fn trust(&self) -> Result<ChainTrust, StoreError> {
+        self.store.read(|tx| self.anchors.judge(tx))
+    }
+
+    /// Returns the depth of the deepest reorganisation whose blocks have not come back.
+    pub fn deepest_reorganisation(&self) -> Result<u32, StoreError> {
+        self.store.read(deepest_stale)
+    }
+
+    /// Stores that an operator vouches for a block, in place of another at its height.
+    pub async fn add_checkpoint(
+        &self,
+        checkpoint: Checkpoint,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<ChainTrust, StoreError> {
+        let (anchors, actor) = (self.anchors.clone(), actor.to_owned());
+        self.store
+            .write(move |tx| {
+                tx.put_checkpoint(checkpoint)?;
+                tx.append_audit(now, &actor, "checkpoint.add", &checkpoint.to_string())?;
+                anchors.judge(tx)
+            })
+            .await
+    }
+
+    /// Removes a stored checkpoint; nothing if there is none at this height.
+    pub async fn remove_checkpoint(
+        &self,
+        height: u32,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Option<ChainTrust>, StoreError> {
+        let (anchors, actor) = (self.anchors.clone(), actor.to_owned());
+        self.store
+            .write(move |tx| {
+                if !tx.remove_checkpoint(height)? {
+                    return Ok(None);
+                }
+                tx.append_audit(now, &actor, "checkpoint.remove", &height.to_string())?;
+                anchors.judge(tx).map(Some)
+            })
+            .await
+    }
+
+    async fn reconsider(&self, known: StoredHeader) -> Result<Advance, FollowError> {
+        let hash = known.header.hash();
+        let may_win = self.store.read(|tx| {
+            let change = change_to(tx, hash)?;
+            self.anchors.approves(tx, &change, known.chain_work)
+        })?;
+        if !may_win {
+            return Ok(Advance::Unchanged);
+        }
+        let anchors = self.anchors.clone();
+        self.store.write(move |tx| anchors.consider(tx, &known)).await
+    }
+
+    /// Finds the highest block of the endpoint's chain that is stored, on whichever branch, and takes
+    /// it from there.
+    async fn extend(&self, head: ChainHead, tip: ChainTip) -> Result<Advance, FollowError> {
+        let mut height = head.height.min(tip.height);
+        let ours = self.store.read(lowest_header)?.map_or(0, |lowest| lowest.height);
+        let lowest = head.height.saturating_sub(DEEPEST_FORK).max(ours);
         loop {
-            let ours = self.store.read(|tx| best_hash_at(tx, height))?;
-            let Some(ours) = ours else { return Err(FollowError::Disconnected(height)) };
-            let theirs = self.tracker.header_at(height).await?.map(|header| header.hash());
-            if theirs == Some(ours) {
-                return self.fetch_from(height.saturating_add(1), Some(ours)).await;
-            }
-            if height == lowest || theirs.is_none() {
+            if height < lowest {
                 return Err(FollowError::Disconnected(height));
             }
-            height -= 1;
+            let theirs = self.tracker.header_at(height).await?.map(|header| header.hash());
+            let Some(theirs) = theirs else { return Err(FollowError::Disconnected(height)) };
+            if self.store.read(|tx| header(tx, theirs))?.is_some() {
+                return self.fetch_from(height.saturating_add(1)).await;
+            }
+            height = height.checked_sub(1).ok_or(FollowError::Disconnected(height))?;
         }
     }
 
-    async fn fetch_from(
-        &self,
-        first: u32,
-        mut below: Option<BlockHash>,
-    ) -> Result<Advance, FollowError> {
+    async fn fetch_from(&self, first: u32) -> Result<Advance, FollowError> {
         let mut height = first;
         let mut advance = Advance::Unchanged;
         loop {
             let headers = self.tracker.headers(height, BATCH).await?;
-            let Some(last) = headers.last() else { return Ok(advance) };
-            below = Some(self.check_links(&headers, height, below).map(|()| last.hash())?);
             let count = u32::try_from(headers.len()).unwrap_or(BATCH);
-            let change = self.store_headers(headers, height).await?;
+            let change = self.take(headers, height).await?;
             advance = merge(advance, change);
             if count < BATCH {
                 return Ok(advance);
@@ -126,54 +195,12 @@ impl HeaderService {
         }
     }
 
-    fn check_links(
-        &self,
-        headers: &[BlockHeader],
-        first: u32,
-        below: Option<BlockHash>,
-    ) -> Result<(), FollowError> {
-        let mut previous = below;
-        for (height, header) in (first..).zip(headers) {
-            if previous.is_some_and(|hash| hash != header.previous) {
-                return Err(FollowError::Disconnected(height));
-            }
-            header
-                .check_work(self.profile)
-                .map_err(|source| FollowError::Header { height, source })?;
-            previous = Some(header.hash());
+    async fn take(&self, headers: Vec<BlockHeader>, first: u32) -> Result<Advance, FollowError> {
+        if headers.is_empty() {
+            return Ok(Advance::Unchanged);
         }
-        Ok(())
-    }
-
-    async fn store_headers(
-        &self,
-        headers: Vec<BlockHeader>,
-        first: u32,
-    ) -> Result<Advance, FollowError> {
-        let profile = self.profile;
-        self.store
-            .write(move |tx| {
-                let mut tip = None;
-                for (height, at) in (first..).zip(&headers) {
-                    let work = at
-                        .check_work(profile)
-                        .map_err(|source| FollowError::Header { height, source })?;
-                    let below = header(tx, at.previous)?;
-                    let chain_work = below.map_or(work, |below| below.chain_work.plus(work));
-                    tx.put_header(&StoredHeader { header: *at, height, chain_work })?;
-                    tip = Some((at.hash(), height, chain_work));
-                }
-                let Some((hash, height, chain_work)) = tip else { return Ok(Advance::Unchanged) };
-                match chain_head(tx)? {
-                    Some(head) if head.chain_work >= chain_work => Ok(Advance::Unchanged),
-                    Some(_) | None => {
-                        let change = tx.set_best_chain(hash)?;
-                        let lowest = change.lowest().unwrap_or(height);
-                        Ok(Advance::Changed { lowest, tip: height, depth: change.depth() })
-                    }
-                }
-            })
-            .await
+        let anchors = self.anchors.clone();
+        self.store.write(move |tx| anchors.take_branch(tx, &headers, first)).await
     }
 }
 
