@@ -12,6 +12,8 @@ mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod lying_proofs;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod pending;
@@ -23,6 +25,8 @@ mod register;
 mod register_fields;
 #[cfg(test)]
 mod reorganisation;
+#[cfg(test)]
+mod reorganisation_depth;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]
