@@ -16,6 +16,7 @@ mod net;
 mod planted;
 mod ports;
 mod random;
+mod reorganisations;
 mod requests;
 mod runner;
 mod safety;

@@ -1,5 +1,6 @@
 //! One simulated run: the world, the system in it, and what is in hand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -53,6 +54,8 @@ pub(crate) struct Stage {
     pub(crate) full_until: Option<u64>,
     pub(crate) step: u64,
     pub(crate) deepest_reorganisation: u32,
+    /// Records that an operator had taken up again since the last check.
+    pub(crate) recovered: BTreeSet<RecordId>,
     pub(crate) crashes: u64,
     /// What was done, for whoever reads about a violation.
     pub(crate) diary: Vec<String>,
@@ -83,6 +86,7 @@ impl Stage {
             full_until: None,
             step: 0,
             deepest_reorganisation: 0,
+            recovered: BTreeSet::new(),
             crashes: 0,
             diary: Vec::new(),
         }
