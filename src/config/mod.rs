@@ -40,7 +40,7 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
-pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
+pub use parts::{HeaderConfig, PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
 pub use place::Mode;
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;

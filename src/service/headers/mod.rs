@@ -8,6 +8,7 @@
 mod anchors;
 mod backfill;
 mod branch;
+mod checkpoints;
 mod exchange;
 mod report;
 
@@ -112,40 +113,24 @@ impl HeaderService {
         self.store.read(deepest_stale)
     }
 
-    /// Stores that an operator vouches for a block, in place of another at its height.
+    /// Stores that an operator vouches for a block; see [`TrustAnchors::vouch`].
     pub async fn add_checkpoint(
         &self,
         checkpoint: Checkpoint,
         actor: &str,
         now: Timestamp,
     ) -> Result<ChainTrust, StoreError> {
-        let (anchors, actor) = (self.anchors.clone(), actor.to_owned());
-        self.store
-            .write(move |tx| {
-                tx.put_checkpoint(checkpoint)?;
-                tx.append_audit(now, &actor, "checkpoint.add", &checkpoint.to_string())?;
-                anchors.judge(tx)
-            })
-            .await
+        self.anchors.vouch(&self.store, checkpoint, actor, now).await
     }
 
-    /// Removes a stored checkpoint; nothing if there is none at this height.
+    /// Removes a stored checkpoint; see [`TrustAnchors::disown`].
     pub async fn remove_checkpoint(
         &self,
         height: u32,
         actor: &str,
         now: Timestamp,
     ) -> Result<Option<ChainTrust>, StoreError> {
-        let (anchors, actor) = (self.anchors.clone(), actor.to_owned());
-        self.store
-            .write(move |tx| {
-                if !tx.remove_checkpoint(height)? {
-                    return Ok(None);
-                }
-                tx.append_audit(now, &actor, "checkpoint.remove", &height.to_string())?;
-                anchors.judge(tx).map(Some)
-            })
-            .await
+        self.anchors.disown(&self.store, height, actor, now).await
     }
 
     async fn reconsider(&self, known: StoredHeader) -> Result<Advance, FollowError> {
