@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use patchproof::bitcoin::{BlockHeader, HeaderFile, MerklePath, Transaction};
+use patchproof::bitcoin::{BlockHeader, HeaderFile, MerklePath, Transaction, genesis_header};
 use patchproof::chain::{ChainError, ChainTip, ChainTracker, SpendStatus, TransactionStatus};
 use patchproof::service::headers::{
     Advance, Anchored, Backfill, FollowError, HeaderService, ImportError, Imported, TrustAnchors,
-    export_headers, import_headers,
+    Voucher, export_headers, import_headers,
 };
 use patchproof::simnet::{Filling, Node, Policy, Reorganisation};
 use patchproof::storage::headers::{best_hash_at, header};
@@ -266,7 +266,12 @@ async fn a_checkpoint_outweighs_work() {
     heavier.mine_others(30);
     followed.headers.add_checkpoint(told.checkpoint(18), "operator", NOW).await.unwrap();
     let followed = followed.told_by(&heavier);
-    assert_eq!(followed.follow().await, Advance::Unchanged);
+    let ours = followed.tip();
+    for _ in 0..2 {
+        let refused = followed.headers.follow().await;
+        assert!(matches!(refused, Err(FollowError::Contradicted(18))), "{refused:?}");
+        assert_eq!(followed.tip(), ours);
+    }
     let trust = followed.headers.remove_checkpoint(18, "operator", NOW).await.unwrap();
     assert!(trust.unwrap().checkpoints.is_empty());
     assert!(followed.headers.remove_checkpoint(18, "operator", NOW).await.unwrap().is_none());
@@ -366,4 +371,23 @@ async fn a_fall_of_the_work_is_refused_wherever_it_comes_from() {
     let refused = import_headers(store, anchors, &file.to_bytes()).await;
     assert!(format!("{refused:?}").contains("WorkDropped"), "{refused:?}");
     assert_eq!(followed.lowest(), 20);
+}
+
+#[tokio::test]
+async fn the_first_block_of_a_public_network_is_known_by_itself() {
+    for network in [Network::Main, Network::Test] {
+        let anchors = TrustAnchors::new(ChainProfile::Public, network, Vec::new());
+        let store = Store::open(StoreOptions::in_memory()).unwrap();
+        let other = if network == Network::Main { Network::Test } else { Network::Main };
+        let file = |network| {
+            HeaderFile { first_height: 0, headers: vec![genesis_header(network)] }.to_bytes()
+        };
+        let refused = import_headers(&store, &anchors, &file(other)).await;
+        let is_named = matches!(refused, Err(ImportError::Header(FollowError::Contradicted(0))));
+        assert!(is_named, "{refused:?}");
+        import_headers(&store, &anchors, &file(network)).await.unwrap();
+        let trust = store.read(|tx| anchors.judge(tx)).unwrap();
+        assert_eq!(trust.anchored, Some(Anchored::Genesis));
+        assert_eq!(trust.checkpoints[0].voucher, Voucher::Genesis);
+    }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod headers;

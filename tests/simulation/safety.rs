@@ -51,7 +51,7 @@ impl Stage {
 
     /// What is stored agrees with itself.
     fn check_store(&self) -> Verdict {
-        let report = self.system().store.read(|tx| check(tx));
+        let report = self.system().store.read(check);
         let report = report.map_err(|error: StoreError| broken("the check", error))?;
         ensure(report.is_clean(), || format!("{:?}", report.violations))
     }

@@ -111,6 +111,20 @@ impl Anchored {
     }
 }
 
+/// What is made of a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Approval {
+    /// It becomes the best one.
+    Better,
+    /// It has no more work than the best one.
+    Worse,
+    /// It has more work, and another block than the one that is vouched for.
+    Refused {
+        /// That block's height.
+        height: u32,
+    },
+}
+
 /// What is known of the chain and what vouches for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainTrust {
@@ -228,22 +242,34 @@ impl TrustAnchors {
         Ok(())
     }
 
-    /// Says whether a change of the best chain is one for the better.
-    pub(super) fn approves(
+    /// Judges whether a change of the best chain is one for the better.
+    pub(super) fn approve(
         &self,
         tables: &impl Tables,
         change: &Switch,
         work: Work,
-    ) -> Result<bool, StoreError> {
-        let Some(head) = chain_head(tables)? else { return Ok(true) };
+    ) -> Result<Approval, StoreError> {
+        let Some(head) = chain_head(tables)? else { return Ok(Approval::Better) };
         let vouched = self.vouched(tables)?;
-        let keeps = |blocks: &[(u32, BlockHash)]| {
-            blocks.iter().all(|(height, hash)| {
-                vouched.iter().all(|(it, _)| it.height != *height || it.hash == *hash)
-            })
+        // The height of a block in the place of one that is vouched for.
+        let offence = |blocks: &[(u32, BlockHash)]| {
+            let mut places =
+                blocks.iter().flat_map(|block| vouched.iter().map(move |it| (block, it)));
+            let found =
+                places.find(|((height, hash), (it, _))| it.height == *height && it.hash != *hash);
+            found.map(|((height, _), _)| *height)
         };
-        let best = Claim { keeps_checkpoints: keeps(&change.disconnected), work: head.chain_work };
-        Ok(Claim { keeps_checkpoints: keeps(&change.connected), work }.beats(best))
+        let offends = offence(&change.connected);
+        let best = Claim {
+            keeps_checkpoints: offence(&change.disconnected).is_none(),
+            work: head.chain_work,
+        };
+        let claim = Claim { keeps_checkpoints: offends.is_none(), work };
+        Ok(match offends {
+            _ if claim.beats(best) => Approval::Better,
+            Some(height) if work > head.chain_work => Approval::Refused { height },
+            Some(_) | None => Approval::Worse,
+        })
     }
 
     /// Says whether a header's work is compared with that of the headers before. On the test network

@@ -2,9 +2,31 @@
 //! that were fetched and for headers out of a file alike.
 
 use crate::bitcoin::{BlockHeader, DIFFICULTY_WINDOW, HeaderError, Work, WorkWindow};
+use crate::service::headers::anchors::Approval;
 use crate::service::headers::{Advance, FollowError, TrustAnchors};
 use crate::storage::headers::{best_header_at, change_to, header, lowest_header};
 use crate::storage::{StoreError, StoredHeader, Tables, WriteTx};
+
+/// What came of a branch that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It became the best one, or did not for want of work.
+    Advance(Advance),
+    /// It has more work and is not believed: it has another block than the one that is vouched for.
+    Refused {
+        /// That block's height.
+        height: u32,
+    },
+}
+
+impl Taken {
+    pub(super) const fn into_advance(self) -> Result<Advance, FollowError> {
+        match self {
+            Self::Advance(advance) => Ok(advance),
+            Self::Refused { height } => Err(FollowError::Contradicted(height)),
+        }
+    }
+}
 
 impl TrustAnchors {
     fn own_work(&self, header: &BlockHeader, height: u32) -> Result<Work, FollowError> {
@@ -18,8 +40,9 @@ impl TrustAnchors {
         tx: &mut WriteTx<'_>,
         headers: &[BlockHeader],
         first: u32,
-    ) -> Result<Advance, FollowError> {
-        let Some(lowest) = headers.first() else { return Ok(Advance::Unchanged) };
+    ) -> Result<Taken, FollowError> {
+        let unchanged = Taken::Advance(Advance::Unchanged);
+        let Some(lowest) = headers.first() else { return Ok(unchanged) };
         let mut below = header(tx, lowest.previous)?;
         match &below {
             Some(below) if below.height.checked_add(1) == Some(first) => {}
@@ -53,7 +76,7 @@ impl TrustAnchors {
             };
             below = Some(stored);
         }
-        below.map_or(Ok(Advance::Unchanged), |tip| self.consider(tx, &tip))
+        below.map_or(Ok(unchanged), |tip| self.consider(tx, &tip))
     }
 
     /// Makes the branch that ends in a stored header the best chain if it is.
@@ -61,15 +84,20 @@ impl TrustAnchors {
         &self,
         tx: &mut WriteTx<'_>,
         tip: &StoredHeader,
-    ) -> Result<Advance, FollowError> {
+    ) -> Result<Taken, FollowError> {
+        let unchanged = Taken::Advance(Advance::Unchanged);
         let hash = tip.header.hash();
         let change = change_to(tx, hash)?;
-        let Some(lowest) = change.lowest() else { return Ok(Advance::Unchanged) };
-        if !self.approves(tx, &change, tip.chain_work)? {
-            return Ok(Advance::Unchanged);
+        let Some(lowest) = change.lowest() else { return Ok(unchanged) };
+        match self.approve(tx, &change, tip.chain_work)? {
+            Approval::Worse => Ok(unchanged),
+            Approval::Refused { height } => Ok(Taken::Refused { height }),
+            Approval::Better => {
+                tx.set_best_chain(hash)?;
+                let depth = change.depth();
+                Ok(Taken::Advance(Advance::Changed { lowest, tip: tip.height, depth }))
+            }
         }
-        tx.set_best_chain(hash)?;
-        Ok(Advance::Changed { lowest, tip: tip.height, depth: change.depth() })
     }
 
     /// Puts headers below the lowest one of the best chain, which must build on the last of them.

@@ -84,8 +84,8 @@ pub async fn import_headers(
         let (anchors, chunk, first) = (anchors.clone(), chunk.to_vec(), height);
         height = height.saturating_add(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
         imported.above += chunk.len();
-        let advance = store.write(move |tx| anchors.take_branch(tx, &chunk, first)).await?;
-        if let Advance::Changed { lowest, .. } = advance {
+        let taken = store.write(move |tx| anchors.take_branch(tx, &chunk, first)).await?;
+        if let Advance::Changed { lowest, .. } = taken.into_advance()? {
             imported.changed_from = Some(imported.changed_from.map_or(lowest, |at| at.min(lowest)));
         }
     }

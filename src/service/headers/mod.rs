@@ -14,12 +14,13 @@ mod report;
 
 use std::sync::Arc;
 
-use crate::bitcoin::{BlockHeader, HeaderError};
+use crate::bitcoin::HeaderError;
 use crate::chain::{ChainError, ChainTip, ChainTracker};
 use crate::storage::headers::{chain_head, change_to, deepest_stale, header, lowest_header};
 use crate::storage::{ChainHead, Store, StoreError, StoredHeader};
 use crate::types::{Checkpoint, Timestamp};
 
+use anchors::Approval;
 pub use anchors::{
     Anchored, ChainTrust, JudgedCheckpoint, Standing, TRUST_WINDOW, TrustAnchors, Voucher,
 };
@@ -49,7 +50,7 @@ pub enum FollowError {
     /// Headers that do not link, or a fork too deep to follow.
     #[error("the endpoint's headers do not connect to our chain at height {0}")]
     Disconnected(u32),
-    /// A chain that begins with another block than the one that is vouched for.
+    /// A chain with another block than the one that is vouched for.
     #[error("the endpoint's block at height {0} is not the one that is vouched for")]
     Contradicted(u32),
     /// The store does not work.
@@ -135,15 +136,18 @@ impl HeaderService {
 
     async fn reconsider(&self, known: StoredHeader) -> Result<Advance, FollowError> {
         let hash = known.header.hash();
-        let may_win = self.store.read(|tx| {
+        let approval = self.store.read(|tx| {
             let change = change_to(tx, hash)?;
-            self.anchors.approves(tx, &change, known.chain_work)
+            self.anchors.approve(tx, &change, known.chain_work)
         })?;
-        if !may_win {
-            return Ok(Advance::Unchanged);
+        match approval {
+            Approval::Worse => Ok(Advance::Unchanged),
+            Approval::Refused { height } => Err(FollowError::Contradicted(height)),
+            Approval::Better => {
+                let anchors = self.anchors.clone();
+                self.store.write(move |tx| anchors.consider(tx, &known)).await?.into_advance()
+            }
         }
-        let anchors = self.anchors.clone();
-        self.store.write(move |tx| anchors.consider(tx, &known)).await
     }
 
     /// Finds the highest block of the endpoint's chain that is stored, on whichever branch, and takes
@@ -169,9 +173,15 @@ impl HeaderService {
         let mut height = first;
         let mut advance = Advance::Unchanged;
         loop {
-            let headers = self.tracker.headers(height, BATCH).await?;
-            let count = u32::try_from(headers.len()).unwrap_or(BATCH);
-            let change = self.take(headers, height).await?;
+            let (change, count) = match self.fetch_some(height).await {
+                Ok(fetched) => fetched,
+                Err(error) if advance == Advance::Unchanged => return Err(error),
+                Err(error) => {
+                    // What changed must be told, and the next round meets the trouble again.
+                    tracing::warn!(%error, "the chain could be followed in part");
+                    return Ok(advance);
+                }
+            };
             advance = merge(advance, change);
             if count < BATCH {
                 return Ok(advance);
@@ -180,12 +190,16 @@ impl HeaderService {
         }
     }
 
-    async fn take(&self, headers: Vec<BlockHeader>, first: u32) -> Result<Advance, FollowError> {
+    /// Fetches and stores one batch; returns what it brought and how many headers it had.
+    async fn fetch_some(&self, height: u32) -> Result<(Advance, u32), FollowError> {
+        let headers = self.tracker.headers(height, BATCH).await?;
+        let count = u32::try_from(headers.len()).unwrap_or(BATCH);
         if headers.is_empty() {
-            return Ok(Advance::Unchanged);
+            return Ok((Advance::Unchanged, 0));
         }
         let anchors = self.anchors.clone();
-        self.store.write(move |tx| anchors.take_branch(tx, &headers, first)).await
+        let taken = self.store.write(move |tx| anchors.take_branch(tx, &headers, height)).await?;
+        taken.into_advance().map(|advance| (advance, count))
     }
 }
 
