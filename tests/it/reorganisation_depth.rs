@@ -1,8 +1,11 @@
 //! How deep blocks may go: up to seven a record goes back and out again by itself, beyond that an
 //! operator is asked first.
 
+use patchproof::app::Settings;
 use patchproof::service::headers::Advance;
 use patchproof::simnet::{Fault, Loss, Reorganisation, RequestClass};
+use patchproof::storage::StageName;
+use patchproof::storage::jobs::jobs_in_stage;
 use patchproof::storage::stale_proofs::stale_proofs;
 use patchproof::types::{BlockHash, Clock, RecordId, Txid};
 use serde_json::{Value, json};
@@ -205,4 +208,63 @@ async fn a_crash_before_the_records_were_told_does_not_hide_how_deep_it_was() {
         (state["stage"] == "held").then_some(())
     })
     .await;
+}
+
+/// Registers a product and hands it on twice, a block for each; returns the transactions.
+async fn handed_on_twice(app: &TestApp) -> Vec<Txid> {
+    app.mine(1);
+    let mut txids = vec![app.api().register(UID, &Owner::number(1)).await];
+    for number in 1..=2 {
+        app.mine(1);
+        let (from, to) = (Owner::number(number), Owner::number(number + 1));
+        txids.push(app.api().transfer(UID, txids[txids.len() - 1], &from, &to).await);
+    }
+    app.mine(1);
+    details_at(app, "mined").await;
+    txids
+}
+
+async fn until_all_are(app: &TestApp, stage: StageName) -> Vec<RecordId> {
+    app.until(stage.as_str(), async || {
+        let jobs = app.store.read(|tx| jobs_in_stage(tx, stage, None, 10)).unwrap();
+        (jobs.len() == 3).then(|| jobs.iter().map(|job| job.id).collect())
+    })
+    .await
+}
+
+async fn a_whole_custody_chain_is_held_and_recovered(min_confirmations: u32) {
+    let change = |settings: &mut Settings| settings.anchoring.min_confirmations = min_confirmations;
+    let app = TestApp::start_with(change).await;
+    let txids = handed_on_twice(&app).await;
+    app.mine(5);
+    until_all_are(&app, StageName::Final).await;
+    reorganise(&app, &Reorganisation { drop: txids.clone(), ..Reorganisation::of_depth(8) });
+    let held = until_all_are(&app, StageName::Held).await;
+    app.store.assert_clean();
+    let state = app.anonymous().verify(UID).await.expect(200);
+    assert_eq!(state["verificationDetails"]["owner"], Owner::number(3).address());
+    // The newest first: it cannot be taken before those that it stands upon.
+    for id in held.into_iter().rev() {
+        app.anchoring.recover(id, app.outside.clock.now()).await.unwrap();
+        app.wake();
+        app.store.assert_clean();
+    }
+    until_all_are(&app, StageName::Seen).await;
+    app.store.assert_clean();
+    app.mine(1);
+    until_all_are(&app, StageName::Mined).await;
+    let again = app.anonymous().verify(UID).await.expect(200);
+    assert_eq!(again["status"], "authentic");
+    assert_eq!(again["verificationDetails"]["currentTxid"], txids[2].to_string());
+    assert_eq!(app.outside.transactions(), txids, "the same transactions, and no others");
+    for txid in txids {
+        assert_eq!(history(&app, txid).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_whole_custody_chain_waits_for_an_operator_and_goes_out_again() {
+    for min_confirmations in [0, 1] {
+        a_whole_custody_chain_is_held_and_recovered(min_confirmations).await;
+    }
 }
