@@ -45,6 +45,10 @@ pub struct Metrics {
     /// Age of the oldest record that the network has not taken; 0 if there is none.
     pub oldest_unanchored_seconds: Gauge,
     locked_satoshis: Family<Labels<1>, Gauge>,
+    /// Records that wait for an operator.
+    pub records_held: Gauge,
+    /// Blocks that the deepest reorganisation seen took off.
+    pub reorganisation_depth: Gauge,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -96,6 +100,8 @@ impl Metrics {
             pool_runway_days: Gauge::default(),
             oldest_unanchored_seconds: Gauge::default(),
             locked_satoshis: Family::default(),
+            records_held: Gauge::default(),
+            reorganisation_depth: Gauge::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -126,6 +132,11 @@ impl Metrics {
         registry.register("oldest_unanchored_seconds", "Age of the oldest open record", oldest);
         let locked = self.locked_satoshis.clone();
         registry.register("locked_satoshis", "Satoshis that jobs hold, by their stage", locked);
+        let held = self.records_held.clone();
+        registry.register("records_held", "Records that wait for an operator", held);
+        let depth = self.reorganisation_depth.clone();
+        let help = "Blocks that the deepest reorganisation seen took off";
+        registry.register("reorganisation_depth", help, depth);
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -310,6 +321,8 @@ mod tests {
             "broadcast_total{result=\"accepted\"} 1",
             "anchor_records_total{mode=\"batch\"} 7",
             "records_pending 0",
+            "records_held 0",
+            "reorganisation_depth 0",
             "http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");

@@ -178,6 +178,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
     Ok(Settings {
         keys: key_names(&config.keys, network),
         profile: config.chain_profile,
+        checkpoints: config.checkpoints.clone(),
         anchoring: AnchoringSettings {
             fee_rate: anchoring.fee_rate,
             min_confirmations: anchoring.min_confirmations,

@@ -26,7 +26,7 @@ use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
 use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
-use crate::service::headers::HeaderService;
+use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::{KeyNames, Keyring, KeyringError, establish_keyring};
 use crate::service::listing::ListingService;
@@ -44,7 +44,7 @@ use crate::service::verification::VerificationService;
 use crate::signer::Signer;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
-use crate::types::{ChainProfile, Clock};
+use crate::types::{ChainProfile, Checkpoint, Clock};
 use crate::wallet::policy::PoolPolicySource;
 use crate::worker::{Driver, Periods, Schedule, Wakes, WorkerParts};
 
@@ -79,6 +79,8 @@ pub struct Settings {
     pub keys: KeyNames,
     /// What headers must prove.
     pub profile: ChainProfile,
+    /// Blocks that the operator vouches for.
+    pub checkpoints: Vec<Checkpoint>,
     /// How records are anchored.
     pub anchoring: AnchoringSettings,
     /// How the pool is kept; asked anew each time.
@@ -109,6 +111,8 @@ pub struct App {
     pub driver: Driver,
     /// Every service, for commands that act beside HTTP.
     pub services: Services,
+    /// Carries records to the chain, for commands that act beside HTTP.
+    pub anchoring: AnchoringService,
     /// Wakes the background.
     pub wakes: Wakes,
 }
@@ -133,8 +137,11 @@ impl App {
         let parts =
             Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
         let services = parts.services();
-        let driver = Driver::new(parts.worker(&services), parts.wakes.clone());
-        Ok(Self { router: parts.router(&services), driver, services, wakes: parts.wakes })
+        let worker = parts.worker(&services);
+        let anchoring = worker.anchoring.clone();
+        let driver = Driver::new(worker, parts.wakes.clone());
+        let router = parts.router(&services);
+        Ok(Self { router, driver, services, anchoring, wakes: parts.wakes })
     }
 }
 
@@ -192,6 +199,7 @@ impl Parts {
             },
             maintenance: self.maintenance(),
             runway: self.runway(),
+            headers: self.headers(),
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
@@ -214,6 +222,7 @@ impl Parts {
             shortage: self.wake_shortage(),
             settings: Arc::new(self.settings.anchoring.clone()),
             network_policy: self.ports.network.policy.clone(),
+            anchors: self.anchors(),
         }
     }
 
@@ -249,6 +258,19 @@ impl Parts {
             min_confirmations: self.settings.anchoring.min_confirmations,
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    fn anchors(&self) -> TrustAnchors {
+        let Settings { profile, checkpoints, .. } = &self.settings;
+        TrustAnchors::new(*profile, self.keyring.network, checkpoints.clone())
+    }
+
+    fn headers(&self) -> HeaderService {
+        HeaderService {
+            store: self.store.clone(),
+            tracker: Arc::clone(&self.ports.tracker),
+            anchors: self.anchors(),
         }
     }
 
@@ -292,11 +314,7 @@ impl Parts {
             maintenance: services.maintenance.clone(),
             runway: services.runway.clone(),
             schedule: self.settings.schedule,
-            headers: HeaderService {
-                store: self.store.clone(),
-                tracker: Arc::clone(&self.ports.tracker),
-                profile: self.settings.profile,
-            },
+            headers: self.headers(),
             observations: self.observations.clone(),
             metrics: Arc::clone(&self.metrics),
             clock: Arc::clone(&self.ports.clock),

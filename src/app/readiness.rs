@@ -15,6 +15,9 @@ impl Readiness for ReportedReadiness {
             StoreHealth::Full => ReadinessStatus::StorageFull,
             StoreHealth::Failing => ReadinessStatus::Unavailable,
             StoreHealth::Writable if all_ok => ReadinessStatus::Ok,
+            StoreHealth::Writable if states.iter().any(|state| !state.is_ok && state.is_vital) => {
+                ReadinessStatus::Unavailable
+            }
             StoreHealth::Writable => ReadinessStatus::Degraded,
         };
         let dependencies = states
@@ -25,6 +28,6 @@ impl Readiness for ReportedReadiness {
                 detail: state.detail,
             })
             .collect();
-        ReadinessReport { status, dependencies, warnings: self.0.all_warnings() }
+        ReadinessReport { status, dependencies, warnings: self.0.warnings() }
     }
 }

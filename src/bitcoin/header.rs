@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bitcoin::codec::{CodecError, Reader};
 use crate::crypto::sha256d;
-use crate::types::{BlockHash, ChainProfile, Digest};
+use crate::types::{BlockHash, ChainProfile, Digest, Network};
 
 /// Why a header proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,9 @@ pub enum HeaderError {
     /// The hash is above the target.
     #[error("the hash is above the target: no work was done")]
     NoWork,
+    /// Much less work than the headers before, which the network does not allow.
+    #[error("the work is less than a quarter of the average of the 144 blocks before")]
+    WorkDropped,
 }
 
 /// The expected number of hashes behind a header or chain.
@@ -30,6 +33,27 @@ pub enum HeaderError {
 pub struct Work(u128);
 
 impl Work {
+    /// The least work there is: one hash.
+    pub const ONE: Self = Self(1);
+    /// Where a chain is counted from whose beginning is not known: headers below its first one can
+    /// be given less. Far above any real chain's work, far below the end of the numbers.
+    pub const UNKNOWN_BEGINNING: Self = Self(1 << 120);
+
+    /// Returns this work so many times over; far beyond any real chain it saturates.
+    #[must_use]
+    pub const fn times(self, count: u128) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
+    /// Returns the work of this chain without its last header's `own`, if it has as much.
+    #[must_use]
+    pub const fn without(self, own: Self) -> Option<Self> {
+        match self.0.checked_sub(own.0) {
+            Some(rest) => Some(Self(rest)),
+            None => None,
+        }
+    }
+
     /// Returns the work of this chain with `other` on top; far beyond any real chain it saturates.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -179,9 +203,44 @@ fn subtract(number: &mut [u8; 32], other: &[u8; 32]) {
     }
 }
 
+/// Returns the first header of a public network, as every node of it has it built in.
+pub fn genesis_header(network: Network) -> BlockHeader {
+    // One transaction is the whole block, the same on both networks: its identifier is the root.
+    const MERKLE_ROOT: [u8; 32] = [
+        0x3b, 0xa3, 0xed, 0xfd, 0x7a, 0x7b, 0x12, 0xb2, 0x7a, 0xc7, 0x2c, 0x3e, 0x67, 0x76, 0x8f,
+        0x61, 0x7f, 0xc8, 0x1b, 0xc3, 0x88, 0x8a, 0x51, 0x32, 0x3a, 0x9f, 0xb8, 0xaa, 0x4b, 0x1e,
+        0x5e, 0x4a,
+    ];
+    let (time, nonce) = match network {
+        Network::Main => (1_231_006_505, 2_083_236_893),
+        Network::Test => (1_296_688_602, 414_098_458),
+    };
+    BlockHeader {
+        version: 1,
+        previous: BlockHash::from_bytes([0; 32]),
+        merkle_root: Digest::from_bytes(MERKLE_ROOT),
+        time,
+        bits: 0x1d00_ffff,
+        nonce,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_headers_are_those_of_the_networks() {
+        let known = [
+            (Network::Main, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"),
+            (Network::Test, "000000000933ea01ad0ee984209779baaec3ced90fa3f408719526f8d77f4943"),
+        ];
+        for (network, hash) in known {
+            let genesis = genesis_header(network);
+            assert_eq!(genesis.hash().to_string(), hash);
+            assert_eq!(genesis.check_work(ChainProfile::Public), Ok(Work(0x1_0001_0001)));
+        }
+    }
 
     #[test]
     fn targets_expand_as_the_network_reads_them() {

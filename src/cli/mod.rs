@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod headers;
 mod man;
 mod openapi;
 mod output;
@@ -65,6 +66,7 @@ enum Command {
     Signer(signer::SignerCommand),
     Simnet(simnet::SimnetCommand),
     Utxo(utxo::UtxoCommand),
+    Headers(headers::HeadersCommand),
     Check(check::CheckCommand),
     Openapi(openapi::OpenapiCommand),
     Completions(completions::CompletionsCommand),
@@ -101,6 +103,7 @@ impl Command {
             Self::Signer(command) => command.run(surroundings),
             Self::Simnet(command) => command.run(surroundings),
             Self::Utxo(command) => command.run(surroundings),
+            Self::Headers(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
             Self::Openapi(command) => command.run(surroundings),
             Self::Completions(command) => command.run(surroundings),

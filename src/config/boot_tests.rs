@@ -115,6 +115,7 @@ const BOOT_MATRIX: &[(Changes, &[&str])] = &[
         &[("CHAIN_PROFILE", "simulated"), ("WOC_BASE_URL", "http://10.0.0.1/v1/bsv/test")],
         &["CHAIN_PROFILE"],
     ),
+    (&[("HEADER_CHECKPOINTS", "800000")], &["HEADER_CHECKPOINTS"]),
     (&[("FEE_PER_KB", "0")], &["FEE_PER_KB"]),
     (&[("FEE_PER_KB", "1000001")], &["FEE_PER_KB"]),
     (&[("FEE_PER_KB", "18446744073709551616")], &["FEE_PER_KB"]),
@@ -243,7 +244,9 @@ fn an_endpoint_of_our_own_is_asked_without_limit_and_may_be_simulated() {
 
 #[test]
 fn lists_choices_and_switches_are_read() {
+    let checkpoints = [7, 800_000].map(|height| format!("{height}:{}", "5a".repeat(32)));
     let config = development(&[
+        ("HEADER_CHECKPOINTS", &checkpoints.join(", ")),
         ("CORS_ALLOWED_ORIGINS", "https://A.example, http://b.example:8080/"),
         ("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,"),
         ("JOBS_ASYNC", "TRUE"),
@@ -253,6 +256,7 @@ fn lists_choices_and_switches_are_read() {
     ]);
     let origins = ["https://a.example", "http://b.example:8080"].map(str::to_owned);
     assert_eq!(config.http.allowed_origins, AllowedOrigins::Listed(origins.into()));
+    assert_eq!(config.checkpoints, checkpoints.map(|text| text.parse().unwrap()));
     assert_eq!(config.http.trusted_proxies.len(), 2);
     assert!(config.anchoring.is_async && !config.http.metrics_enabled);
     assert_eq!(config.anchoring.payload, AnchorPayload::Record);

@@ -8,7 +8,7 @@ use crate::config::reader::{Reader, endpoint_of};
 use crate::config::secret::Secret;
 use crate::config::secrets::read_foreign;
 use crate::config::variable::{Kind, Variable};
-use crate::types::{ChainProfile, Network};
+use crate::types::{ChainProfile, Checkpoint, Network};
 
 /// What the free public service grants.
 const PUBLIC_REQUESTS_PER_SECOND: u32 = 3;
@@ -70,6 +70,15 @@ pub(super) const CHAIN_PROFILE: Variable = Variable::new(
      which anybody could make, and is therefore refused unless WOC_BASE_URL is on this machine.",
 )
 .or("public");
+
+pub(super) const HEADER_CHECKPOINTS: Variable = Variable::new(
+    "HEADER_CHECKPOINTS",
+    Kind::Checkpoints,
+    "0:000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+    "Blocks that you vouch for, as height:hash. Our headers are filled in down to the highest of \
+     them that lies below; a chain that contradicts one proves nothing. More can be added while \
+     running: docs/HEADERS.md.",
+);
 
 pub(super) const HEALTH_WOC_CACHE_MS: Variable = Variable::new(
     "HEALTH_WOC_CACHE_MS",
@@ -149,4 +158,9 @@ pub(super) fn read_chain_profile(reader: &mut Reader<'_>, woc: &WocSettings) -> 
         }
         Some(_) | None => ChainProfile::Public,
     }
+}
+
+/// Reads the blocks that the operator vouches for.
+pub(super) fn read_checkpoints(reader: &mut Reader<'_>) -> Vec<Checkpoint> {
+    reader.list(&HEADER_CHECKPOINTS, |text| text.parse().ok())
 }

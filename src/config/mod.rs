@@ -32,7 +32,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::types::ChainProfile;
+use crate::types::{ChainProfile, Checkpoint};
 
 pub use address_range::{AddressRange, AddressRangeParseError};
 pub use anchoring::{AnchorPayload, AnchoringOptions, UnlockSettings};
@@ -43,7 +43,7 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
-pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
+pub use parts::{HeaderConfig, PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
 pub use place::Mode;
 pub use pool::PoolSettings;
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
@@ -77,6 +77,8 @@ pub struct Config {
     pub woc: WocSettings,
     /// How much work block headers must prove.
     pub chain_profile: ChainProfile,
+    /// Blocks that the operator vouches for.
+    pub checkpoints: Vec<Checkpoint>,
     /// How long `utxo-health` remembers what the network endpoint said.
     pub health_woc_cache: Duration,
     /// How transactions are spread over the ways to the network.
@@ -122,6 +124,7 @@ impl Config {
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
+        let checkpoints = chain::read_checkpoints(&mut reader);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
@@ -143,6 +146,7 @@ impl Config {
             keys,
             woc,
             chain_profile,
+            checkpoints,
             health_woc_cache,
             broadcast,
             anchoring,

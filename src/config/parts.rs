@@ -10,6 +10,7 @@ use crate::config::{
     ConfigProblems, Environment, JwtSecrets, KeySettings, KmsSettings, LoggingSettings, Mode,
     Secret, WocSettings, chain, kms, place,
 };
+use crate::types::{ChainProfile, Checkpoint, Network};
 
 /// What is needed to issue tokens.
 #[derive(Debug, Clone)]
@@ -35,6 +36,19 @@ pub struct PoolConfig {
     pub min_confirmations: u32,
     /// How long an answer of the network endpoint is remembered.
     pub health_woc_cache: Duration,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// What is needed to look after our chain of headers.
+#[derive(Debug, Clone)]
+pub struct HeaderConfig {
+    /// Whose headers they are.
+    pub network: Network,
+    /// How much work they must prove.
+    pub chain_profile: ChainProfile,
+    /// Blocks that the operator vouches for.
+    pub checkpoints: Vec<Checkpoint>,
     /// What an operator should know.
     pub warnings: Vec<String>,
 }
@@ -71,6 +85,19 @@ impl PoolConfig {
         let min_confirmations = read_min_confirmations(&mut reader);
         let warnings = reader.finish()?.warnings;
         Ok(Self { kms, keys, woc, min_confirmations, health_woc_cache, warnings })
+    }
+}
+
+impl HeaderConfig {
+    /// Reads what is needed to look after our chain of headers.
+    pub fn load(environment: &Environment) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        Mode::read(&mut reader);
+        let woc = WocSettings::read(&mut reader);
+        let chain_profile = chain::read_chain_profile(&mut reader, &woc);
+        let checkpoints = chain::read_checkpoints(&mut reader);
+        let warnings = reader.finish()?.warnings;
+        Ok(Self { network: woc.network, chain_profile, checkpoints, warnings })
     }
 }
 

@@ -66,6 +66,7 @@ pub const GROUPS: &[Group] = &[
             &chain::WOC_RETRIES,
             &chain::WOC_REQUESTS_PER_SECOND,
             &chain::CHAIN_PROFILE,
+            &chain::HEADER_CHECKPOINTS,
             &chain::HEALTH_WOC_CACHE_MS,
             &arc::ARC_URL,
             &arc::ARC_FLAVOR,

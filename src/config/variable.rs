@@ -54,6 +54,8 @@ pub enum Kind {
     Origins,
     /// IP addresses and ranges, separated by commas.
     AddressRanges,
+    /// Heights and hashes of blocks, separated by commas.
+    Checkpoints,
 }
 
 /// When a variable must be set.
@@ -143,7 +145,8 @@ impl Variable {
             | Kind::Path
             | Kind::Address
             | Kind::Origins
-            | Kind::AddressRanges => text.to_owned(),
+            | Kind::AddressRanges
+            | Kind::Checkpoints => text.to_owned(),
         };
         match visible.char_indices().nth(MAX_SHOWN_CHARACTERS) {
             Some((end, _)) => format!("{}…", &visible[..end]),
@@ -182,6 +185,10 @@ impl Kind {
             }
             Self::AddressRanges => {
                 "IP addresses or ranges such as 10.0.0.0/8, separated by commas".to_owned()
+            }
+            Self::Checkpoints => {
+                "height:hash of blocks, the hash as 64 hexadecimal digits, separated by commas"
+                    .to_owned()
             }
         }
     }

@@ -64,7 +64,7 @@ impl ReadinessStatus {
 /// One thing the process depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Dependency {
-    /// Its name: `store`, `signer`, `network`.
+    /// Its name: `store`, `signer`, `network`, `headers`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,

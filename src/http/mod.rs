@@ -9,6 +9,7 @@ mod acceptance;
 mod admin;
 pub mod assets;
 mod callback;
+mod checkpoints;
 pub mod credentials;
 mod docs;
 pub mod edge;
@@ -122,6 +123,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
+        .merge(checkpoints::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

@@ -24,6 +24,7 @@ pub mod verification;
 
 use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
+use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
 use crate::service::maintenance::MaintenanceService;
@@ -62,6 +63,8 @@ pub struct Services {
     pub maintenance: MaintenanceService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
+    /// Keeps our own chain of headers and what it hangs on.
+    pub headers: HeaderService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

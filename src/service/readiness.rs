@@ -16,7 +16,18 @@ pub struct Observation {
     pub failure: Option<String>,
 }
 
-/// What the worker saw of signer and network.
+/// What was last made of our own chain of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeadersObservation {
+    /// Which vouched block it contradicts: nothing is proved until that is settled.
+    pub contradiction: Option<String>,
+    /// What else an operator must look into.
+    pub alarm: Option<String>,
+    /// What is worth knowing.
+    pub warning: Option<String>,
+}
+
+/// What the worker saw of signer, network and headers.
 #[derive(Debug, Clone, Default)]
 pub struct Observations(Arc<Mutex<ObservedState>>);
 
@@ -25,9 +36,20 @@ struct ObservedState {
     signer: Observation,
     network: Observation,
     warnings: BTreeMap<&'static str, String>,
+    headers: HeadersObservation,
 }
 
 impl Observations {
+    /// Notes what was made of our headers.
+    pub fn note_headers(&self, headers: HeadersObservation) {
+        self.lock().headers = headers;
+    }
+
+    /// Returns what was last made of our headers.
+    pub fn headers(&self) -> HeadersObservation {
+        self.lock().headers.clone()
+    }
+
     /// Notes what the signer did.
     pub fn note_signer(&self, outcome: Result<(), String>, now: Timestamp) {
         note(&mut self.lock().signer, outcome, now);
@@ -103,14 +125,16 @@ pub struct ReadinessService {
 }
 
 impl ReadinessService {
-    /// Returns what an operator should know though nothing is down.
-    pub fn all_warnings(&self) -> Vec<String> {
-        self.warnings.iter().cloned().chain(self.observations.warnings()).collect()
-    }
-
     /// Returns the state of the store.
     pub fn store_health(&self) -> StoreHealth {
         self.store.health()
+    }
+
+    /// Returns what an operator should know though nothing is down.
+    pub fn warnings(&self) -> Vec<String> {
+        let observed = self.observations.warnings().into_iter();
+        let headers = self.observations.headers().warning;
+        self.warnings.iter().cloned().chain(observed).chain(headers).collect()
     }
 
     /// Returns every dependency by name.
@@ -136,6 +160,7 @@ impl ReadinessService {
             },
             outside("signer", self.observations.signer()),
             outside("network", self.observations.network()),
+            headers_state(self.observations.headers()),
         ];
         let endpoints = self.endpoints.snapshot(self.clock.now());
         // One alone is the network.
@@ -154,4 +179,12 @@ fn of_endpoint(health: EndpointHealth) -> DependencyState {
         is_vital: false,
         detail: health.failure,
     }
+}
+
+/// Headers that contradict what is vouched for are vital: a record that counts as mined by them would
+/// be a lie to whoever asks.
+fn headers_state(seen: HeadersObservation) -> DependencyState {
+    let is_vital = seen.contradiction.is_some();
+    let detail = seen.contradiction.or(seen.alarm);
+    DependencyState { name: "headers", is_ok: detail.is_none(), is_vital, detail }
 }

@@ -1,12 +1,13 @@
-//! Our own chain of headers: every header seen, and which of them form the best chain.
+//! Our own chain of headers: every header seen, which of them form the best chain, which left it, and
+//! the checkpoints that operators vouch for.
 
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use crate::bitcoin::{BlockHeader, Work};
+use crate::bitcoin::{BlockHeader, Switch, TreePlace, Work, switch};
 use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
-use crate::types::BlockHash;
+use crate::types::{BlockHash, Checkpoint};
 
 /// A header whose work and link were checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,8 @@ pub struct StoredHeader {
     pub header: BlockHeader,
     /// Its height.
     pub height: u32,
-    /// The work of the chain that ends in it, from our first header on.
+    /// The work of the chain that ends in it, counted from genesis or, where that is not known, from
+    /// [`Work::UNKNOWN_BEGINNING`]: only differences between headers of one store count.
     pub chain_work: Work,
 }
 
@@ -39,40 +41,93 @@ impl WriteTx<'_> {
         Ok(())
     }
 
-    /// Makes the chain that ends in `tip` the best one and returns the lowest height that changed.
+    /// Makes the chain that ends in `tip` the best one. All its headers must be stored.
     ///
-    /// All headers of the chain down to the fork must be stored.
-    pub fn set_best_chain(&mut self, tip: BlockHash) -> Result<u32, StoreError> {
+    /// Each block that leaves is remembered with the number of those that left with it, so that
+    /// whoever is told late, after a crash perhaps, knows how deep the reorganisation was.
+    pub fn set_best_chain(&mut self, tip: BlockHash) -> Result<Switch, StoreError> {
         self.is_dirty = true;
         self.touched_chain = true;
-        let mut at = expect_header(self, tip)?;
-        let top = at.height;
-        let mut lowest = top.saturating_add(1);
-        let mut hash = tip;
-        while best_hash_at(self, at.height)? != Some(hash) {
-            self.tables.best_chain.insert(at.height, hash.to_bytes())?;
-            lowest = at.height;
-            match header(self, at.header.previous)? {
-                Some(below) => {
-                    hash = at.header.previous;
-                    at = below;
-                }
-                None => break,
-            }
-        }
-        let above: Vec<u32> = self
-            .tables
-            .best_chain
-            .range(top.saturating_add(1)..)?
-            .map(|row| row.map(|(height, _)| height.value()))
-            .collect::<Result<_, _>>()?;
-        for height in above {
-            lowest = lowest.min(height);
+        let change = change_to(self, tip)?;
+        for (height, hash) in &change.disconnected {
             self.tables.best_chain.remove(height)?;
+            self.tables.stale_blocks.insert(hash.to_bytes(), change.depth())?;
         }
-        self.note_untold(lowest)?;
-        Ok(lowest)
+        for (height, hash) in &change.connected {
+            self.tables.best_chain.insert(height, hash.to_bytes())?;
+            self.tables.stale_blocks.remove(hash.to_bytes())?;
+        }
+        if let Some(lowest) = change.lowest() {
+            self.note_untold(lowest)?;
+        }
+        Ok(change)
     }
+
+    /// Puts a header below the lowest one of the best chain, which must stand on it.
+    pub fn put_header_below(&mut self, stored: &StoredHeader) -> Result<(), StoreError> {
+        self.put_header(stored)?;
+        self.touched_chain = true;
+        self.tables.best_chain.insert(stored.height, stored.header.hash().to_bytes())?;
+        Ok(())
+    }
+
+    /// Stores that an operator vouches for a block, in place of another at its height.
+    pub fn put_checkpoint(&mut self, checkpoint: Checkpoint) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.touched_chain = true;
+        self.tables.checkpoints.insert(checkpoint.height, checkpoint.hash.to_bytes())?;
+        Ok(())
+    }
+
+    /// Removes the checkpoint at a height; says whether there was one.
+    pub fn remove_checkpoint(&mut self, height: u32) -> Result<bool, StoreError> {
+        self.is_dirty = true;
+        self.touched_chain = true;
+        Ok(self.tables.checkpoints.remove(height)?.is_some())
+    }
+}
+
+/// Works out what would change if the chain that ends in `tip`, which must be stored, became the best
+/// one.
+pub fn change_to(tables: &impl Tables, tip: BlockHash) -> Result<Switch, StoreError> {
+    expect_header(tables, tip)?;
+    let old = chain_head(tables)?.map(|head| head.hash);
+    switch(old, tip, |hash| {
+        let stored = header(tables, hash)?;
+        Ok(stored.map(|it| TreePlace { previous: it.header.previous, height: it.height }))
+    })
+}
+
+/// Returns the stored checkpoints, the lowest first.
+pub fn checkpoints(tables: &impl Tables) -> Result<Vec<Checkpoint>, StoreError> {
+    tables
+        .checkpoints()
+        .iter()?
+        .map(|row| {
+            let (height, hash) = row?;
+            Ok(Checkpoint { height: height.value(), hash: BlockHash::from_bytes(hash.value()) })
+        })
+        .collect()
+}
+
+/// Returns how many blocks left the best chain together with this one, which has left it.
+pub fn stale_depth(tables: &impl Tables, block: BlockHash) -> Result<Option<u32>, StoreError> {
+    Ok(tables.stale_blocks().get(block.to_bytes())?.map(|depth| depth.value()))
+}
+
+/// Returns the depth of the deepest reorganisation whose blocks have not come back.
+pub fn deepest_stale(tables: &impl Tables) -> Result<u32, StoreError> {
+    let mut deepest = 0;
+    for row in tables.stale_blocks().iter()? {
+        deepest = deepest.max(row?.1.value());
+    }
+    Ok(deepest)
+}
+
+/// Returns the lowest header of the best chain, if there is any.
+pub fn lowest_header(tables: &impl Tables) -> Result<Option<StoredHeader>, StoreError> {
+    let Some((_, hash)) = tables.best_chain().first()? else { return Ok(None) };
+    expect_header(tables, BlockHash::from_bytes(hash.value())).map(Some)
 }
 
 /// Returns a header by hash, on any chain.

@@ -23,6 +23,7 @@ mod overlay;
 pub mod patches;
 mod reader;
 pub mod records;
+pub mod stale_proofs;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use open::StoreOptions;
 pub use patches::{Patch, PatchPage};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
+pub use stale_proofs::StaleProof;
 pub use tables::Tables;
 pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
 pub use treasury_operations::TreasuryOperation;

@@ -95,6 +95,8 @@ schema! {
     transactions: Hash => Bytes = "transactions-1";
     /// Merkle paths (BUMP, BRC-74) by transaction.
     proofs: Hash => Bytes = "proofs-1";
+    /// Merkle paths that were true until their block left the best chain, by transaction and block.
+    stale_proofs: (Hash, Hash) => Bytes = "stale-proofs-1";
     /// Outputs that a key of ours can spend.
     utxos: Point => Bytes = "utxos-1";
     /// Index: purpose and status, amount, outpoint.
@@ -121,6 +123,10 @@ schema! {
     headers: Hash => Bytes = "headers-1";
     /// The best chain: height to hash.
     best_chain: u32 => Hash = "best-chain-1";
+    /// Blocks that left the best chain: how many blocks left it together.
+    stale_blocks: Hash => u32 = "stale-blocks-1";
+    /// Blocks that an operator vouches for: height to hash.
+    checkpoints: u32 => Hash = "checkpoints-1";
     /// Stored answers by credential and Idempotency-Key.
     idempotency: (Text, Text) => Bytes = "idempotency-1";
     /// Index: time of expiry, credential, key.

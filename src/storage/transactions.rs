@@ -85,13 +85,6 @@ impl WriteTx<'_> {
         self.tables.proofs.insert(txid.to_bytes(), path.to_bytes().as_slice())?;
         Ok(())
     }
-
-    /// Removes the Merkle path of a transaction whose block left the best chain.
-    pub fn remove_proof(&mut self, txid: Txid) -> Result<(), StoreError> {
-        self.is_dirty = true;
-        self.tables.proofs.remove(txid.to_bytes())?;
-        Ok(())
-    }
 }
 
 /// Returns a transaction.

@@ -5,6 +5,7 @@
 //! a plain SHA-256 and is never reversed.
 
 mod amount;
+mod checkpoint;
 mod hash;
 mod id;
 mod network;
@@ -14,6 +15,7 @@ pub mod planted;
 mod time;
 
 pub use amount::{AmountError, FeeRate, Satoshis};
+pub use checkpoint::{Checkpoint, CheckpointParseError};
 pub use hash::{BlockHash, Digest, HashParseError, Txid};
 pub use id::{IdParseError, RecordId};
 pub use network::{ChainProfile, Network, NetworkParseError};

@@ -37,11 +37,13 @@ pub enum Defect {
     BelieveVerdicts,
     /// Any final transaction that is named as a spender is one.
     AnySpenderKills,
+    /// Records go back by themselves however deep a reorganisation was.
+    FollowAnyDepth,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReleaseAfterDoubt,
         Self::SignAgainAfterDoubt,
         Self::KnownIsFailure,
@@ -57,6 +59,7 @@ impl Defect {
         Self::ReapByClock,
         Self::BelieveVerdicts,
         Self::AnySpenderKills,
+        Self::FollowAnyDepth,
     ];
 
     /// Says whether this defect is planted.

@@ -73,6 +73,9 @@ impl HousekeepingTask {
         if available < self.parts.maintenance.treasury.policy.current().min_utxo_count {
             self.wakes.shortage.notify_one();
         }
+        let held = jobs.iter().filter(|(stage, _)| *stage == StageName::Held);
+        let held: u64 = held.map(|(_, count)| count).sum();
+        self.parts.metrics.records_held.set(i64::try_from(held).unwrap_or(i64::MAX));
         for ((key_identifier, status), total) in pool {
             let count = i64::try_from(total.count).unwrap_or(i64::MAX);
             let satoshis = i64::try_from(total.satoshis).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 //! Each task calls a service and decides nothing itself. Tests wake a task; they never wait for a
 //! timer. A task that panics is logged and goes on; one that finds the store unwritable waits.
 
+mod backfill;
 mod chain;
 mod housekeeping;
 mod maintenance;
@@ -26,6 +27,7 @@ use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::Clock;
 
+pub use backfill::BackfillTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
 pub use maintenance::{MaintenanceTask, Schedule};
@@ -117,6 +119,7 @@ impl Driver {
         tasks.spawn(chain.run(shutdown.clone()));
         let maintenance = MaintenanceTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(maintenance.run(shutdown.clone()));
+        tasks.spawn(BackfillTask::new(self.parts.clone()).run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
         let policy = PolicyTask::new(self.parts.clone());

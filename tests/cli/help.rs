@@ -18,6 +18,14 @@ const COMMANDS: &[&[&str]] = &[
     &["utxo", "list"],
     &["utxo", "sync"],
     &["utxo", "health"],
+    &["headers"],
+    &["headers", "status"],
+    &["headers", "checkpoint"],
+    &["headers", "checkpoint", "add"],
+    &["headers", "checkpoint", "remove"],
+    &["headers", "checkpoint", "list"],
+    &["headers", "export"],
+    &["headers", "import"],
     &["openapi"],
     &["completions"],
     &["man"],
@@ -45,6 +53,7 @@ fn wrong_usage_is_2_and_says_so_on_standard_error() {
         &["simnet", "--min-fee", "0"],
         &["utxo", "add", "--txid", "xyz", "--vout", "0"],
         &["utxo", "list", "--status", "gone"],
+        &["headers", "checkpoint", "add", "800000"],
         &["completions", "tcl"],
     ] {
         let refused = run(arguments, &[]).expect(2);

@@ -5,14 +5,14 @@ use serde_json::json;
 use crate::program::{Finished, Running, ask, get, run};
 
 /// A signer, a network, and an empty data directory.
-struct World {
-    folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
     signer: Running,
-    simnet: Running,
+    pub(crate) simnet: Running,
 }
 
 impl World {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let (keystore, passphrase) = (file("keystore.json"), file("passphrase"));
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// Runs a command with the environment of the world's server.
-    fn run(&self, arguments: &[&str]) -> Finished {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
         self.with_environment(|variables| run(arguments, variables))
     }
 
@@ -35,7 +35,7 @@ impl World {
         self.run(&[&["utxo"][..], arguments].concat())
     }
 
-    fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
+    pub(crate) fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
         let data_dir = self.folder.path().join("data");
         let base_url = format!("{}/v1/bsv/test", self.simnet.url);
         act(&[

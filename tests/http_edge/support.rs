@@ -199,6 +199,7 @@ async fn services() -> Services {
             change_address: None,
         },
         profile: ChainProfile::Simulated,
+        checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
             fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
             min_confirmations: 0,

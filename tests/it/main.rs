@@ -4,13 +4,19 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod checkpoints;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod lying_proofs;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
@@ -23,6 +29,8 @@ mod register;
 mod register_fields;
 #[cfg(test)]
 mod reorganisation;
+#[cfg(test)]
+mod reorganisation_depth;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use patchproof::chain::NetworkPolicy;
 use patchproof::crypto::{PublicKey, SecretKey, sha256_parts};
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
+use patchproof::service::headers::TrustAnchors;
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
 use patchproof::service::progress::Progress;
 use patchproof::service::treasury::{StaleLimits, TreasuryRequest, TreasuryService};
@@ -24,7 +25,7 @@ use patchproof::storage::utxos::list_utxos;
 use patchproof::storage::{Store, StoreOptions, TransactionState, check};
 use patchproof::telemetry::Metrics;
 use patchproof::types::{
-    Clock, FeeRate, Network, OutPoint, RecordId, Satoshis, SystemClock, Timestamp,
+    ChainProfile, Clock, FeeRate, Network, OutPoint, RecordId, Satoshis, SystemClock, Timestamp,
 };
 use patchproof::wallet::builder::Spend;
 use patchproof::wallet::operation::{PlannedOutput, build_operation};
@@ -140,6 +141,7 @@ impl World {
             shortage: Arc::new(|| {}),
             settings: Arc::new(settings),
             network_policy: NetworkPolicy::default(),
+            anchors: TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new()),
         };
         let treasury = TreasuryService {
             store: store.clone(),

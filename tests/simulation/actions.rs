@@ -135,7 +135,7 @@ impl Stage {
 
     fn reorganise(&mut self) -> Verdict {
         let deep = self.random.chance(120);
-        let depth = if deep { self.random.between(4, 7) } else { self.random.between(1, 3) };
+        let depth = if deep { self.random.between(4, 9) } else { self.random.between(1, 3) };
         let depth = u32::try_from(depth).unwrap();
         if self.net.node().height() < depth + 12 {
             return Ok(());

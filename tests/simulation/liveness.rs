@@ -79,9 +79,9 @@ impl Stage {
     fn is_beyond_help(&self, snapshot: &Snapshot, stage: &Step) -> bool {
         let Step::Held { txid: Some(txid), reason } = stage else { return false };
         match reason {
-            HeldReason::DeepReorganisation => self.deepest_reorganisation >= FINAL_CONFIRMATIONS,
             HeldReason::InputSpentElsewhere => self.is_doomed(snapshot, *txid),
-            HeldReason::Signer | HeldReason::FeeTooLow => false,
+            // The operator has it taken up again, which is all that it needs.
+            HeldReason::DeepReorganisation | HeldReason::Signer | HeldReason::FeeTooLow => false,
         }
     }
 

@@ -20,6 +20,7 @@ mod net;
 mod planted;
 mod ports;
 mod random;
+mod reorganisations;
 mod requests;
 mod runner;
 mod safety;

@@ -1,17 +1,18 @@
 //! What must hold at every moment, whatever goes wrong: checked against the network's own truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use patchproof::anchor::lifecycle::{FINAL_CONFIRMATIONS, Stage as Step};
+use patchproof::anchor::lifecycle::{FINAL_CONFIRMATIONS, Job, Stage as Step};
 use patchproof::anchor::payload::Payload;
 use patchproof::service::verification::Verdict as Authenticity;
 use patchproof::simnet::Standing;
 use patchproof::storage::patches::patch;
 use patchproof::storage::{Patch, StoreError, TransactionOrigin, check};
-use patchproof::types::{Digest, OutPoint, Satoshis, Txid};
+use patchproof::types::{BlockHash, Digest, OutPoint, RecordId, Satoshis, Txid};
 use patchproof::wallet::utxo::{Utxo, UtxoState};
 
 use crate::actions::broken;
+use crate::reorganisations::check_chain_depths;
 use crate::snapshot::Snapshot;
 use crate::stage::{Stage, Verdict, ensure};
 
@@ -19,6 +20,8 @@ use crate::stage::{Stage, Verdict, ensure};
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     utxos: BTreeMap<OutPoint, Utxo>,
+    pub(crate) jobs: BTreeMap<RecordId, Job>,
+    pub(crate) stale_proofs: BTreeSet<(Txid, BlockHash)>,
 }
 
 impl Stage {
@@ -37,8 +40,12 @@ impl Stage {
         check_spends(&snapshot)?;
         check_sums(&snapshot)?;
         check_utxo_steps(&snapshot, memory)?;
+        check_chain_depths(&snapshot)?;
+        self.check_depths(&snapshot, memory)?;
         self.check_custody(&snapshot)?;
         memory.utxos = snapshot.utxos;
+        memory.jobs = snapshot.jobs;
+        memory.stale_proofs = snapshot.stale_proofs;
         self.check_store()
     }
 

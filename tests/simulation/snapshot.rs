@@ -1,6 +1,6 @@
 //! Everything that is stored, read at one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use patchproof::anchor::lifecycle::Job;
 use patchproof::bitcoin::Transaction;
@@ -11,7 +11,7 @@ use patchproof::storage::utxos::expect_utxo;
 use patchproof::storage::{
     StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin, TransactionState,
 };
-use patchproof::types::{OutPoint, RecordId, Txid};
+use patchproof::types::{BlockHash, OutPoint, RecordId, Txid};
 use patchproof::wallet::utxo::Utxo;
 use redb::ReadableTable;
 
@@ -22,6 +22,10 @@ pub(crate) struct Snapshot {
     pub(crate) jobs: BTreeMap<RecordId, Job>,
     pub(crate) transactions: BTreeMap<Txid, (StoredTransaction, Transaction)>,
     pub(crate) utxos: BTreeMap<OutPoint, Utxo>,
+    /// Blocks that once held a transaction, and left the best chain.
+    pub(crate) stale_proofs: BTreeSet<(Txid, BlockHash)>,
+    /// Blocks that are not on the best chain any more, with the depth of the reorganisation.
+    pub(crate) stale_blocks: BTreeMap<BlockHash, u32>,
 }
 
 impl Snapshot {
@@ -62,6 +66,8 @@ fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
         jobs: BTreeMap::new(),
         transactions: BTreeMap::new(),
         utxos: BTreeMap::new(),
+        stale_proofs: BTreeSet::new(),
+        stale_blocks: BTreeMap::new(),
     };
     for row in tx.records().iter()? {
         let id = RecordId::from_bytes(row?.0.value());
@@ -77,6 +83,14 @@ fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
     for row in tx.utxos().iter()? {
         let outpoint = OutPoint::from_bytes(&row?.0.value());
         snapshot.utxos.insert(outpoint, expect_utxo(tx, outpoint)?);
+    }
+    for row in tx.stale_proofs().iter()? {
+        let (txid, block) = row?.0.value();
+        snapshot.stale_proofs.insert((Txid::from_bytes(txid), BlockHash::from_bytes(block)));
+    }
+    for row in tx.stale_blocks().iter()? {
+        let (block, depth) = row?;
+        snapshot.stale_blocks.insert(BlockHash::from_bytes(block.value()), depth.value());
     }
     Ok(snapshot)
 }

@@ -1,5 +1,6 @@
 //! One simulated run: the world, the system in it, and what is in hand.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub(crate) struct Stage {
     pub(crate) full_until: Option<u64>,
     pub(crate) step: u64,
     pub(crate) deepest_reorganisation: u32,
+    /// Records that an operator had taken up again since the last check.
+    pub(crate) recovered: BTreeSet<RecordId>,
     pub(crate) crashes: u64,
     /// What was done, for whoever reads about a violation.
     pub(crate) diary: Vec<String>,
@@ -81,6 +84,7 @@ impl Stage {
             full_until: None,
             step: 0,
             deepest_reorganisation: 0,
+            recovered: BTreeSet::new(),
             crashes: 0,
             diary: Vec::new(),
         }
@@ -159,7 +163,8 @@ impl Stage {
                 | Err(
                     FollowError::Chain(_)
                     | FollowError::Header { .. }
-                    | FollowError::Disconnected(_),
+                    | FollowError::Disconnected(_)
+                    | FollowError::Contradicted(_),
                 ) => {}
             }
             let Some(change) = store.read(untold_change)? else { return Ok(()) };

@@ -7,7 +7,7 @@ use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::chain::NetworkPolicy;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
-use patchproof::service::headers::HeaderService;
+use patchproof::service::headers::{HeaderService, TrustAnchors};
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
 use patchproof::service::pending::PendingService;
 use patchproof::service::progress::Progress;
@@ -103,6 +103,7 @@ impl System {
         let keyring = Arc::new(keyring);
         let (port, progress) = (Arc::new(Port(Arc::clone(net))), Progress::default());
         let process = net.clock.now();
+        let anchors = TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new());
         Self {
             registration: RegistrationService {
                 store: store.clone(),
@@ -129,11 +130,12 @@ impl System {
                 shortage: Arc::new(|| {}),
                 settings: Arc::new(setup.settings()),
                 network_policy: NetworkPolicy::default(),
+                anchors: anchors.clone(),
             },
             headers: HeaderService {
                 store: store.clone(),
                 tracker: Arc::clone(&port) as _,
-                profile: ChainProfile::Simulated,
+                anchors: anchors.clone(),
             },
             funding: FundingService {
                 store: store.clone(),

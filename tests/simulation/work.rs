@@ -116,6 +116,7 @@ impl Stage {
         for id in held {
             let now = self.net.clock.tick();
             self.note(format!("record {} is recovered", self.model.place(id)));
+            self.note_recovered(id);
             if let Err(error) = self.system().anchoring.recover(id, now).await {
                 self.judge_store(&error, "recovering")?;
             }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::anchor::lifecycle::step::{Next, STATE_GONE};
-use crate::anchor::lifecycle::{Change, Effect, HeldReason, SendResult, Sighting, Spender, Stage};
+use crate::anchor::lifecycle::{
+    Change, DEEPEST_FOLLOWED, Effect, HeldReason, SendResult, Sighting, Spender, Stage,
+};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
 use crate::types::{BlockHash, Txid};
@@ -132,8 +134,15 @@ impl Next<'_> {
         self.job.due = None;
     }
 
-    pub(super) fn unbury(&mut self, txid: Txid) {
+    pub(super) fn unbury(&mut self, txid: Txid, depth: u32) {
         self.changes.push(Change::Unbury { txid });
+        #[cfg(feature = "planted-bugs")]
+        let depth = if Defect::FollowAnyDepth.is_planted() { 1 } else { depth };
+        if depth > DEEPEST_FOLLOWED {
+            // Nothing new may stand upon what an operator has yet to look into.
+            self.changes.push(Change::Freeze { txid });
+            return self.hold(Some(txid), HeldReason::DeepReorganisation);
+        }
         self.enter(Stage::Signed { txid });
         self.job.problem = Some("its block left the best chain; it is sent again".into());
         self.effects.push(Effect::Send { txid });

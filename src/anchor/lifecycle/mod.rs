@@ -30,6 +30,10 @@ pub use step::{Step, step};
 /// Blocks on top, the record's own included, after which a record is final.
 pub const FINAL_CONFIRMATIONS: u32 = 6;
 
+/// The most blocks that a reorganisation may take off for the records in them to go back by
+/// themselves; a deeper one is for an operator to look into before anything is sent again.
+pub const DEEPEST_FOLLOWED: u32 = 7;
+
 /// How far a record has come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
@@ -88,7 +92,7 @@ pub enum HeldReason {
     FeeTooLow,
     /// Another transaction spends an input.
     InputSpentElsewhere,
-    /// A final block left the best chain.
+    /// Its block left the best chain in a reorganisation deeper than [`DEEPEST_FOLLOWED`].
     DeepReorganisation,
 }
 
@@ -106,7 +110,7 @@ impl HeldReason {
                 "another transaction spends one of the inputs; someone else uses the funding key"
             }
             Self::DeepReorganisation => {
-                "a block thought final left the best chain; nothing new is sent without an operator"
+                "its block left the best chain in a reorganisation deeper than 7 blocks; make sure that the network endpoint tells the truth, then run records recover, which sends the same transaction again"
             }
         }
     }
@@ -216,7 +220,10 @@ pub enum Event {
     /// for the record yet.
     StateGone,
     /// The block that holds the transaction left the best chain.
-    BlockOrphaned,
+    BlockOrphaned {
+        /// How many blocks left it together: the old tip's height less that of the fork.
+        depth: u32,
+    },
     /// An operator has the work on a held record taken up again.
     Resumed,
     /// What the operator lets be spent in fees is spent for the day: nothing new is signed.

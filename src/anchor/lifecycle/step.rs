@@ -46,10 +46,8 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
         (Stage::Signed { txid } | Stage::Seen { txid }, Event::SpenderFound(spender)) => {
             next.spender_found(*txid, spender);
         }
-        (Stage::Mined { txid, .. }, Event::BlockOrphaned) => next.unbury(*txid),
-        (Stage::Final { txid, .. }, Event::BlockOrphaned) => {
-            next.changes.push(Change::Unbury { txid: *txid });
-            next.hold(Some(*txid), HeldReason::DeepReorganisation);
+        (Stage::Mined { txid, .. } | Stage::Final { txid, .. }, Event::BlockOrphaned { depth }) => {
+            next.unbury(*txid, *depth)
         }
         (Stage::Mined { txid, block, height }, Event::Buried { confirmations })
             if *confirmations >= FINAL_CONFIRMATIONS =>
@@ -68,7 +66,7 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
             | Event::Looked(_)
             | Event::SpenderFound(_)
             | Event::StateGone
-            | Event::BlockOrphaned
+            | Event::BlockOrphaned { .. }
             | Event::Resumed
             | Event::Capped(_)
             | Event::LeaseRevoked
@@ -120,7 +118,7 @@ impl Next<'_> {
             | Event::Sent(_)
             | Event::Looked(_)
             | Event::SpenderFound(_)
-            | Event::BlockOrphaned
+            | Event::BlockOrphaned { .. }
             | Event::Resumed
             | Event::LeaseRevoked
             | Event::Buried { .. } => {}
@@ -158,7 +156,7 @@ impl Next<'_> {
             | Event::Sent(_)
             | Event::Looked(_)
             | Event::SpenderFound(_)
-            | Event::BlockOrphaned
+            | Event::BlockOrphaned { .. }
             | Event::Resumed
             | Event::Buried { .. } => {}
         }
@@ -196,7 +194,7 @@ impl Next<'_> {
                 | Event::Looked(_)
                 | Event::SpenderFound(_)
                 | Event::StateGone
-                | Event::BlockOrphaned
+                | Event::BlockOrphaned { .. }
                 | Event::Capped(_)
                 | Event::LeaseRevoked
                 | Event::PlanVoid(_)

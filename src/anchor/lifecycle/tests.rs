@@ -104,14 +104,39 @@ fn a_transaction_that_spends_its_own_inputs_is_no_conflict() {
 #[test]
 fn a_shallow_reorganisation_takes_a_record_back_and_a_deep_one_holds_it() {
     let block = BlockHash::from_bytes([9; 32]);
-    let mined = job(Stage::Mined { txid: txid(1), block, height: 5 });
-    let back = run(&mined, Event::BlockOrphaned);
-    assert_eq!(back.job.stage, Stage::Signed { txid: txid(1) });
-    assert_eq!(back.effects, [Effect::Send { txid: txid(1) }]);
-    let last = job(Stage::Final { txid: txid(1), block, height: 5 });
-    let held = run(&last, Event::BlockOrphaned);
-    assert!(matches!(held.job.stage, Stage::Held { reason: HeldReason::DeepReorganisation, .. }));
-    assert_eq!(held.effects, []);
+    for stage in [
+        Stage::Mined { txid: txid(1), block, height: 5 },
+        Stage::Final { txid: txid(1), block, height: 5 },
+    ] {
+        for depth in 1..=7 {
+            let back = run(&job(stage.clone()), Event::BlockOrphaned { depth });
+            assert_eq!(back.job.stage, Stage::Signed { txid: txid(1) });
+            assert_eq!(back.changes, [Change::Unbury { txid: txid(1) }]);
+            assert_eq!(back.effects, [Effect::Send { txid: txid(1) }]);
+        }
+        let held = run(&job(stage), Event::BlockOrphaned { depth: 8 });
+        let reason = HeldReason::DeepReorganisation;
+        assert_eq!(held.job.stage, Stage::Held { txid: Some(txid(1)), reason });
+        let gone = Change::Unbury { txid: txid(1) };
+        assert_eq!(held.changes, [gone, Change::Freeze { txid: txid(1) }]);
+        assert_eq!(held.effects, []);
+    }
+}
+
+#[test]
+fn after_a_deep_reorganisation_a_record_is_looked_for_and_only_an_operator_has_it_sent() {
+    let reason = HeldReason::DeepReorganisation;
+    let held = job(Stage::Held { txid: Some(txid(1)), reason });
+    assert_eq!(run(&held, Event::Woken).effects, [Effect::Look { txid: txid(1) }]);
+    for sighting in [Sighting::Missing, Sighting::InMempool] {
+        let looked = run(&held, Event::Looked(sighting));
+        assert_eq!((looked.job.stage, looked.effects), (held.stage.clone(), vec![]));
+    }
+    let block = BlockHash::from_bytes([9; 32]);
+    let again = run(&held, Event::Looked(Sighting::Mined { block, height: 5 }));
+    assert_eq!(again.job.stage, Stage::Mined { txid: txid(1), block, height: 5 });
+    let resumed = run(&held, Event::Resumed).job;
+    assert_eq!(run(&resumed, Event::Woken).effects, [Effect::Send { txid: txid(1) }]);
 }
 
 #[test]
@@ -179,7 +204,7 @@ fn what_the_network_took_once_is_never_believed_to_break_a_rule() {
     let seen = run(&job(Stage::Signed { txid: txid(1) }), Event::Sent(SendResult::Taken)).job;
     let block = BlockHash::from_bytes([9; 32]);
     let mined = run(&seen, Event::Looked(Sighting::Mined { block, height: 5 })).job;
-    let mut at = run(&mined, Event::BlockOrphaned).job;
+    let mut at = run(&mined, Event::BlockOrphaned { depth: 1 }).job;
     for _ in 0..10 {
         at = run(&at, Event::Sent(SendResult::Invalid("16: mandatory".into()))).job;
         let missing = run(&at, Event::Looked(Sighting::Missing));
@@ -301,7 +326,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::LeaseRevoked),
         Just(Event::PlanVoid("no plan".into())),
         Just(Event::Resumed),
-        Just(Event::BlockOrphaned),
+        (1u32..12).prop_map(|depth| Event::BlockOrphaned { depth }),
         (0u32..8).prop_map(|confirmations| Event::Buried { confirmations }),
     ]
 }

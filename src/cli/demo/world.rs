@@ -306,6 +306,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             change_address: None,
         },
         profile: ChainProfile::Simulated,
+        checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
             fee_rate,
             min_confirmations: 0,

@@ -11,7 +11,7 @@ use crate::storage::utxos::list_utxos;
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
 };
-use crate::types::Txid;
+use crate::types::{Timestamp, Txid};
 use crate::wallet::utxo::UtxoStatus;
 
 /// The most outputs looked at in one go.
@@ -20,29 +20,37 @@ const MOST_OUTPUTS: usize = 500;
 impl AnchoringService {
     /// Fetches the Merkle paths of transactions from outside whose outputs are in the pool, and
     /// takes back those that lead to a block that has left the best chain.
-    pub async fn prove_money(&self) -> Result<(), StoreError> {
+    pub async fn prove_money(&self, now: Timestamp) -> Result<(), StoreError> {
         let unproved = self.store.read(unproved)?;
         for txid in unproved.into_iter().take(LOOK_BATCH) {
             let found = self.prove(txid).await?.ok();
-            self.store.write(move |tx| take_proof(tx, txid, found.as_ref())).await?;
+            self.store.write(move |tx| take_proof(tx, txid, found.as_ref(), now)).await?;
         }
         Ok(())
     }
 }
 
 /// Stores a proof with the state that it proves, or takes back the one that proves nothing any more.
-fn take_proof(tx: &mut WriteTx<'_>, txid: Txid, found: Option<&Proved>) -> Result<(), StoreError> {
+fn take_proof(
+    tx: &mut WriteTx<'_>,
+    txid: Txid,
+    found: Option<&Proved>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let Some(stored) = transaction(tx, txid)? else { return Ok(()) };
+    if is_proved(tx, &stored)? {
+        return Ok(());
+    }
+    if let TransactionState::Mined { block, .. } = stored.state {
+        tx.retire_proof(txid, block, now)?;
+    }
     let state = match found {
         // The chain may have moved on since the path was checked.
         Some(proved) if best_hash_at(tx, proved.height)? == Some(proved.block) => {
             tx.put_proof(txid, &proved.path)?;
             TransactionState::Mined { block: proved.block, height: proved.height }
         }
-        Some(_) | None => {
-            tx.remove_proof(txid)?;
-            TransactionState::Seen
-        }
+        Some(_) | None => TransactionState::Seen,
     };
     tx.put_transaction(&StoredTransaction { state, ..stored })
 }

@@ -73,7 +73,7 @@ fn make_change(
     match change {
         Change::Settle { txid } => settle(tx, id, *txid, now, settings),
         Change::Bury { txid, block, height } => bury(tx, *txid, (*block, *height), now, settings),
-        Change::Unbury { txid } => unbury(tx, *txid, settings),
+        Change::Unbury { txid } => unbury(tx, *txid, now, settings),
         Change::Abandon { txid, killed_by } => abandon(tx, id, *txid, *killed_by, now, settings),
         Change::ReturnLease => return_lease(tx, id, now),
         Change::Freeze { txid } => freeze(tx, *txid),
@@ -136,19 +136,54 @@ fn bury(
     })
 }
 
+/// The block has gone: the path to it becomes history, and what stands upon the transaction stands
+/// upon one unmined transaction more.
 fn unbury(
     tx: &mut WriteTx<'_>,
     txid: Txid,
+    now: Timestamp,
     settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
     let stored = expect_transaction(tx, txid)?;
     for output in own_outputs(tx, &stored)? {
         let waits = output.state == UtxoState::Available && settings.min_confirmations > 0;
         let state = if waits { UtxoState::Unconfirmed } else { output.state };
-        tx.put_utxo(&Utxo { height: None, chain_depth: 1, state, ..output })?;
+        tx.put_utxo(&Utxo { height: None, state, ..output })?;
     }
-    tx.remove_proof(txid)?;
-    tx.put_transaction(&StoredTransaction { state: TransactionState::Signed, ..stored })
+    if let TransactionState::Mined { block, .. } = stored.state {
+        tx.retire_proof(txid, block, now)?;
+    }
+    tx.put_transaction(&StoredTransaction { state: TransactionState::Signed, ..stored })?;
+    deepen(tx, txid)
+}
+
+/// Raises the number of unmined transactions that the outputs of a transaction descend from to what
+/// it is, and so on for all that spend them.
+fn deepen(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
+    let mut waiting = vec![txid];
+    while let Some(txid) = waiting.pop() {
+        let Some(stored) = transaction(tx, txid)? else { continue };
+        if !matches!(stored.state, TransactionState::Signed | TransactionState::Seen) {
+            continue;
+        }
+        let mut below = 0;
+        for input in &stored.parse()?.inputs {
+            below = below.max(utxo(tx, input.previous)?.map_or(0, |spent| spent.chain_depth));
+        }
+        let chain_depth = below.saturating_add(1);
+        for output in own_outputs(tx, &stored)? {
+            if output.chain_depth >= chain_depth {
+                continue;
+            }
+            waiting.extend(match output.state {
+                UtxoState::Unconfirmed | UtxoState::Available => None,
+                UtxoState::Locked { by } => expect_job(tx, by)?.txid(),
+                UtxoState::Spent { by } => Some(by),
+            });
+            tx.put_utxo(&Utxo { chain_depth, ..output })?;
+        }
+    }
+    Ok(())
 }
 
 /// The transaction can never be mined: its inputs return, except those that its killer spends, and

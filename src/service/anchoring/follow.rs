@@ -4,7 +4,7 @@
 use crate::anchor::lifecycle::{Event, FINAL_CONFIRMATIONS, Job, Stage};
 use crate::service::anchoring::AnchoringService;
 use crate::service::anchoring::observe::confirmations;
-use crate::storage::headers::{best_hash_at, chain_head};
+use crate::storage::headers::{best_hash_at, chain_head, stale_depth};
 use crate::storage::jobs::{expect_job, jobs_at_heights};
 use crate::storage::{StoreError, Tables};
 #[cfg(feature = "planted-bugs")]
@@ -24,7 +24,10 @@ impl AnchoringService {
     ) -> Result<FollowSummary, StoreError> {
         let (orphaned, buried) = self.store.read(|tx| {
             let orphaned = orphaned_from(tx, lowest_changed)?;
-            Ok::<_, StoreError>((orphaned, newly_final(tx, lowest_changed)?))
+            // A chain that contradicts a checkpoint makes nothing final.
+            let is_trusted = !self.anchors.is_contradicted(tx)?;
+            let buried = if is_trusted { newly_final(tx, lowest_changed)? } else { Vec::new() };
+            Ok::<_, StoreError>((orphaned, buried))
         })?;
         let summary = FollowSummary { orphaned: orphaned.len(), finalised: buried.len() };
         for chunk in orphaned.chunks(BATCH) {
@@ -78,7 +81,9 @@ fn event_for(tables: &impl Tables, job: &Job) -> Result<Option<Event>, StoreErro
     #[cfg(feature = "planted-bugs")]
     let is_on_chain = is_on_chain || Defect::IgnoreReorganisations.is_planted();
     if !is_on_chain {
-        return Ok(Some(Event::BlockOrphaned));
+        // Every block that leaves is written down with the depth, in the same transaction.
+        let depth = stale_depth(tables, block)?.unwrap_or(1);
+        return Ok(Some(Event::BlockOrphaned { depth }));
     }
     Ok(Some(Event::Buried { confirmations: confirmations(tables, height)? }))
 }
@@ -86,7 +91,7 @@ fn event_for(tables: &impl Tables, job: &Job) -> Result<Option<Event>, StoreErro
 fn orphaned_from(tables: &impl Tables, lowest: u32) -> Result<Vec<RecordId>, StoreError> {
     let mut orphaned = Vec::new();
     for job in jobs_at_heights(tables, lowest..=u32::MAX)? {
-        if matches!(event_for(tables, &job)?, Some(Event::BlockOrphaned)) {
+        if matches!(event_for(tables, &job)?, Some(Event::BlockOrphaned { .. })) {
             orphaned.push(job.id);
         }
     }

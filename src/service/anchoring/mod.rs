@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
 use crate::chain::{Broadcaster, ChainTracker, NetworkPolicy};
+use crate::service::headers::TrustAnchors;
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::service::registration::Wake;
@@ -83,6 +84,8 @@ pub struct AnchoringService {
     pub settings: Arc<AnchoringSettings>,
     /// What the network asks for.
     pub network_policy: NetworkPolicy,
+    /// What our chain of headers hangs on; while it contradicts that, it proves nothing.
+    pub anchors: TrustAnchors,
 }
 
 /// Work that is due, by what it needs.

@@ -13,6 +13,9 @@ use crate::storage::{StageName, StoreError, Tables};
 use crate::types::planted::Defect;
 use crate::types::{BlockHash, RecordId, Timestamp, Txid};
 
+const CONTRADICTED: &str =
+    "our headers contradict a checkpoint, and prove nothing until that is settled";
+
 /// A transaction's place in our best chain, proved.
 pub(super) struct Proved {
     pub(super) block: BlockHash,
@@ -131,6 +134,9 @@ impl AnchoringService {
             Err(error) => return Ok(Err(error.to_string())),
         };
         self.store.read(|tx| {
+            if self.anchors.is_contradicted(tx)? {
+                return Ok(Err(CONTRADICTED.into()));
+            }
             let Some(stored) = header(tx, block)? else {
                 return Ok(Err("its block is not in our chain of headers yet".into()));
             };
@@ -177,7 +183,8 @@ impl AnchoringService {
             .store
             .write(move |tx| {
                 // The chain may have moved on since the path was checked.
-                if best_hash_at(tx, proved.height)? != Some(proved.block) {
+                let is_best = best_hash_at(tx, proved.height)? == Some(proved.block);
+                if !is_best || service.anchors.is_contradicted(tx)? {
                     let late = Event::Looked(Sighting::Unproved("its block has gone".into()));
                     return service.apply_about_in(tx, id, txid, &[late], now);
                 }

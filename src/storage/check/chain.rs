@@ -1,12 +1,12 @@
-//! Headers, the best chain among them, and the Merkle paths that hang on it.
+//! Headers, the best chain among them, and the Merkle paths that hang on it or once did.
 
 use redb::ReadableTable;
 
 use crate::bitcoin::MerklePath;
 use crate::storage::check::{CheckReport, Row, each_row, readable};
 use crate::storage::{
-    StoreError, StoredHeader, StoredTransaction, Tables, TransactionOrigin, TransactionState,
-    headers, transactions,
+    StaleProof, StoreError, StoredHeader, StoredTransaction, Tables, TransactionOrigin,
+    TransactionState, headers, transactions,
 };
 use crate::types::{BlockHash, Txid};
 
@@ -44,7 +44,52 @@ pub(super) fn check_chain(
         }
         below = Some(stored);
     }
+    check_stale_blocks(tables, report)
+}
+
+/// Checks that blocks said to have left the best chain are known and not on it.
+fn check_stale_blocks(tables: &impl Tables, report: &mut CheckReport) -> Result<(), StoreError> {
+    for row in tables.stale_blocks().iter()? {
+        let (hash, depth) = row?;
+        let hash = BlockHash::from_bytes(hash.value());
+        let Some(stored) = readable(headers::header(tables, hash))? else {
+            report.add("chain", Row("stale block", hash), "its header is missing");
+            continue;
+        };
+        let is_best = headers::best_hash_at(tables, stored.height)? == Some(hash);
+        let holds = !is_best && depth.value() > 0;
+        report.expect(holds, "chain", Row("stale block", hash), "did not leave the best chain");
+    }
     Ok(())
+}
+
+/// Checks that every path of the history proved its transaction in its block.
+pub(super) fn check_stale_proofs(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(
+        tables.stale_proofs(),
+        "stale Merkle path",
+        report,
+        |(txid, block), stale: StaleProof, report| {
+            let (txid, block) = (Txid::from_bytes(txid), BlockHash::from_bytes(block));
+            let subject = Row("stale Merkle path", (txid, block));
+            let Ok(path) = stale.parse() else {
+                report.add("row", subject, "cannot be read");
+                return Ok(());
+            };
+            let is_known = readable(transactions::transaction(tables, txid))?.is_some();
+            let header = readable(headers::header(tables, block))?;
+            let holds = is_known
+                && path.contains(&txid)
+                && header.is_some_and(|it| {
+                    it.height == path.block_height() && it.header.merkle_root == path.root()
+                });
+            report.expect(holds, "chain", subject, "never proved its transaction");
+            Ok(())
+        },
+    )
 }
 
 /// Checks every Merkle path against its transaction and block, and that ours have one when mined.

@@ -16,7 +16,7 @@
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
 //! | I9 | nonces and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
-//! | chain | headers link and their work grows; proofs prove |
+//! | chain | headers link and their work grows; proofs prove, those of the past did |
 //! | index | every index row has its entity, and the other way round; totals are right |
 //! | row | rows can be read and lie under their own key |
 
@@ -111,6 +111,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     treasury::check_fees(tables, &mut report)?;
     chain::check_chain(tables, &mut report)?;
     chain::check_proofs(tables, &mut report)?;
+    chain::check_stale_proofs(tables, &mut report)?;
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;

@@ -27,7 +27,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Checks both ways: these bytes are written, and these bytes are read.
 #[track_caller]
-fn assert_format<T>(entity: &T, parts: &[&str])
+pub(super) fn assert_format<T>(entity: &T, parts: &[&str])
 where
     T: Serialize + DeserializeOwned + PartialEq + Debug,
 {

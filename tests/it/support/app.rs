@@ -17,7 +17,7 @@ use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::service::Services;
-use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
+use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::signer::{KmsConfig, KmsSigner};
@@ -97,6 +97,7 @@ pub(crate) struct TestApp {
     pub(crate) outside: Outside,
     pub(crate) base: Url,
     pub(crate) services: Services,
+    pub(crate) anchoring: AnchoringService,
     pub(crate) store: CheckedStore,
     pub(crate) documentation: OnceCell<Documentation>,
     pub(crate) client: reqwest::Client,
@@ -154,6 +155,7 @@ impl TestApp {
             outside,
             base,
             services: app.services,
+            anchoring: app.anchoring,
             store: CheckedStore { store, is_tampered: Cell::new(false) },
             documentation: OnceCell::new(),
             client,
@@ -331,6 +333,7 @@ fn settings() -> Settings {
             change_address: None,
         },
         profile: ChainProfile::Simulated,
+        checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
             fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
             min_confirmations: 0,

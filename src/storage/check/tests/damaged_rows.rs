@@ -1,9 +1,10 @@
 //! Damage to indexes, headers, proofs, nonces, stored answers and the audit trail.
 
 use super::*;
+use crate::anchor::lifecycle::Stage;
 use crate::bitcoin::{BlockHeader, Work, merkle_path_of};
 use crate::storage::codec::encode;
-use crate::storage::{AuditEntry, StoredHeader, headers, idempotency};
+use crate::storage::{AuditEntry, StaleProof, StoredHeader, headers, idempotency, transactions};
 use crate::types::{BlockHash, Txid};
 
 fn sample() -> Sample {
@@ -178,8 +179,56 @@ fn a_proof_must_prove_a_transaction_that_is_in_a_block() {
 fn a_transaction_in_a_block_must_be_proved() {
     let sample = sample();
     let mined = sample.registration(Way::Mined).txid();
-    let found = sample.damaged(move |tx| tx.remove_proof(mined));
+    let found = sample.damaged(move |tx| {
+        tx.tables.proofs.remove(mined.to_bytes())?;
+        Ok(())
+    });
     assert_eq!(found, [violation("chain", mined, "is in a block, which is not proved")]);
+}
+
+#[test]
+fn a_proof_of_the_past_must_have_been_one() {
+    let sample = sample();
+    let mined = sample.registration(Way::Mined);
+    let (txid, Stage::Mined { block, .. }) = (mined.txid(), mined.job.stage.clone()) else {
+        unreachable!("it is mined")
+    };
+    let kept = sample.damaged(move |tx| {
+        let path = transactions::proof(tx, txid)?.unwrap();
+        tx.retire_proof(txid, block, NOW)?;
+        tx.put_proof(txid, &path)
+    });
+    assert_eq!(kept, [], "a block may come back");
+    let other = Txid::from_bytes([1; 32]);
+    let found = sample.damaged(move |tx| {
+        let path = merkle_path_of(&[txid, other], 0, 101).unwrap().to_bytes();
+        let stale = StaleProof { path, went_stale_at: NOW };
+        let key = (txid.to_bytes(), block.to_bytes());
+        tx.tables.stale_proofs.insert(key, encode(&stale).as_slice())?;
+        Ok(())
+    });
+    let row = Row("stale Merkle path", (txid, block));
+    assert_eq!(found, [violation("chain", row, "never proved its transaction")]);
+}
+
+#[test]
+fn a_block_that_left_the_best_chain_is_not_on_it() {
+    let sample = sample();
+    let stored = sample.store.read(|tx| headers::best_header_at(tx, 100)).unwrap().unwrap();
+    let (best, unknown) = (stored.header.hash(), BlockHash::from_bytes([7; 32]));
+    let found = sample.damaged(move |tx| {
+        tx.tables.stale_blocks.insert(best.to_bytes(), 1)?;
+        tx.tables.stale_blocks.insert(unknown.to_bytes(), 1)?;
+        Ok(())
+    });
+    let mut expected = [
+        violation("chain", Row("stale block", best), "did not leave the best chain"),
+        violation("chain", Row("stale block", unknown), "its header is missing"),
+    ];
+    if best > unknown {
+        expected.reverse();
+    }
+    assert_eq!(found, expected);
 }
 
 #[test]
