@@ -19,6 +19,7 @@ use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
 use crate::service::anchoring::AnchoringSettings;
 use crate::service::keys::KeyNames;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
 use crate::worker::Periods;
@@ -111,8 +112,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         keys: key_names(&config.keys, network),
         profile: config.chain_profile,
         anchoring: AnchoringSettings {
-            fee_rate: anchoring.fee_rate,
-            min_confirmations: anchoring.min_confirmations,
+            runtime: RuntimeSettings::new(config.settings.clone()),
             max_chain_depth: anchoring.max_chain_depth,
             publishes_records: anchoring.payload == AnchorPayload::Record,
             policy: RetryPolicy::default(),
@@ -126,7 +126,6 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             public_url: public_url.unwrap_or_else(|| base_url.clone()),
             patience: anchoring.registration_wait,
             answers_async: anchoring.is_async,
-            fee_per_kb: anchoring.fee_rate.sat_per_kb(),
             max_chain_depth: anchoring.max_chain_depth,
             limits: EdgeLimits {
                 cors: origins(&config.http.allowed_origins),

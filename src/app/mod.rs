@@ -33,6 +33,7 @@ use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
 use crate::service::registration::{RegistrationService, Wake};
+use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
@@ -101,7 +102,8 @@ pub struct App {
 }
 
 impl App {
-    /// Learns the keys, then puts services, edge and background together.
+    /// Learns the keys, puts stored settings in force, then puts services, edge and background
+    /// together.
     pub async fn build(
         store: Store,
         settings: Settings,
@@ -114,6 +116,7 @@ impl App {
             clock: Arc::clone(&ports.clock),
         });
         let keyring = Arc::new(establish_keyring(&store, &ports.signer, &settings.keys).await?);
+        settings.anchoring.runtime.load(&store)?;
         let metrics = Arc::new(Metrics::new());
         let wakes = Wakes::default();
         let progress = Progress::default();
@@ -173,6 +176,10 @@ impl Parts {
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
+            settings: SettingsService {
+                store: store.clone(),
+                runtime: self.settings.anchoring.runtime.clone(),
+            },
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
@@ -187,7 +194,7 @@ impl Parts {
             keyring: Arc::clone(&self.keyring),
             tracker: Arc::clone(&self.ports.tracker),
             source: Arc::clone(&self.ports.utxo_source),
-            min_confirmations: self.settings.anchoring.min_confirmations,
+            runtime: self.settings.anchoring.runtime.clone(),
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::new(Mutex::new(None)),
         }

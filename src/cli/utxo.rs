@@ -19,6 +19,7 @@ use crate::cli::{Surroundings, runtime};
 use crate::config::PoolConfig;
 use crate::service::funding::FundingService;
 use crate::service::keys::establish_keyring;
+use crate::service::settings::RuntimeSettings;
 use crate::storage::Store;
 use crate::wallet::utxo::Utxo;
 
@@ -81,7 +82,7 @@ impl Pool<'_> {
             keyring: Arc::new(keyring),
             tracker: Arc::<WhatsOnChain>::clone(&network),
             source: network,
-            min_confirmations: config.min_confirmations,
+            runtime: RuntimeSettings::new(config.settings),
             chain_view_ttl: config.health_woc_cache,
             chain_view: Arc::default(),
         })

@@ -4,24 +4,6 @@ use std::time::Duration;
 
 use crate::config::reader::Reader;
 use crate::config::variable::{Kind, Variable};
-use crate::types::FeeRate;
-
-pub(super) const FEE_PER_KB: Variable = Variable::new(
-    "FEE_PER_KB",
-    Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
-    "512",
-    "What transactions pay, in satoshis per 1,000 bytes.",
-)
-.or("512");
-
-pub(super) const UTXO_MIN_CONFIRMATIONS: Variable = Variable::new(
-    "UTXO_MIN_CONFIRMATIONS",
-    Kind::Integer { least: 0, most: 1_000 },
-    "0",
-    "Confirmations before an output may be spent; 0 lets it be spent as soon as the network has \
-     its transaction.",
-)
-.or("0");
 
 pub(super) const UTXO_MAX_CHAIN_DEPTH: Variable = Variable::new(
     "UTXO_MAX_CHAIN_DEPTH",
@@ -87,10 +69,6 @@ pub enum AnchorPayload {
 /// How records are put on chain.
 #[derive(Debug, Clone)]
 pub struct AnchoringOptions {
-    /// What transactions pay.
-    pub fee_rate: FeeRate,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
     /// Unmined transactions in a row beyond which an output waits for a block.
     pub max_chain_depth: u32,
     /// What is published.
@@ -112,11 +90,7 @@ pub struct UnlockSettings {
 
 impl AnchoringOptions {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let fee_rate = reader.integer(&FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
-        let least = FeeRate::from_sat_per_kb(1).expect("1 is a fee rate");
         Self {
-            fee_rate: fee_rate.unwrap_or(least),
-            min_confirmations: read_min_confirmations(reader),
             max_chain_depth: reader.number(&UTXO_MAX_CHAIN_DEPTH),
             payload: match reader.choice(&ANCHOR_PAYLOAD) {
                 Some("record") => AnchorPayload::Record,
@@ -127,11 +101,6 @@ impl AnchoringOptions {
             registration_wait: reader.milliseconds(&REGISTRATION_WAIT_MS),
         }
     }
-}
-
-/// Reads how deep an output must be before it may be spent.
-pub(super) fn read_min_confirmations(reader: &mut Reader<'_>) -> u32 {
-    reader.number(&UTXO_MIN_CONFIRMATIONS)
 }
 
 impl UnlockSettings {

@@ -21,6 +21,7 @@ mod problem;
 mod reader;
 mod secret;
 mod secrets;
+mod settings;
 mod stores;
 mod table;
 mod unknown;
@@ -46,6 +47,7 @@ pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use secrets::{JwtSecrets, Secrets};
+pub use settings::InitialSettings;
 pub use stores::OuterStores;
 pub use table::{GROUPS, Group};
 pub use variable::{Kind, Required, TakesEffect, Variable};
@@ -77,6 +79,8 @@ pub struct Config {
     pub health_woc_cache: Duration,
     /// How records are put on chain.
     pub anchoring: AnchoringOptions,
+    /// What the run-time settings begin with.
+    pub settings: InitialSettings,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
     /// The HTTP edge.
@@ -117,6 +121,7 @@ impl Config {
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let anchoring = AnchoringOptions::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
+        let settings = InitialSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
@@ -135,6 +140,7 @@ impl Config {
             chain_profile,
             health_woc_cache,
             anchoring,
+            settings,
             unlock,
             http,
             logging,

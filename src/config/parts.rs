@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::anchoring::read_min_confirmations;
 use crate::config::reader::Reader;
 use crate::config::secrets::read_foreign;
 use crate::config::{
-    ConfigProblems, Environment, JwtSecrets, KeySettings, KmsSettings, LoggingSettings, Mode,
-    Secret, WocSettings, chain, kms, place,
+    ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings, KmsSettings,
+    LoggingSettings, Mode, Secret, WocSettings, chain, kms, place,
 };
 
 /// What is needed to issue tokens.
@@ -31,8 +30,8 @@ pub struct PoolConfig {
     pub keys: KeySettings,
     /// How to reach the network endpoint.
     pub woc: WocSettings,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
+    /// What the run-time settings begin with.
+    pub settings: InitialSettings,
     /// How long an answer of the network endpoint is remembered.
     pub health_woc_cache: Duration,
     /// What an operator should know.
@@ -68,9 +67,9 @@ impl PoolConfig {
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
-        let min_confirmations = read_min_confirmations(&mut reader);
+        let settings = InitialSettings::read(&mut reader);
         let warnings = reader.finish()?.warnings;
-        Ok(Self { kms, keys, woc, min_confirmations, health_woc_cache, warnings })
+        Ok(Self { kms, keys, woc, settings, health_woc_cache, warnings })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every variable there is, in the order of the reference.
 
 use crate::config::variable::Variable;
-use crate::config::{anchoring, chain, edge, kms, place, secrets, stores};
+use crate::config::{anchoring, chain, edge, kms, place, secrets, settings, stores};
 
 /// Variables that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -72,14 +72,24 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Anchoring",
         variables: &[
-            &anchoring::FEE_PER_KB,
-            &anchoring::UTXO_MIN_CONFIRMATIONS,
             &anchoring::UTXO_MAX_CHAIN_DEPTH,
             &anchoring::ANCHOR_PAYLOAD,
             &anchoring::CONFIRMED_AT_DEPTH,
             &anchoring::JOBS_ASYNC,
             &anchoring::REGISTRATION_WAIT_MS,
             &anchoring::UNLOCK_REQUIRE_NONCE,
+        ],
+    },
+    Group {
+        title: "Fees and pool",
+        variables: &[
+            &settings::FEE_PER_KB,
+            &settings::MIN_UTXO_COUNT,
+            &settings::UTXO_SPLIT_SIZE_SATS,
+            &settings::MAX_SPLIT_OUTPUTS,
+            &settings::DUST_THRESHOLD_SATS,
+            &settings::DUST_SWEEP_LIMIT,
+            &settings::UTXO_MIN_CONFIRMATIONS,
         ],
     },
     Group {
@@ -114,11 +124,7 @@ pub(super) const NOT_USED: &[&str] = &[
     "AUTO_MAINTAIN_ON_HEALTH",
     "CLAIM_INTENT_TTL_MS",
     "DB_NAME",
-    "DUST_SWEEP_LIMIT",
-    "DUST_THRESHOLD_SATS",
     "EMAIL_FROM",
-    "MAX_SPLIT_OUTPUTS",
-    "MIN_UTXO_COUNT",
     "PUBLIC_API_MAX",
     "PUBLIC_API_WINDOW_MS",
     "REDIS_HOST",
@@ -141,8 +147,6 @@ pub(super) const NOT_USED: &[&str] = &[
     "SVD_OPEN_REGISTRATION",
     "UTXO_FEE_BUFFER",
     "UTXO_MAINTAIN_INTERVAL_SECS",
-    "UTXO_MIN_POOL",
-    "UTXO_SPLIT_SIZE_SATS",
 ];
 
 /// Returns every variable.

@@ -194,6 +194,7 @@ async fn utxo_health(
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
     let funding = &state.services.funding;
+    let settings = funding.runtime.current();
     let db = funding
         .pool()?
         .into_iter()
@@ -212,9 +213,9 @@ async fn utxo_health(
         funding: FundingBody {
             address: funding.keyring.funding.address.to_string(),
             network: funding.keyring.network.as_str(),
-            min_confirmations: funding.min_confirmations,
+            min_confirmations: settings.min_confirmations(),
             thresholds: ThresholdsBody {
-                fee_per_kb: state.options.fee_per_kb,
+                fee_per_kb: settings.fee_rate().sat_per_kb(),
                 max_chain_depth: state.options.max_chain_depth,
             },
         },

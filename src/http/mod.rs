@@ -20,6 +20,7 @@ mod openapi;
 mod patches;
 mod pending;
 pub mod problem;
+mod settings;
 mod unlock;
 pub mod verification;
 mod view;
@@ -76,8 +77,6 @@ pub struct HttpOptions {
     pub patience: Duration,
     /// Whether every accepted request is answered 202 at once.
     pub answers_async: bool,
-    /// The fee rate in satoshis per kB, for display.
-    pub fee_per_kb: u64,
     /// Unmined transactions in a row beyond which an output waits, for display.
     pub max_chain_depth: u32,
     /// The limits of one request.
@@ -111,6 +110,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(unlock::routes())
         .merge(pending::routes())
         .merge(admin::routes())
+        .merge(settings::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }

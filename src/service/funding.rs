@@ -10,6 +10,7 @@ use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
 use crate::service::anchoring::is_on_network;
 use crate::service::keys::{Keyring, PaymentKey};
+use crate::service::settings::RuntimeSettings;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{pool_totals, utxo};
 use crate::storage::{
@@ -106,8 +107,8 @@ pub struct FundingService {
     pub tracker: Arc<dyn ChainTracker>,
     /// Lists outputs.
     pub source: Arc<dyn UtxoSource>,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
+    /// Confirmations before an output may be spent, which may change at any time.
+    pub runtime: RuntimeSettings,
     /// How long an answer of the network is remembered for `utxo-health`.
     pub chain_view_ttl: Duration,
     /// The remembered answer.
@@ -202,7 +203,7 @@ impl FundingService {
 
     fn with_state(&self, utxo: Utxo, height: Option<u32>, top: u32) -> Utxo {
         let confirmations = height.map_or(0, |height| (top + 1).saturating_sub(height));
-        let is_usable = confirmations >= self.min_confirmations;
+        let is_usable = confirmations >= self.runtime.current().min_confirmations();
         let state = if is_usable { UtxoState::Available } else { UtxoState::Unconfirmed };
         Utxo { state, height, ..utxo }
     }

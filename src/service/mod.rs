@@ -14,6 +14,7 @@ pub mod pending;
 pub mod progress;
 pub mod readiness;
 pub mod registration;
+pub mod settings;
 pub mod transfer;
 pub mod unlock;
 pub mod verification;
@@ -24,6 +25,7 @@ use crate::service::listing::ListingService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
 use crate::service::registration::RegistrationService;
+use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
@@ -49,6 +51,8 @@ pub struct Services {
     pub listing: ListingService,
     /// Takes money in and tells what there is.
     pub funding: FundingService,
+    /// Changes settings while the process runs.
+    pub settings: SettingsService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

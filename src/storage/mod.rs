@@ -22,6 +22,7 @@ mod overlay;
 pub mod patches;
 mod reader;
 pub mod records;
+pub mod settings;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -49,6 +50,7 @@ pub use open::StoreOptions;
 pub use patches::{Patch, PatchPage};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
+pub use settings::StoredSetting;
 pub use tables::Tables;
 pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
 pub use utxos::{PoolTotals, UtxoTotal};

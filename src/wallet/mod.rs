@@ -3,4 +3,5 @@
 
 pub mod builder;
 pub mod coin_selection;
+pub mod settings;
 pub mod utxo;

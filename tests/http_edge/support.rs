@@ -14,6 +14,7 @@ use patchproof::auth::{
     ApiKeys, Principal, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
 };
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::config::InitialSettings;
 use patchproof::crypto::PublicKey;
 use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
@@ -24,12 +25,13 @@ use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::service::Services;
 use patchproof::service::anchoring::AnchoringSettings;
 use patchproof::service::keys::KeyNames;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{
     Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
 };
 use patchproof::storage::{Store, StoreOptions};
 use patchproof::telemetry::Metrics;
-use patchproof::types::{ChainProfile, Clock, FeeRate, Network, SystemClock, Timestamp};
+use patchproof::types::{ChainProfile, Clock, Network, SystemClock, Timestamp};
 use patchproof::worker::Periods;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -157,7 +159,6 @@ fn options() -> HttpOptions {
         public_url: "http://127.0.0.1/".parse().unwrap(),
         patience: Duration::ZERO,
         answers_async: false,
-        fee_per_kb: 512,
         max_chain_depth: 25,
         limits: EdgeLimits::default(),
         metrics_require_api_key: false,
@@ -191,8 +192,7 @@ async fn services() -> Services {
         },
         profile: ChainProfile::Simulated,
         anchoring: AnchoringSettings {
-            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
-            min_confirmations: 0,
+            runtime: RuntimeSettings::new(InitialSettings::default()),
             max_chain_depth: 25,
             publishes_records: false,
             policy: RetryPolicy::default(),

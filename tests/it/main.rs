@@ -22,6 +22,8 @@ mod register_fields;
 #[cfg(test)]
 mod reorganisation;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod signer;
 #[cfg(test)]
 mod support;

@@ -22,6 +22,7 @@ use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::config::InitialSettings;
 use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -29,16 +30,14 @@ use crate::http::edge::EdgeLimits;
 use crate::service::Services;
 use crate::service::anchoring::AnchoringSettings;
 use crate::service::keys::KeyNames;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
 };
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
-use crate::types::{ChainProfile, Clock, FeeRate, Network, SystemClock};
+use crate::types::{ChainProfile, Clock, Network, SystemClock};
 use crate::worker::{Periods, Wakes};
-
-/// Satoshis per kB that the demo pays: the product's default.
-const FEE_PER_KB: u64 = 512;
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -288,8 +287,6 @@ fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
 
 fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
     let second = Duration::from_secs(1);
-    let fee_rate =
-        FeeRate::from_sat_per_kb(FEE_PER_KB).expect("the default rate is within the bounds");
     Settings {
         keys: KeyNames {
             network: Network::Test,
@@ -302,8 +299,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
         },
         profile: ChainProfile::Simulated,
         anchoring: AnchoringSettings {
-            fee_rate,
-            min_confirmations: 0,
+            runtime: RuntimeSettings::new(InitialSettings::default()),
             max_chain_depth: 25,
             publishes_records: false,
             policy: RetryPolicy::default(),
@@ -317,7 +313,6 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             public_url: base_url.clone(),
             patience: Duration::from_secs(5),
             answers_async: false,
-            fee_per_kb: FEE_PER_KB,
             max_chain_depth: 25,
             limits: EdgeLimits::default(),
             metrics_require_api_key: false,

@@ -6,6 +6,7 @@ use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::registration::RegistrationError;
+use crate::service::settings::SettingsError;
 use crate::service::transfer::TransferError;
 use crate::service::unlock::UnlockError;
 
@@ -74,6 +75,20 @@ impl From<TransferError> for Problem {
             TransferError::Idempotency(error) => error.into(),
             TransferError::Canonical(error) => internal(&error),
             TransferError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Invalid(refused) => refused
+                .into_iter()
+                .fold(Self::new(ProblemCode::ValidationFailed), |problem, (name, message)| {
+                    problem.field(name.as_str(), message)
+                }),
+            SettingsError::Stale => Self::new(ProblemCode::PreconditionFailed),
+            SettingsError::Store(store) => store.into(),
         }
     }
 }

@@ -21,11 +21,12 @@ use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
 use crate::chain::{Broadcaster, ChainTracker};
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::Signer;
 use crate::storage::jobs::{due_jobs, expect_job, jobs_due_after, next_due};
 use crate::storage::{Store, StoreError, WriteTx};
 use crate::telemetry::Metrics;
-use crate::types::{FeeRate, RecordId, Timestamp, Txid};
+use crate::types::{RecordId, Timestamp, Txid};
 
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
@@ -38,10 +39,8 @@ pub const LOOK_BATCH: usize = 20;
 /// What an operator decides about anchoring.
 #[derive(Debug, Clone)]
 pub struct AnchoringSettings {
-    /// What transactions pay.
-    pub fee_rate: FeeRate,
-    /// Confirmations before an output may be spent; 0 lets it be spent once the network has it.
-    pub min_confirmations: u32,
+    /// Fee rate and confirmations, which may change at any time.
+    pub runtime: RuntimeSettings,
     /// Unmined transactions in a row beyond which an output waits for a block.
     pub max_chain_depth: u32,
     /// Whether the record's JSON is published beside its commitment.

@@ -111,6 +111,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
+    once::check_settings(tables, &mut report)?;
     once::check_audit(tables, &mut report)?;
     Ok(report)
 }

@@ -10,15 +10,17 @@ use patchproof::app::{App, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::config::InitialSettings;
 use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::service::Services;
 use patchproof::service::anchoring::AnchoringSettings;
 use patchproof::service::keys::KeyNames;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
-use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
+use patchproof::types::{ChainProfile, Clock, Network, Satoshis};
 use patchproof::worker::{Periods, Wakes};
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinSet;
@@ -278,8 +280,7 @@ fn settings() -> Settings {
         },
         profile: ChainProfile::Simulated,
         anchoring: AnchoringSettings {
-            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
-            min_confirmations: 0,
+            runtime: RuntimeSettings::new(InitialSettings::default()),
             max_chain_depth: 25,
             publishes_records: false,
             policy: RetryPolicy {
@@ -299,7 +300,6 @@ fn settings() -> Settings {
             public_url: Url::parse("https://proof.example/").unwrap(),
             patience: PATIENCE,
             answers_async: false,
-            fee_per_kb: 512,
             max_chain_depth: 25,
             limits: EdgeLimits::default(),
             metrics_require_api_key: false,
