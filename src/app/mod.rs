@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod configured;
+pub mod control;
 pub mod logging;
 mod readiness;
 pub mod shutdown;

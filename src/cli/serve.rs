@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::accept::serve;
+use crate::app::control::ControlSocket;
 use crate::app::{App, configured, shutdown};
 use crate::config::Config;
 use crate::storage::{Store, StoreOptions};
@@ -31,15 +32,18 @@ impl ServeArgs {
         let base_url = Url::parse(&format!("http://{address}/"))?;
         let store = Store::open(StoreOptions::in_directory(&config.data_dir))
             .with_context(|| format!("the store in {}", config.data_dir.display()))?;
+        let control = ControlSocket::bind(&config.control_socket)?;
         let ports = configured::ports(&config, clock)?;
         let settings = configured::settings(&config, &base_url)?;
         let app = App::build(store.clone(), settings, ports).await?;
         let stopping = shutdown::on_signal()?;
         let driver = tokio::spawn(app.driver.run(stopping.clone()));
+        let commands = tokio::spawn(control.serve(app.router.clone(), stopping.clone()));
         let limits = configured::connection_limits(&config);
         println!("listening on {base_url}");
         let summary = serve(listener, app.router, limits, stopping).await;
         driver.await.context("the background ended badly")?;
+        commands.await.context("the control socket ended badly")?;
         store.close();
         tracing::info!(served = summary.served, cut_off = summary.cut_off, "stopped");
         Ok(())

@@ -41,8 +41,8 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
-pub use parts::{PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
-pub use place::Mode;
+pub use parts::{PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir, logging};
+pub use place::{Mode, control_socket_in};
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
 pub use secret::{MIN_SECRET_BYTES, Secret};
@@ -63,6 +63,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its data lies.
     pub data_dir: PathBuf,
+    /// Where commands reach it.
+    pub control_socket: PathBuf,
     /// The commit that was deployed.
     pub deploy_sha: Option<String>,
     /// The secrets of the API.
@@ -112,6 +114,7 @@ impl Config {
         let mode = Mode::read(&mut reader);
         let listen = place::read_listen(&mut reader);
         let data_dir = place::read_data_dir(&mut reader);
+        let control_socket = place::read_control_socket(&mut reader, &data_dir);
         let deploy_sha = reader.text(&place::DEPLOY_SHA);
         let secrets = Secrets::read(&mut reader, random);
         let kms = KmsSettings::read(&mut reader);
@@ -132,6 +135,7 @@ impl Config {
             mode,
             listen,
             data_dir,
+            control_socket,
             deploy_sha,
             secrets,
             kms,

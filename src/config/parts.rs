@@ -99,3 +99,12 @@ pub fn data_dir(environment: &Environment) -> Result<PathBuf, ConfigProblems> {
     reader.finish()?;
     Ok(data_dir)
 }
+
+/// Reads where the data lies and where commands reach the server that works on it.
+pub fn control_socket(environment: &Environment) -> Result<(PathBuf, PathBuf), ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let data_dir = place::read_data_dir(&mut reader);
+    let socket = place::read_control_socket(&mut reader, &data_dir);
+    reader.finish()?;
+    Ok((data_dir, socket))
+}

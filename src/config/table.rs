@@ -21,6 +21,7 @@ pub const GROUPS: &[Group] = &[
             &place::BIND,
             &place::PORT,
             &place::PATCHPROOF_DATA_DIR,
+            &place::CONTROL_SOCKET,
             &place::DEPLOY_SHA,
         ],
     },

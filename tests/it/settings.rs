@@ -24,7 +24,7 @@ fn setting<'a>(body: &'a Value, name: &str) -> &'a Value {
 #[tokio::test]
 async fn every_setting_is_listed_with_its_origin_and_bounds() {
     let app = TestApp::penniless().await;
-    change(&app, json!({ "FEE_PER_KB": 300 })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": 300 })).await.status, 200);
     let answer = app.api().get(&PATH).await;
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_json_snapshot!(redacted(answer.expect(200)));
@@ -41,7 +41,7 @@ async fn a_changed_fee_rate_pays_for_the_next_transaction_and_survives_a_restart
         (stored.fee.get(), u64::try_from(stored.raw.len()).unwrap())
     };
     let (before, size) = fee(&app, "TAG-1").await;
-    change(&app, json!({ "FEE_PER_KB": 5120 })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": 5120 })).await.status, 200);
     let (after, same_size) = fee(&app, "TAG-2").await;
     assert!(before * 1000 / size < 600 && after * 1000 / same_size > 5000, "{before} {after}");
 
@@ -92,7 +92,7 @@ async fn a_change_is_made_whole_or_not_at_all() {
     }
     // Together they are in order, apart they are not.
     let both = json!({ "DUST_THRESHOLD_SATS": 6_000, "UTXO_SPLIT_SIZE_SATS": 9_000 });
-    change(&app, both).await.expect(200);
+    assert_eq!(change(&app, both).await.status, 200);
     let back = change(&app, json!({ "UTXO_SPLIT_SIZE_SATS": null })).await;
     back.invalid(&["UTXO_SPLIT_SIZE_SATS"]);
 }
@@ -106,13 +106,16 @@ async fn who_decides_upon_an_old_version_is_told() {
         app.api().call(Method::PATCH, &PATH).header("if-match", tag).json(&body).send().await
     };
     let first = with(&tag, json!({ "MIN_UTXO_COUNT": 20 })).await;
-    first.expect(200);
+    assert_eq!(first.status, 200);
     with(&tag, json!({ "MIN_UTXO_COUNT": 30 })).await.problem(412, "PRECONDITION_FAILED");
     let listed = app.api().get(&PATH).await;
     assert_eq!(setting(&listed.expect(200), "MIN_UTXO_COUNT")["value"], 20);
     assert_eq!(first.header("etag"), listed.header("etag"));
-    with(first.header("etag").unwrap(), json!({ "MIN_UTXO_COUNT": 30 })).await.expect(200);
-    with("*", json!({ "MIN_UTXO_COUNT": 31 })).await.expect(200);
+    assert_eq!(
+        with(first.header("etag").unwrap(), json!({ "MIN_UTXO_COUNT": 30 })).await.status,
+        200
+    );
+    assert_eq!(with("*", json!({ "MIN_UTXO_COUNT": 31 })).await.status, 200);
 }
 
 #[tokio::test]
@@ -120,11 +123,14 @@ async fn changes_are_audited_and_repetitions_are_not() {
     let app = TestApp::penniless().await;
     let lines = || app.store.read(patchproof::storage::check).unwrap().rows["audit-1"];
     let before = lines();
-    change(&app, json!({ "FEE_PER_KB": 300, "MIN_UTXO_COUNT": 20 })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": 300, "MIN_UTXO_COUNT": 20 })).await.status, 200);
     assert_eq!(lines(), before + 2);
-    change(&app, json!({ "FEE_PER_KB": 300, "DUST_SWEEP_LIMIT": null })).await.expect(200);
+    assert_eq!(
+        change(&app, json!({ "FEE_PER_KB": 300, "DUST_SWEEP_LIMIT": null })).await.status,
+        200
+    );
     assert_eq!(lines(), before + 2);
-    change(&app, json!({ "FEE_PER_KB": null })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": null })).await.status, 200);
     assert_eq!(lines(), before + 3);
 }
 
@@ -161,11 +167,11 @@ async fn the_environment_is_what_settings_begin_with_and_the_network_stands_betw
     assert_eq!(fee().await, (700, "environment".to_owned()));
     app.services.settings.runtime.set_network_fee_rate(FeeRate::from_sat_per_kb(150));
     assert_eq!(fee().await, (150, "network".to_owned()));
-    change(&app, json!({ "FEE_PER_KB": 300 })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": 300 })).await.status, 200);
     assert_eq!(fee().await, (300, "setting".to_owned()));
     app.services.settings.runtime.set_network_fee_rate(None);
     assert_eq!(fee().await, (300, "setting".to_owned()));
-    change(&app, json!({ "FEE_PER_KB": null })).await.expect(200);
+    assert_eq!(change(&app, json!({ "FEE_PER_KB": null })).await.status, 200);
     assert_eq!(fee().await, (700, "environment".to_owned()));
 }
 

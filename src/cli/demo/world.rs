@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,12 +18,13 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
+use crate::app::control::ControlSocket;
 use crate::app::{App, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
-use crate::config::InitialSettings;
+use crate::config::{InitialSettings, control_socket_in};
 use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -143,7 +145,8 @@ impl World {
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url);
         let app = App::build(store.clone(), settings, ports).await?;
-        spawn_server(&mut tasks, api, app.router, &stopping);
+        let control = ControlSocket::bind(&control_socket_in(directory))?;
+        spawn_servers(&mut tasks, control, api, &app.router, &stopping);
         tasks.spawn(app.driver.run(stopping));
         let catalogue = catalogue()?;
         let owners = load_or_create(directory, &catalogue.owners)?;
@@ -166,9 +169,9 @@ impl World {
             owners: owners.values().cloned().collect(),
         };
         let services = app.services;
-        let (directory, wakes) = (directory.to_owned(), app.wakes);
+        let wakes = app.wakes;
         Ok(Self {
-            directory,
+            directory: directory.to_owned(),
             description,
             catalogue,
             owners,
@@ -201,6 +204,17 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn spawn_servers(
+    tasks: &mut JoinSet<()>,
+    control: ControlSocket,
+    api: TcpListener,
+    router: &Router,
+    stopping: &watch::Receiver<bool>,
+) {
+    tasks.spawn(control.serve(router.clone(), stopping.clone()).map(drop));
+    spawn_server(tasks, api, router.clone(), stopping);
 }
 
 fn spawn_server(

@@ -22,6 +22,12 @@ pub enum ClientAddress {
     Network(IpAddr),
     /// A process on this machine, over a Unix socket.
     Local,
+    /// An operator of this machine, over the control socket: the user is root or the one that this
+    /// process runs as, and the kernel vouches for it. He needs no API key.
+    Operator {
+        /// The user's number.
+        uid: u32,
+    },
 }
 
 /// Marks a request whose head stated the body's length in two ways, put into its extensions.
