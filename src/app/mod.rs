@@ -33,6 +33,7 @@ use crate::service::observed_signer::ObservedSigner;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
+use crate::service::records::RecordsService;
 use crate::service::registration::{RegistrationService, Wake};
 use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
@@ -177,6 +178,11 @@ impl Parts {
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
+            records: RecordsService {
+                store: store.clone(),
+                anchoring: self.anchoring(),
+                wake: self.wake_pipeline(),
+            },
             settings: SettingsService {
                 store: store.clone(),
                 runtime: self.settings.anchoring.runtime.clone(),
@@ -201,6 +207,19 @@ impl Parts {
         }
     }
 
+    fn anchoring(&self) -> AnchoringService {
+        AnchoringService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            signer: Arc::clone(&self.ports.signer),
+            broadcaster: Arc::clone(&self.ports.broadcaster),
+            tracker: Arc::clone(&self.ports.tracker),
+            progress: self.progress.clone(),
+            metrics: Arc::clone(&self.metrics),
+            settings: Arc::new(self.settings.anchoring.clone()),
+        }
+    }
+
     fn wake_pipeline(&self) -> Wake {
         let pipeline = Arc::clone(&self.wakes.pipeline);
         Arc::new(move || pipeline.notify_one())
@@ -219,16 +238,7 @@ impl Parts {
     fn worker(&self) -> WorkerParts {
         WorkerParts {
             store: self.store.clone(),
-            anchoring: AnchoringService {
-                store: self.store.clone(),
-                keyring: Arc::clone(&self.keyring),
-                signer: Arc::clone(&self.ports.signer),
-                broadcaster: Arc::clone(&self.ports.broadcaster),
-                tracker: Arc::clone(&self.ports.tracker),
-                progress: self.progress.clone(),
-                metrics: Arc::clone(&self.metrics),
-                settings: Arc::new(self.settings.anchoring.clone()),
-            },
+            anchoring: self.anchoring(),
             headers: HeaderService {
                 store: self.store.clone(),
                 tracker: Arc::clone(&self.ports.tracker),

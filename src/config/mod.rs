@@ -41,7 +41,9 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
-pub use parts::{PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir, logging};
+pub use parts::{
+    PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir, initial_settings, logging,
+};
 pub use place::{Mode, control_socket_in};
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
@@ -109,6 +111,22 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
+        Self::read(environment, |reader| Secrets::read(reader, random))
+    }
+
+    /// Reads what a command needs that does the server's work while no server runs. It serves
+    /// nobody, so the secrets of the API are none of its business: `random` makes others.
+    pub fn load_for_command(
+        environment: &Environment,
+        random: impl FnMut() -> [u8; 32],
+    ) -> Result<Self, ConfigProblems> {
+        Self::read(environment, |_| Secrets::of_nobody(random))
+    }
+
+    fn read(
+        environment: &Environment,
+        read_secrets: impl FnOnce(&mut Reader<'_>) -> Secrets,
+    ) -> Result<Self, ConfigProblems> {
         let mut reader = Reader::new(environment);
         // The order is that of the table: the mode first, since it decides how strict the rest is.
         let mode = Mode::read(&mut reader);
@@ -116,7 +134,7 @@ impl Config {
         let data_dir = place::read_data_dir(&mut reader);
         let control_socket = place::read_control_socket(&mut reader, &data_dir);
         let deploy_sha = reader.text(&place::DEPLOY_SHA);
-        let secrets = Secrets::read(&mut reader, random);
+        let secrets = read_secrets(&mut reader);
         let kms = KmsSettings::read(&mut reader);
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);

@@ -108,3 +108,11 @@ pub fn control_socket(environment: &Environment) -> Result<(PathBuf, PathBuf), C
     reader.finish()?;
     Ok((data_dir, socket))
 }
+
+/// Reads what the run-time settings begin with.
+pub fn initial_settings(environment: &Environment) -> Result<InitialSettings, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let settings = InitialSettings::read(&mut reader);
+    reader.finish()?;
+    Ok(settings)
+}

@@ -15,13 +15,16 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod json;
+mod maintenance;
 mod metrics;
 mod openapi;
 mod patches;
 mod pending;
 pub mod problem;
-mod settings;
+mod records;
+pub mod settings;
 mod unlock;
+mod utxos;
 pub mod verification;
 mod view;
 mod yaml;
@@ -110,7 +113,10 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(unlock::routes())
         .merge(pending::routes())
         .merge(admin::routes())
+        .merge(maintenance::routes())
+        .merge(records::routes())
         .merge(settings::routes())
+        .merge(utxos::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }
@@ -145,8 +151,11 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         .with_state(state)
 }
 
+/// What a 404 says where it is the route that is not there.
+pub const NO_SUCH_ROUTE: &str = "There is no such route.";
+
 async fn no_route() -> Problem {
-    Problem::new(ProblemCode::NotFound).detail("There is no such route.")
+    Problem::new(ProblemCode::NotFound).detail(NO_SUCH_ROUTE)
 }
 
 async fn no_method() -> Problem {

@@ -134,8 +134,17 @@ fn changes_of(body: BTreeMap<String, NewValue>) -> Result<SettingChanges, Proble
     if is_known { Ok(changes) } else { Err(unknown) }
 }
 
+/// Shows settings as the routes do, for a command that reads them without a server.
+pub fn settings_body(settings: &EffectiveSettings) -> serde_json::Value {
+    serde_json::to_value(body_of(settings)).expect("a list of settings is plain data")
+}
+
+fn body_of(settings: &EffectiveSettings) -> SettingsBody {
+    SettingsBody { settings: settings.all.iter().map(setting_body).collect() }
+}
+
 fn answer(settings: &EffectiveSettings) -> Response {
-    let body = SettingsBody { settings: settings.all.iter().map(setting_body).collect() };
+    let body = body_of(settings);
     let headers = [
         (ETAG, tag_of(&settings.version).header_value()),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),

@@ -13,6 +13,7 @@ pub mod observed_signer;
 pub mod pending;
 pub mod progress;
 pub mod readiness;
+pub mod records;
 pub mod registration;
 pub mod settings;
 pub mod transfer;
@@ -24,6 +25,7 @@ use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
+use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
@@ -51,6 +53,8 @@ pub struct Services {
     pub listing: ListingService,
     /// Takes money in and tells what there is.
     pub funding: FundingService,
+    /// Lists records that need an operator and takes them up again.
+    pub records: RecordsService,
     /// Changes settings while the process runs.
     pub settings: SettingsService,
     /// Tells whether the process can do its work.

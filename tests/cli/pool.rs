@@ -71,12 +71,12 @@ fn money_on_chain_is_taken_in_listed_and_compared() {
     let txid = world.fund(3);
     let one = ["add", "--txid", &txid, "--vout", "1", "--keyId", "funding", "--json"];
     let wrong = world.utxo(&[&one[..], &["--satoshis", "9999"]].concat()).expect(1);
-    assert!(wrong.stderr.contains("the output's amount is 10000, not 9999"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("satoshis: the output's amount is 10000"), "{}", wrong.stderr);
     let added = world.utxo(&[&one[..], &["--satoshis", "10000"]].concat()).expect(0).json();
     assert_eq!((&added["vout"], &added["status"]), (&1.into(), &"available".into()));
 
-    let summary = world.utxo(&["sync", "--json"]).expect(0).json();
-    assert_eq!((&summary["listed"], &summary["added"]), (&3.into(), &2.into()), "{summary}");
+    let done = world.utxo(&["sync", "--json"]).expect(0).json();
+    assert_eq!((&done["success"], &done["action"]), (&true.into(), &"sync".into()), "{done}");
     let listed = world.utxo(&["list", "--status", "available", "--json"]).expect(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 3);
     let lines = world.utxo(&["list"]).expect(0);
@@ -94,13 +94,26 @@ fn no_option_marks_other_outputs_as_spent() {
     let txid = world.fund(2);
     world.utxo(&["sync"]).expect(0);
     let exclusive = ["add", "--txid", &txid, "--vout", "0", "--exclusive"];
-    let refused = world.utxo(&exclusive).expect(1);
+    let refused = world.utxo(&exclusive).expect(2);
     assert!(refused.stderr.contains("--confirm"), "{}", refused.stderr);
-    let added = world.utxo(&[&exclusive[..], &["--confirm"]].concat()).expect(0);
-    assert!(added.stderr.contains("left alone"), "{}", added.stderr);
+    let confirmed = [&exclusive[..], &["--confirm"]].concat();
+    let refused = world.utxo(&confirmed).expect(2);
+    assert!(refused.stderr.contains("1 other outputs with 10000 satoshis"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("utxo sweep"), "{}", refused.stderr);
     let health = world.utxo(&["health"]).expect(0).json();
     assert_eq!(health["db"]["available"]["count"], 2);
     assert_eq!(health["db"]["spent"]["count"], 0);
+}
+
+#[test]
+fn the_only_output_there_is_may_be_added_as_the_only_one() {
+    let world = World::start();
+    let txid = world.fund(1);
+    let exclusive = ["add", "--txid", &txid, "--vout", "0", "--exclusive", "--confirm"];
+    for _ in 0..2 {
+        let added = world.utxo(&exclusive).expect(0);
+        assert!(added.stdout.contains(&format!("{txid}:0")), "{}", added.stdout);
+    }
 }
 
 #[test]
@@ -127,7 +140,7 @@ fn the_pool_is_shown_although_the_network_is_away() {
 }
 
 #[test]
-fn looking_goes_on_beside_a_server_and_changing_does_not() {
+fn looking_and_changing_go_on_beside_a_server() {
     let world = World::start();
     world.fund(2);
     world.utxo(&["sync"]).expect(0);
@@ -137,8 +150,10 @@ fn looking_goes_on_beside_a_server_and_changing_does_not() {
     assert_eq!(world.utxo(&["health"]).expect(0).json()["chain"]["count"], 2);
     let report = world.run(&["check", "--json"]).expect(0).json();
     assert_eq!((&report["clean"], &report["violation_count"]), (&true.into(), &0.into()));
-    let refused = world.utxo(&["sync"]).expect(1);
-    assert!(refused.stderr.contains("stop the server that runs on it first"), "{}", refused.stderr);
+    let txid = world.fund(1);
+    world.utxo(&["add", "--txid", &txid, "--vout", "0"]).expect(0);
+    world.utxo(&["sync"]).expect(0);
+    assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 3);
     assert!(server.stop().success());
     world.utxo(&["sync"]).expect(0);
 }

@@ -4,7 +4,8 @@
 //! accepted → reserved → signed ⇄ seen → mined → final
 //!     └────────┴──────────┴──────┴────→ held (an operator or the network must act; visible)
 //!     └───────────────────┴───────────→ failed (refused by the network for good, or the state that
-//!                                       its owner handed over is gone; inputs released)
+//!                                       its owner handed over is gone; inputs released; begins
+//!                                       anew only after proof that it is nowhere)
 //! ```
 //!
 //! Pure: no clock, no store, no network. The worker carries out effects and reports what happened
@@ -207,7 +208,8 @@ pub enum Event {
     StateGone,
     /// The block that holds the transaction left the best chain.
     BlockOrphaned,
-    /// An operator has the work on a held record taken up again.
+    /// An operator has the work on a held record taken up again; or on a failed registration, after
+    /// proof that none of its transactions can ever be mined.
     Resumed,
     /// The best chain has grown; the transaction's block has this many confirmations.
     Buried {

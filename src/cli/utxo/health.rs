@@ -26,7 +26,7 @@ pub(super) struct HealthArguments {}
 impl HealthArguments {
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
         let config = pool.config()?;
-        let store = ReadStore::open(pool.data_dir)?;
+        let store = ReadStore::open(&pool.place.data_dir)?;
         let (totals, pinned, settings) = store.read(|tx| {
             let settings = effective_in(tx, &config.settings)?;
             Ok::<_, StoreError>((pool_totals(tx)?, pinned_funding_address(tx)?, settings))

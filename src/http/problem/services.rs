@@ -4,6 +4,7 @@ use crate::anchor::canonical::CanonicalError;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
+use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::registration::RegistrationError;
 use crate::service::settings::SettingsError;
@@ -75,6 +76,29 @@ impl From<TransferError> for Problem {
             TransferError::Idempotency(error) => error.into(),
             TransferError::Canonical(error) => internal(&error),
             TransferError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<FundingError> for Problem {
+    fn from(error: FundingError) -> Self {
+        match error {
+            FundingError::Chain(_) => Self::new(ProblemCode::NetworkUnavailable),
+            FundingError::SpendUnknown => Self::new(ProblemCode::NetworkUnavailable)
+                .detail("It is not known whether the output is spent. Nothing was added."),
+            FundingError::UnknownTransaction(_) => Self::new(ProblemCode::NotFound)
+                .detail("The network does not know the transaction."),
+            FundingError::NoSuchOutput(_) => {
+                Self::new(ProblemCode::NotFound).detail("The transaction has no such output.")
+            }
+            FundingError::Mismatch { field, what, actual } => {
+                Self::invalid_field(field, format!("the output's {what} is {actual}"))
+            }
+            error @ FundingError::NotOurs => Self::invalid_field("vout", error.to_string()),
+            error @ (FundingError::Spent(_) | FundingError::NotAlone { .. }) => {
+                Self::new(ProblemCode::StateConflict).detail(error.to_string())
+            }
+            FundingError::Store(store) => store.into(),
         }
     }
 }

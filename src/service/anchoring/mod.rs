@@ -2,7 +2,7 @@
 //!
 //! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time,
 //! as `plan` lays them out; `submit` sends; `observe` looks for blocks and `spenders` for those who
-//! spend our inputs; `apply` makes the changes of a step in one storage transaction, those of
+//! spend our inputs; `recover` takes up what has stopped; `apply` makes the changes of a step in one storage transaction, those of
 //! `custody` among them; `follow` tells records what happened to the chain of headers.
 
 mod ancestors;
@@ -12,6 +12,7 @@ mod follow;
 mod observe;
 mod plan;
 mod prepare;
+mod recover;
 mod spenders;
 mod submit;
 
@@ -30,6 +31,7 @@ use crate::types::{RecordId, Timestamp, Txid};
 
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
+pub use recover::{Recovery, judge_recovery};
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
 pub const PREPARE_BATCH: usize = 64;
@@ -123,11 +125,6 @@ impl AnchoringService {
             Some(effect) => self.carry_out(id, effect, now).await,
             None => self.apply(id, vec![Event::Woken], now).await.map(drop),
         }
-    }
-
-    /// Takes up the work on a held record again, because an operator has seen to its cause.
-    pub async fn recover(&self, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
-        self.apply(id, vec![Event::Resumed], now).await.map(drop)
     }
 
     /// Carries out an effect and all that follow from it at once.
