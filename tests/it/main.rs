@@ -16,6 +16,8 @@ mod pending;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod register_fields;
@@ -33,5 +35,7 @@ mod tamper;
 mod transfer;
 #[cfg(test)]
 mod unlock;
+#[cfg(test)]
+mod utxos;
 #[cfg(test)]
 mod verify;
