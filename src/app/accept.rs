@@ -188,7 +188,9 @@ impl Backoff {
 /// Tells a client's address in the form that limits are counted by.
 fn counted_address(address: ClientAddress) -> Option<IpAddr> {
     match address {
-        ClientAddress::Local | ClientAddress::Operator { .. } => None,
+        ClientAddress::Local | ClientAddress::Operator { .. } | ClientAddress::Stranger { .. } => {
+            None
+        }
         ClientAddress::Network(IpAddr::V4(address)) => Some(IpAddr::V4(address)),
         ClientAddress::Network(IpAddr::V6(address)) => {
             let network = u128::from(address) & !u128::from(u64::MAX);

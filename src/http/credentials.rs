@@ -44,6 +44,7 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
 pub(super) fn authenticate(parts: &Parts, keys: &dyn ApiKeys) -> Result<Principal, Problem> {
     match parts.extensions.get::<ClientAddress>() {
         Some(ClientAddress::Operator { uid }) => Ok(Principal::local_operator(*uid)),
+        Some(ClientAddress::Stranger { .. }) => Err(Problem::new(ProblemCode::Forbidden)),
         Some(ClientAddress::Network(_) | ClientAddress::Local) | None => {
             key_holder(&parts.headers, keys)
         }

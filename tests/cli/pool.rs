@@ -2,68 +2,8 @@
 
 use serde_json::json;
 
-use crate::program::{Finished, Running, ask, get, run};
-
-/// A signer, a network, and an empty data directory.
-struct World {
-    folder: tempfile::TempDir,
-    signer: Running,
-    simnet: Running,
-}
-
-impl World {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (keystore, passphrase) = (file("keystore.json"), file("passphrase"));
-        let listen = format!("unix:{}", file("signer.sock"));
-        let options = ["--keystore", &keystore, "--passphrase-file", &passphrase];
-        let arguments =
-            [&["signer", "--init", "--init-passphrase", "--listen", &listen][..], &options];
-        let signer = Running::start(&arguments.concat(), &[]);
-        let simnet = Running::start(&["simnet", "--listen", "127.0.0.1:0"], &[]);
-        std::fs::create_dir(folder.path().join("data")).unwrap();
-        Self { folder, signer, simnet }
-    }
-
-    /// Runs a command with the environment of the world's server.
-    fn run(&self, arguments: &[&str]) -> Finished {
-        self.with_environment(|variables| run(arguments, variables))
-    }
-
-    fn utxo(&self, arguments: &[&str]) -> Finished {
-        self.run(&[&["utxo"][..], arguments].concat())
-    }
-
-    fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        let data_dir = self.folder.path().join("data");
-        let base_url = format!("{}/v1/bsv/test", self.simnet.url);
-        act(&[
-            ("PORT", "0"),
-            ("PATCHPROOF_DATA_DIR", data_dir.to_str().unwrap()),
-            ("KMS_SIGN_URL", &self.signer.url),
-            ("ISSUER_KEY_IDENTIFIER", "issuer"),
-            ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
-            ("WOC_NETWORK", "test"),
-            ("WOC_BASE_URL", &base_url),
-            ("CHAIN_PROFILE", "simulated"),
-            ("LOG_LEVEL", "error"),
-        ])
-    }
-
-    /// Has the faucet pay outputs of 10,000 satoshis to the funding key, and mines a block.
-    fn fund(&self, count: u32) -> String {
-        let keys = get(&self.signer.url, "/keys");
-        let mut keys = keys.as_array().unwrap().iter();
-        let funding = keys.find(|key| key["keyIdentifier"] == "funding").unwrap();
-        let address = &funding["addressTest"];
-        let body = json!({ "address": address, "satoshis": 10_000, "count": count }).to_string();
-        let (status, paid) = ask(&self.simnet.url, "POST", "/sim/faucet", "", &body);
-        assert_eq!(status, 200, "{paid}");
-        assert_eq!(ask(&self.simnet.url, "POST", "/sim/mine", "", "{}").0, 200);
-        paid["txid"].as_str().unwrap().to_owned()
-    }
-}
+use crate::program::run;
+use crate::world::World;
 
 #[test]
 fn money_on_chain_is_taken_in_listed_and_compared() {
@@ -144,8 +84,7 @@ fn looking_and_changing_go_on_beside_a_server() {
     let world = World::start();
     world.fund(2);
     world.utxo(&["sync"]).expect(0);
-    let server = world.with_environment(|variables| Running::start(&["serve"], variables));
-    assert!(server.url.starts_with("listening on http://127.0.0.1:"), "{}", server.url);
+    let server = world.serve();
     assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 2);
     assert_eq!(world.utxo(&["health"]).expect(0).json()["chain"]["count"], 2);
     let report = world.run(&["check", "--json"]).expect(0).json();

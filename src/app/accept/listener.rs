@@ -1,5 +1,4 @@
-//! Where connections come from: TCP, a Unix socket, or the socket of the operators, which tells
-//! whoever is none so and lets him no further.
+//! Where connections come from: TCP, a Unix socket, or the socket of the operators.
 
 use std::future::Future;
 use std::io;
@@ -7,9 +6,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-use crate::app::accept::bare;
 use crate::http::edge::ClientAddress;
-use crate::http::problem::ProblemCode;
 
 const ROOT: u32 = 0;
 
@@ -51,7 +48,7 @@ pub struct OperatorListener {
 }
 
 impl OperatorListener {
-    /// Lets in root and the user `owner`.
+    /// Takes root and the user `owner` for operators, anybody else for a stranger.
     pub const fn new(listener: UnixListener, owner: u32) -> Self {
         Self { listener, owner }
     }
@@ -65,16 +62,14 @@ impl Listener for OperatorListener {
     type Stream = UnixStream;
 
     async fn accept(&self) -> io::Result<(UnixStream, ClientAddress)> {
-        loop {
-            let (stream, _) = self.listener.accept().await?;
-            let uid = stream.peer_cred()?.uid();
-            if self.is_operator(uid) {
-                return Ok((stream, ClientAddress::Operator { uid }));
-            }
-            tracing::warn!(uid, "somebody who is no operator was refused at the control socket");
-            // One that is not ready to be told is not waited for.
-            drop(stream.try_write(&bare::answer(ProblemCode::Forbidden)));
-        }
+        let (stream, _) = self.listener.accept().await?;
+        let uid = stream.peer_cred()?.uid();
+        let address = if self.is_operator(uid) {
+            ClientAddress::Operator { uid }
+        } else {
+            ClientAddress::Stranger { uid }
+        };
+        Ok((stream, address))
     }
 }
 
@@ -102,5 +97,12 @@ mod tests {
         let _client = UnixStream::connect(&path).await.unwrap();
         let (_, address) = listener.accept().await.unwrap();
         assert_eq!(address, ClientAddress::Operator { uid: me });
+        if me != ROOT {
+            return;
+        }
+        // Root is let in whoever owns the socket; only he can be shown to be so here.
+        let listener = OperatorListener::new(listener.listener, 1000);
+        let _client = UnixStream::connect(&path).await.unwrap();
+        assert_eq!(listener.accept().await.unwrap().1, ClientAddress::Operator { uid: ROOT });
     }
 }
