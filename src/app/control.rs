@@ -68,9 +68,11 @@ pub struct ControlSocket {
 impl ControlSocket {
     /// Listens under the name `path`; within a runtime.
     pub fn bind(path: &Path) -> Result<Self, ControlSocketError> {
-        let refused = |source: io::Error| match source.kind() {
-            io::ErrorKind::AddrInUse => ControlSocketError::InUse(path.to_owned()),
-            _ => ControlSocketError::Refused { path: path.to_owned(), source },
+        let refused = |source: io::Error| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                return ControlSocketError::InUse(path.to_owned());
+            }
+            ControlSocketError::Refused { path: path.to_owned(), source }
         };
         let path = std::path::absolute(path).map_err(refused)?;
         let length = path.as_os_str().as_bytes().len();

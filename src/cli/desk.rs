@@ -67,19 +67,17 @@ impl Place {
 
     /// Says whether a server is reached under the socket.
     pub(super) async fn is_served(&self) -> anyhow::Result<bool> {
-        match UnixStream::connect(&self.socket).await {
-            Ok(_) => Ok(true),
-            Err(error) => match error.kind() {
-                ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(false),
-                ErrorKind::PermissionDenied => {
-                    Err(anyhow::Error::new(error).context(NotPermitted(self.socket.clone())))
-                }
-                _ => Err(anyhow::Error::new(error).context(format!(
-                    "the control socket {} cannot be used",
-                    self.socket.display()
-                ))),
-            },
+        let Err(error) = UnixStream::connect(&self.socket).await else { return Ok(true) };
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused) {
+            return Ok(false);
         }
+        let error = anyhow::Error::new(error);
+        if kind == ErrorKind::PermissionDenied {
+            return Err(error.context(NotPermitted(self.socket.clone())));
+        }
+        let socket = self.socket.display();
+        Err(error.context(format!("the control socket {socket} cannot be used")))
     }
 }
 
@@ -99,7 +97,7 @@ impl Desk {
     /// Finds the server, or puts the product together.
     pub(super) async fn open(place: &Place, surroundings: &Surroundings) -> anyhow::Result<Self> {
         if place.is_served().await? {
-            return Ok(Self { way: Way::Beside(Beside::new(&place.socket)?) });
+            return Self::beside(place);
         }
         if !place.data_dir.is_dir() {
             bail!("there is no data directory {}", place.data_dir.display());
@@ -107,17 +105,24 @@ impl Desk {
         Ok(Self { way: Way::Alone(Box::new(Alone::start(place, surroundings).await?)) })
     }
 
+    /// Prepares requests to the server that runs.
+    pub(super) fn beside(place: &Place) -> anyhow::Result<Self> {
+        Ok(Self { way: Way::Beside(Beside::new(&place.socket)?) })
+    }
+
+    /// Puts a request and returns the answer, a refusal too.
+    pub(super) async fn ask_whatever(&self, request: Ask<'_>) -> anyhow::Result<Answer> {
+        match &self.way {
+            Way::Beside(server) => server.ask(request).await,
+            Way::Alone(product) => product.ask(request).await,
+        }
+    }
+
     /// Puts a request and returns what came of it, if it is a success.
     pub(super) async fn ask(&self, request: Ask<'_>) -> anyhow::Result<Answer> {
         let path = request.path.to_owned();
-        let answered = async {
-            match &self.way {
-                Way::Beside(server) => server.ask(request).await,
-                Way::Alone(product) => product.ask(request).await,
-            }
-        };
         tokio::select! {
-            answer = answered => answer?.success(&path),
+            answer = self.ask_whatever(request) => answer?.success(&path),
             () = stop_signal() => bail!("interrupted; what was begun is finished by the next server"),
         }
     }

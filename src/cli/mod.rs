@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod desk;
+mod doctor;
 mod man;
 mod openapi;
 mod output;
@@ -52,8 +53,8 @@ const DEMO_LOG: LoggingSettings =
     name = "patchproof",
     version,
     propagate_version = true,
-    after_help = "Exit status: 0 success, 1 failure, 2 usage, 77 not permitted, 78\n\
-                  configuration.\n\
+    after_help = "Exit status: 0 success, 1 failure, 2 usage, 4 warnings of doctor,\n\
+                  77 not permitted, 78 configuration.\n\
                   Environment: see docs/CONFIGURATION.md and `patchproof config check`."
 )]
 struct Cli {
@@ -76,6 +77,7 @@ enum Command {
     Records(records::RecordsCommand),
     Settings(settings::SettingsCommand),
     Check(check::CheckCommand),
+    Doctor(doctor::DoctorCommand),
     Openapi(openapi::OpenapiCommand),
     Completions(completions::CompletionsCommand),
     Man(man::ManCommand),
@@ -114,6 +116,7 @@ impl Command {
             Self::Records(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
+            Self::Doctor(command) => command.run(surroundings),
             Self::Openapi(command) => command.run(surroundings),
             Self::Completions(command) => command.run(surroundings),
             Self::Man(command) => command.run(surroundings),

@@ -49,14 +49,16 @@ impl ReadStore {
 pub(super) fn open_for_changes(place: &Place) -> anyhow::Result<Store> {
     let Place { data_dir, socket } = place;
     Store::open(StoreOptions::in_directory(data_dir)).map_err(|error| {
-        let hint = match error {
-            StoreError::InUse => format!(
+        let is_used = matches!(error, StoreError::InUse);
+        let hint = if is_used {
+            format!(
                 ": a process works on it, but nobody answers on the control socket {}. Either it \
                  is starting or stopping, or it has another CONTROL_SOCKET than this command, or \
                  it is older than this command; stop it, or try again",
                 socket.display()
-            ),
-            _ => String::new(),
+            )
+        } else {
+            String::new()
         };
         anyhow::Error::new(error).context(format!("{}{hint}", unopened(data_dir)))
     })

@@ -39,7 +39,7 @@ use redb::{Database, ReadableDatabase};
 pub use audit::AuditEntry;
 pub use backend::FailureSwitch;
 pub use challenges::Challenge;
-pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged};
+pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};
 pub use contents::StoredContent;
 pub use error::StoreError;
 pub use headers::{ChainHead, StoredHeader};

@@ -7,6 +7,7 @@ const COMMANDS: &[&[&str]] = &[
     &["serve"],
     &["demo"],
     &["check"],
+    &["doctor"],
     &["config"],
     &["config", "check"],
     &["token"],

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod desk;
+mod doctor;
 mod help;
 mod pool;
 mod program;

@@ -53,7 +53,13 @@ impl World {
 
     /// Starts the server.
     pub(crate) fn serve(&self) -> Running {
-        let server = self.with_environment(|variables| Running::start(&["serve"], variables));
+        self.serve_with(&[])
+    }
+
+    /// Starts the server with more in its environment.
+    pub(crate) fn serve_with(&self, more: &[(&str, &str)]) -> Running {
+        let server = self
+            .with_environment(|variables| Running::start(&["serve"], &[variables, more].concat()));
         assert!(server.url.starts_with("listening on http://127.0.0.1:"), "{}", server.url);
         server
     }

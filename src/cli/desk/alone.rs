@@ -1,7 +1,6 @@
 //! The product in this process, for as long as one command takes: same store, same signer and
 //! network as the server's, no listener.
 
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -39,7 +38,7 @@ impl Alone {
     pub(super) async fn start(place: &Place, surroundings: &Surroundings) -> anyhow::Result<Self> {
         let config = Config::load_for_command(&surroundings.environment, random_bytes::<32>)?;
         surroundings.output.warn(&config.warnings);
-        let uid = own_uid()?;
+        let uid = rustix::process::geteuid().as_raw();
         let ports = configured::ports(&config, Arc::clone(&surroundings.clock))?;
         let nowhere: Url = "http://localhost/".parse()?;
         let settings = configured::settings(&config, &nowhere)?;
@@ -81,9 +80,4 @@ impl Alone {
         self.store.close();
         ended.context("the background ended badly")
     }
-}
-
-/// Returns the number of the user that this process runs as, who owns its entry in /proc (proc(5)).
-fn own_uid() -> anyhow::Result<u32> {
-    Ok(std::fs::metadata("/proc/self").context("/proc is not mounted")?.uid())
 }

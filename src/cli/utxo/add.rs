@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::EXIT_USAGE;
 use crate::cli::desk::{Ask, Refusal, ask_once};
 use crate::cli::utxo::Pool;
+use crate::cli::utxo::maintain::word;
 use crate::types::Txid;
 
 const PATH: &str = "/v1/admin/utxos";
@@ -80,11 +81,7 @@ impl AddArguments {
         if output.is_json {
             output.json(&added)?;
         } else {
-            let word = |name: &str| match &added[name] {
-                Value::String(text) => text.clone(),
-                Value::Null => "-".to_owned(),
-                other => other.to_string(),
-            };
+            let word = |name: &str| word(&added[name]).unwrap_or_else(|| "-".to_owned());
             let outpoint = format!("{}:{}", word("txid"), word("vout"));
             let line =
                 vec![word("status"), word("satoshis"), word("height"), outpoint, word("keyId")];

@@ -81,7 +81,7 @@ fn part_line(sign: &str, part: &Value) -> String {
 }
 
 /// Returns a single value as it is shown; nothing for null, lists and objects.
-fn word(value: &Value) -> Option<String> {
+pub(super) fn word(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
