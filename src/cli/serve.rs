@@ -32,10 +32,10 @@ impl ServeArgs {
         let base_url = Url::parse(&format!("http://{address}/"))?;
         let store = Store::open(StoreOptions::in_directory(&config.data_dir))
             .with_context(|| format!("the store in {}", config.data_dir.display()))?;
-        let control = ControlSocket::bind(&config.control_socket)?;
         let ports = configured::ports(&config, clock)?;
         let settings = configured::settings(&config, &base_url)?;
         let app = App::build(store.clone(), settings, ports).await?;
+        let control = ControlSocket::bind(&config.control_socket)?;
         let stopping = shutdown::on_signal()?;
         let driver = tokio::spawn(app.driver.run(stopping.clone()));
         let commands = tokio::spawn(control.serve(app.router.clone(), stopping.clone()));

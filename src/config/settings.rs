@@ -5,7 +5,7 @@
 use crate::config::problem::Origin;
 use crate::config::reader::Reader;
 use crate::config::variable::{Kind, Variable};
-use crate::types::{SettingName, SettingValues};
+use crate::types::{SettingDefinition, SettingName, SettingValues};
 
 const fn setting(name: SettingName, default: &'static str, text: &'static str) -> Variable {
     let definition = name.definition();
@@ -65,6 +65,21 @@ pub struct InitialSettings {
     pub values: SettingValues,
     /// Those that the environment gives; the others are defaults.
     pub given: Vec<SettingName>,
+    /// The most that FEE_PER_KB may be set to, where that is less than its own bound.
+    pub most_fee_per_kb: Option<u64>,
+}
+
+impl InitialSettings {
+    /// Returns what a setting may be here.
+    pub fn bounds(&self, name: SettingName) -> SettingDefinition {
+        let bounds = name.definition();
+        match self.most_fee_per_kb {
+            Some(most) if name == SettingName::FeePerKb => {
+                SettingDefinition { most: most.clamp(bounds.least, bounds.most), ..bounds }
+            }
+            Some(_) | None => bounds,
+        }
+    }
 }
 
 impl InitialSettings {

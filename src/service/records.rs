@@ -5,7 +5,7 @@ use crate::patch::record::Purpose;
 use crate::service::anchoring::{AnchoringService, Recovery, judge_recovery};
 use crate::service::registration::Wake;
 use crate::storage::jobs::{job, jobs_in_stage};
-use crate::storage::records::expect_record;
+use crate::storage::records::record;
 use crate::storage::{Store, StoreError, Tables};
 use crate::types::{RecordId, Timestamp, Txid};
 
@@ -80,16 +80,17 @@ pub fn list_records(
     let mut jobs = jobs_in_stage(tables, stage, after, limit.saturating_add(1))?;
     let has_more = jobs.len() > limit;
     jobs.truncate(limit);
-    let items: Vec<RecordSummary> =
-        jobs.into_iter().map(|job| summary(tables, job)).collect::<Result<_, _>>()?;
-    let next = if has_more { items.last().map(|item| item.id) } else { None };
-    Ok(RecordPage { items, next })
+    let next = if has_more { jobs.last().map(|job| job.id) } else { None };
+    let items = jobs.into_iter().filter_map(|job| summary(tables, job).transpose());
+    Ok(RecordPage { items: items.collect::<Result<_, _>>()?, next })
 }
 
-fn summary(tables: &impl Tables, job: Job) -> Result<RecordSummary, StoreError> {
-    let record = expect_record(tables, job.id)?;
+/// Returns a job with its record; nothing if the job is not a record's.
+fn summary(tables: &impl Tables, job: Job) -> Result<Option<RecordSummary>, StoreError> {
+    let Some(record) = record(tables, job.id)? else { return Ok(None) };
     let recovery = judge_recovery(tables, &job)?;
-    Ok(RecordSummary { id: job.id, uid: record.uid.into(), purpose: record.purpose, job, recovery })
+    let (uid, purpose) = (record.uid.into(), record.purpose);
+    Ok(Some(RecordSummary { id: job.id, uid, purpose, job, recovery }))
 }
 
 /// Lists records and takes them up again.
@@ -161,8 +162,8 @@ fn select(
 ) -> Result<Option<Vec<RecordSummary>>, StoreError> {
     match selection {
         RecoverySelection::One(id) => {
-            let found = job(tables, id)?.map(|job| summary(tables, job)).transpose()?;
-            Ok(found.map(|record| vec![record]))
+            let Some(job) = job(tables, id)? else { return Ok(None) };
+            Ok(summary(tables, job)?.map(|record| vec![record]))
         }
         RecoverySelection::Stage(stage) => {
             Ok(Some(list_records(tables, stage, None, MAX_RECORDS)?.items))

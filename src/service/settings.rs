@@ -115,8 +115,8 @@ impl RuntimeSettings {
     fn put_in_force(&self, stored: &[(SettingName, StoredSetting)]) {
         let network = *self.0.network_fee_rate.lock().unwrap_or_else(PoisonError::into_inner);
         let next = effective(&self.0.initial, stored, network);
-        for conflict in conflicts(&next.values) {
-            tracing::warn!("{conflict}");
+        if next.values != self.current().values {
+            conflicts(&next.values).iter().for_each(|conflict| tracing::warn!("{conflict}"));
         }
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
@@ -182,7 +182,7 @@ fn effective(
             value,
             origin,
             initial: given,
-            bounds: name.definition(),
+            bounds: initial.bounds(name),
         });
     }
     let version = Digest::from_bytes(sha256(identity.join("\n").as_bytes()));
@@ -208,8 +208,8 @@ impl SettingsService {
         actor: String,
         now: Timestamp,
     ) -> Result<Arc<EffectiveSettings>, SettingsError> {
-        refuse_out_of_bounds(&changes)?;
         let initial = self.runtime.0.initial.clone();
+        refuse_out_of_bounds(&initial, &changes)?;
         self.store
             .write(move |tx| {
                 let before = effective_in(tx, &initial)?;
@@ -225,10 +225,13 @@ impl SettingsService {
     }
 }
 
-fn refuse_out_of_bounds(changes: &SettingChanges) -> Result<(), SettingsError> {
+fn refuse_out_of_bounds(
+    initial: &InitialSettings,
+    changes: &SettingChanges,
+) -> Result<(), SettingsError> {
     let mut refused = Vec::new();
     for (name, value) in changes {
-        let bounds = name.definition();
+        let bounds = initial.bounds(*name);
         if value.is_some_and(|value| !bounds.allows(value)) {
             refused.push((*name, format!("must be {} to {}", bounds.least, bounds.most)));
         }

@@ -210,6 +210,17 @@ mod tests {
     }
 
     #[test]
+    fn operations_md_lists_every_setting_as_it_is() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md");
+        let page = std::fs::read_to_string(file).unwrap();
+        for name in SettingName::ALL {
+            let SettingDefinition { name, least, most, default, unit, .. } = name.definition();
+            let line = format!("| `{name}` | {least} to {most} {unit} | {default} |");
+            assert!(page.contains(&line), "docs/OPERATIONS.md lacks: {line}");
+        }
+    }
+
+    #[test]
     fn every_fee_rate_within_bounds_is_a_fee_rate() {
         let SettingDefinition { least, most, .. } = SettingName::FeePerKb.definition();
         assert!(least >= 1 && most <= crate::types::FeeRate::MAX_SAT_PER_KB);

@@ -156,6 +156,20 @@ fn a_server_does_not_start_with_a_control_socket_open_to_all() {
 }
 
 #[test]
+fn a_demo_is_reached_as_a_server_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let data_dir = ["--data-dir", data.to_str().unwrap()];
+    let options = ["--empty", "--listen", "127.0.0.1:0"];
+    let demo = Running::start(&[&["demo"][..], &options, &data_dir].concat(), &[]);
+    run(&[&["settings", "set", "FEE_PER_KB=300"][..], &data_dir].concat(), &[]).expect(0);
+    let got = run(&[&["settings", "get", "FEE_PER_KB"][..], &data_dir].concat(), &[]).expect(0);
+    assert_eq!(got.stdout, "300\n");
+    assert!(demo.stop().success());
+    assert!(!data.join("control.sock").exists());
+}
+
+#[test]
 fn the_network_is_given_nothing_that_the_socket_gives() {
     let world = World::start();
     let server = world.serve();

@@ -76,9 +76,14 @@ fn what_is_missing_or_open_is_a_warning_with_a_remedy() {
     let secret = world.folder.path().join("api_key");
     std::fs::write(&secret, SECRET).unwrap();
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).unwrap();
+    let keystore = world.data_file("signer.keystore");
+    std::fs::write(&keystore, "{}").unwrap();
+    std::fs::set_permissions(&keystore, PermissionsExt::from_mode(0o640)).unwrap();
     let finished = doctor(&world, &[("API_KEY_FILE", secret.to_str().unwrap())]);
     let report = finished.json();
-    for check in ["configuration", "custody key", "data folder", "secret file", "pool"] {
+    for check in
+        ["configuration", "custody key", "data folder", "private file", "secret file", "pool"]
+    {
         let finding = find(&report, check, "warn");
         assert!(finding["remedy"].is_string(), "{finding}");
     }

@@ -55,7 +55,7 @@ impl Setup {
         let values = SettingValues::default()
             .with(SettingName::FeePerKb, self.fee_rate.sat_per_kb())
             .with(SettingName::UtxoMinConfirmations, u64::from(self.min_confirmations));
-        RuntimeSettings::new(InitialSettings { values, given: Vec::new() })
+        RuntimeSettings::new(InitialSettings { values, ..InitialSettings::default() })
     }
 
     fn settings(&self) -> AnchoringSettings {

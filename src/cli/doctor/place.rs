@@ -14,6 +14,8 @@ use crate::crypto::random_bytes;
 
 const OPEN_TO_OTHERS: u32 = 0o077;
 const WRITABLE_BY_ALL: u32 = 0o002;
+/// Parts of the names of files that nobody else should read.
+const PRIVATE: [&str; 4] = [".redb", "keystore", "secret", "passphrase"];
 const MIB: u64 = 1024 * 1024;
 /// The store's file grows in steps and is copied before a migration.
 const LEAST_FREE: u64 = 200 * MIB;
@@ -29,6 +31,7 @@ pub(super) async fn examine(place: &Place, findings: &mut Findings) {
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => {
             permissions("data folder", folder, &found, findings);
+            private_files(folder, findings);
             disk(folder, findings);
         }
         Ok(_) => findings.fail("data folder", format!("{shown} is no folder"), "name another"),
@@ -51,6 +54,22 @@ fn permissions(check: &'static str, path: &Path, found: &Metadata, findings: &mu
         findings.warn(check, format!("{finding}: others may look into it"), remedy);
     } else {
         findings.ok(check, finding);
+    }
+}
+
+/// Looks at the files in the folder that nobody else should read: the store, keys, secrets.
+fn private_files(folder: &Path, findings: &mut Findings) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_private = PRIVATE.iter().any(|part| name.contains(part));
+        if let Ok(found) = entry.metadata()
+            && is_private
+            && found.is_file()
+            && found.permissions().mode() & OPEN_TO_OTHERS != 0
+        {
+            permissions("private file", &entry.path(), &found, findings);
+        }
     }
 }
 
