@@ -6,6 +6,9 @@
 #[path = "http_edge/connections.rs"]
 mod connections;
 #[cfg(test)]
+#[path = "http_edge/control.rs"]
+mod control;
+#[cfg(test)]
 #[path = "http_edge/credentials.rs"]
 mod credentials;
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::http::problem::ProblemCode;
 
 use connection::Connections;
 use ledger::Ledger;
-pub use listener::Listener;
+pub use listener::{Listener, OperatorListener};
 
 /// How many connections there may be and how long each phase of one may take.
 #[derive(Debug, Clone)]
@@ -189,7 +189,9 @@ impl Backoff {
 /// Tells a client's address in the form that limits are counted by.
 fn counted_address(address: ClientAddress) -> Option<IpAddr> {
     match address {
-        ClientAddress::Local => None,
+        ClientAddress::Local | ClientAddress::Operator { .. } | ClientAddress::Stranger { .. } => {
+            None
+        }
         ClientAddress::Network(IpAddr::V4(address)) => Some(IpAddr::V4(address)),
         ClientAddress::Network(IpAddr::V6(address)) => {
             let network = u128::from(address) & !u128::from(u64::MAX);

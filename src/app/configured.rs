@@ -25,6 +25,7 @@ use crate::http::edge::{CorsOrigins, EdgeLimits};
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
@@ -175,19 +176,19 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             Periods { chain: std::time::Duration::from_secs(15), ..Periods::default() }
         }
     };
+    let runtime = RuntimeSettings::new(config.settings.clone());
     Ok(Settings {
         keys: key_names(&config.keys, network),
         profile: config.chain_profile,
         checkpoints: config.checkpoints.clone(),
         anchoring: AnchoringSettings {
-            fee_rate: anchoring.fee_rate,
-            min_confirmations: anchoring.min_confirmations,
+            runtime: runtime.clone(),
             max_chain_depth: anchoring.max_chain_depth,
             publishes_records: anchoring.payload == AnchorPayload::Record,
             caps: fee_caps(&config.pool),
             policy: RetryPolicy::default(),
         },
-        pool: PoolPolicySource::fixed(pool_policy(config)),
+        pool: pool_policy(config, runtime),
         schedule: Schedule {
             interval: config.pool.maintain_interval,
             split_cooldown: config.pool.split_cooldown,
@@ -202,7 +203,6 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             public_url: public_url.unwrap_or_else(|| base_url.clone()),
             patience: anchoring.registration_wait,
             answers_async: anchoring.is_async,
-            fee_per_kb: anchoring.fee_rate.sat_per_kb(),
             max_chain_depth: anchoring.max_chain_depth,
             maintains_on_health: config.pool.maintains_on_health,
             limits: EdgeLimits {
@@ -223,20 +223,14 @@ pub fn fee_caps(pool: &PoolSettings) -> FeeCaps {
     FeeCaps { per_transaction: pool.max_fee_per_transaction, per_day: pool.max_fee_per_day }
 }
 
-/// Returns how the pool is kept.
-pub fn pool_policy(config: &Config) -> PoolPolicy {
-    PoolPolicy {
-        fee_rate: config.anchoring.fee_rate,
-        min_utxo_count: config.pool.min_utxo_count,
-        split_size: config.pool.split_size,
-        max_split_outputs: config.pool.max_split_outputs,
+/// Returns how the pool is kept, asked anew each time because operators may change it.
+fn pool_policy(config: &Config, runtime: RuntimeSettings) -> PoolPolicySource {
+    let base = PoolPolicy {
         fee_buffer: config.pool.fee_buffer,
-        dust_threshold: config.pool.dust_threshold,
-        dust_sweep_limit: config.pool.dust_sweep_limit,
-        min_confirmations: config.anchoring.min_confirmations,
-        max_chain_depth: config.anchoring.max_chain_depth,
         free_consolidation: config.pool.free_consolidation,
-    }
+        ..PoolPolicy::of(runtime.current().fee_rate(), config.anchoring.max_chain_depth)
+    };
+    PoolPolicySource::new(move || runtime.current().pool(base))
 }
 
 fn origins(allowed: &AllowedOrigins) -> CorsOrigins {

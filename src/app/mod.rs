@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod configured;
+pub mod control;
 pub mod logging;
 mod network;
 mod readiness;
@@ -35,8 +36,10 @@ use crate::service::observed_signer::ObservedSigner;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
+use crate::service::records::RecordsService;
 use crate::service::registration::{RegistrationService, Wake};
 use crate::service::runway::RunwayService;
+use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
 use crate::service::treasury::TreasuryService;
 use crate::service::unlock::UnlockService;
@@ -118,7 +121,8 @@ pub struct App {
 }
 
 impl App {
-    /// Learns the keys, then puts services, edge and background together.
+    /// Learns the keys, puts stored settings in force, then puts services, edge and background
+    /// together.
     pub async fn build(
         store: Store,
         settings: Settings,
@@ -131,6 +135,7 @@ impl App {
             clock: Arc::clone(&ports.clock),
         });
         let keyring = Arc::new(establish_keyring(&store, &ports.signer, &settings.keys).await?);
+        settings.anchoring.runtime.load(&store)?;
         let metrics = Arc::new(Metrics::new());
         let wakes = Wakes::default();
         let progress = Progress::default();
@@ -200,6 +205,15 @@ impl Parts {
             maintenance: self.maintenance(),
             runway: self.runway(),
             headers: self.headers(),
+            records: RecordsService {
+                store: store.clone(),
+                anchoring: self.anchoring(),
+                wake: self.wake_pipeline(),
+            },
+            settings: SettingsService {
+                store: store.clone(),
+                runtime: self.settings.anchoring.runtime.clone(),
+            },
             readiness: ReadinessService {
                 store,
                 observations: self.observations.clone(),
@@ -221,7 +235,6 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             shortage: self.wake_shortage(),
             settings: Arc::new(self.settings.anchoring.clone()),
-            network_policy: self.ports.network.policy.clone(),
             anchors: self.anchors(),
         }
     }
@@ -255,7 +268,7 @@ impl Parts {
             keyring: Arc::clone(&self.keyring),
             tracker: Arc::clone(&self.ports.tracker),
             source: Arc::clone(&self.ports.utxo_source),
-            min_confirmations: self.settings.anchoring.min_confirmations,
+            runtime: self.settings.anchoring.runtime.clone(),
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::new(Mutex::new(None)),
         }
@@ -320,6 +333,7 @@ impl Parts {
             clock: Arc::clone(&self.ports.clock),
             periods: self.settings.periods,
             policy_source: self.ports.network.policy_source.clone(),
+            network_policy: self.ports.network.policy.clone(),
             endpoints: self.ports.network.endpoints.clone(),
         }
     }

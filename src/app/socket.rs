@@ -92,7 +92,7 @@ impl Bound {
             }
             ListenAddress::Unix(path) => {
                 let path = std::path::absolute(path)?;
-                let listener = bind_unix(&path)?;
+                let listener = bind_unix(&path, SOCKET_MODE)?;
                 let address = ListenAddress::Unix(path);
                 Ok(Self { listener: AnyListener::Unix(listener), address })
             }
@@ -125,23 +125,24 @@ impl Bound {
     }
 }
 
-fn bind_unix(path: &Path) -> Result<UnixListener> {
+/// Listens under the name `path` with these permissions.
+pub(super) fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener> {
     refuse_served(path)?;
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     // Nobody can reach the socket in here before its permissions are set.
     let private = folder.join(format!(".{}", hex::encode(random_bytes::<4>())));
     std::fs::DirBuilder::new().mode(0o700).create(&private)?;
-    let bound = bind_in(&private, path);
+    let bound = bind_in(&private, path, mode);
     let removed = std::fs::remove_dir(&private);
     let listener = bound?;
     removed?;
     Ok(listener)
 }
 
-fn bind_in(private: &Path, path: &Path) -> Result<UnixListener> {
+fn bind_in(private: &Path, path: &Path, mode: u32) -> Result<UnixListener> {
     let temporary = private.join("s");
     let listener = UnixListener::bind(&temporary)?;
-    let placed = std::fs::set_permissions(&temporary, PermissionsExt::from_mode(SOCKET_MODE))
+    let placed = std::fs::set_permissions(&temporary, PermissionsExt::from_mode(mode))
         .and_then(|()| std::fs::rename(&temporary, path));
     if let Err(error) = placed {
         drop(std::fs::remove_file(&temporary));

@@ -111,13 +111,20 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The holder of an API key, as far as this product knows them.
+/// The holder of an API key or an operator of this machine, as far as this product knows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Identifies the key, never the key itself: safe in logs, audit lines and limiter keys.
+    /// Identifies the key, never the key itself, or is `local:` and a user number: safe in logs, audit lines and limiter keys.
     pub id: String,
     /// What the key may do.
     pub scopes: Scopes,
+}
+
+impl Principal {
+    /// Returns the operator of this machine with this user number, who may do everything.
+    pub fn local_operator(uid: u32) -> Self {
+        Self { id: format!("local:{uid}"), scopes: Scopes::all() }
+    }
 }
 
 /// The person a Bearer token speaks for.

@@ -5,21 +5,21 @@ mod export;
 mod import;
 mod status;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::Surroundings;
-use crate::cli::store::data_dir;
+use crate::cli::desk::Place;
 use crate::config::HeaderConfig;
 use crate::service::headers::{ChainTrust, TrustAnchors};
 
 /// Look after our own chain of block headers
 ///
-/// Works on the data directory itself. status, export and checkpoint list may run beside a server,
-/// the others only while none runs; a server takes checkpoints under /v1/admin/headers/checkpoints.
+/// Works on the data directory itself, which needs neither signer nor network. Beside a server
+/// checkpoints are given to it; only import has to wait until none runs.
 #[derive(Debug, Args)]
 pub(super) struct HeadersCommand {
     /// Folder of the store; PATCHPROOF_DATA_DIR without it
@@ -40,17 +40,17 @@ enum HeadersAction {
 /// What the actions work with.
 struct Headers<'a> {
     surroundings: &'a Surroundings,
-    data_dir: &'a Path,
+    place: &'a Place,
     anchors: TrustAnchors,
 }
 
 impl HeadersCommand {
     pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-        let data_dir = data_dir(self.data_dir, surroundings)?;
+        let place = Place::find(self.data_dir, surroundings)?;
         let config = HeaderConfig::load(&surroundings.environment)?;
         surroundings.output.warn(&config.warnings);
         let anchors = TrustAnchors::new(config.chain_profile, config.network, config.checkpoints);
-        let headers = Headers { surroundings, data_dir: &data_dir, anchors };
+        let headers = Headers { surroundings, place: &place, anchors };
         match self.action {
             HeadersAction::Status(arguments) => arguments.run(&headers),
             HeadersAction::Checkpoint(arguments) => arguments.run(&headers),
@@ -82,11 +82,12 @@ fn trust_json(trust: &ChainTrust) -> Value {
     })
 }
 
-/// Prints every block that is vouched for, one on a line.
-fn print_checkpoints(headers: &Headers<'_>, trust: &ChainTrust) -> anyhow::Result<()> {
-    for judged in &trust.checkpoints {
-        let (origin, standing) = (judged.voucher.as_str(), judged.standing.as_str());
-        let line = format!("{standing:<12}  {origin:<11}  {}", judged.checkpoint);
+/// Prints every block that is vouched for, one on a line, out of what [`trust_json`] or the route says.
+fn print_checkpoints(headers: &Headers<'_>, trust: &Value) -> anyhow::Result<()> {
+    for judged in trust["checkpoints"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let word = |name: &str| judged[name].as_str().unwrap_or_default();
+        let (standing, origin, hash) = (word("standing"), word("origin"), word("hash"));
+        let line = format!("{standing:<12}  {origin:<11}  {}:{hash}", judged["height"]);
         headers.surroundings.output.line(&line)?;
     }
     Ok(())

@@ -7,11 +7,15 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod desk;
+mod doctor;
 mod headers;
 mod man;
 mod openapi;
 mod output;
+mod records;
 mod serve;
+mod settings;
 mod signer;
 mod simnet;
 mod store;
@@ -27,14 +31,18 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::{logging, shutdown};
+use crate::cli::desk::{NotPermitted, Refusal};
 use crate::cli::output::Output;
 use crate::config::{Config, ConfigProblems, Environment, LogFormat, LogLevel, LoggingSettings};
 use crate::crypto::random_bytes;
 use crate::types::{Clock, SystemClock};
 
+/// EX_NOPERM of sysexits.h: the command may not be run by this user.
+const EXIT_NOT_PERMITTED: u8 = 77;
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
 const EXIT_CONFIG: u8 = 78;
 const EXIT_USAGE: u8 = 2;
+const FORBIDDEN: u16 = 403;
 /// The demo tells its own story; the log is for what goes wrong.
 const DEMO_LOG: LoggingSettings =
     LoggingSettings { level: LogLevel::Warn, format: LogFormat::Text };
@@ -46,7 +54,8 @@ const DEMO_LOG: LoggingSettings =
     name = "patchproof",
     version,
     propagate_version = true,
-    after_help = "Exit status: 0 success, 1 failure, 2 usage, 78 configuration.\n\
+    after_help = "Exit status: 0 success, 1 failure, 2 usage, 4 warnings of doctor,\n\
+                  77 not permitted, 78 configuration.\n\
                   Environment: see docs/CONFIGURATION.md and `patchproof config check`."
 )]
 struct Cli {
@@ -67,7 +76,10 @@ enum Command {
     Simnet(simnet::SimnetCommand),
     Utxo(utxo::UtxoCommand),
     Headers(headers::HeadersCommand),
+    Records(records::RecordsCommand),
+    Settings(settings::SettingsCommand),
     Check(check::CheckCommand),
+    Doctor(doctor::DoctorCommand),
     Openapi(openapi::OpenapiCommand),
     Completions(completions::CompletionsCommand),
     Man(man::ManCommand),
@@ -104,7 +116,10 @@ impl Command {
             Self::Simnet(command) => command.run(surroundings),
             Self::Utxo(command) => command.run(surroundings),
             Self::Headers(command) => command.run(surroundings),
+            Self::Records(command) => command.run(surroundings),
+            Self::Settings(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
+            Self::Doctor(command) => command.run(surroundings),
             Self::Openapi(command) => command.run(surroundings),
             Self::Completions(command) => command.run(surroundings),
             Self::Man(command) => command.run(surroundings),
@@ -146,7 +161,16 @@ fn report(output: &Output, error: &anyhow::Error) -> ExitCode {
         output.talk(&format!("  because {cause}"));
     }
     let is_configuration = error.chain().any(|cause| cause.is::<ConfigProblems>());
-    if is_configuration { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+    let refusal = error.downcast_ref::<Refusal>();
+    if is_configuration {
+        ExitCode::from(EXIT_CONFIG)
+    } else if error.downcast_ref::<NotPermitted>().is_some()
+        || refusal.is_some_and(|refusal| refusal.status == FORBIDDEN)
+    {
+        ExitCode::from(EXIT_NOT_PERMITTED)
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Returns the description of the whole command line.

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::app::accept::serve;
+use crate::app::control::ControlSocket;
 use crate::app::{App, configured, shutdown};
 use crate::config::Config;
 use crate::storage::{Store, StoreOptions};
@@ -34,12 +35,15 @@ impl ServeArgs {
         let ports = configured::ports(&config, clock)?;
         let settings = configured::settings(&config, &base_url)?;
         let app = App::build(store.clone(), settings, ports).await?;
+        let control = ControlSocket::bind(&config.control_socket)?;
         let stopping = shutdown::on_signal()?;
         let driver = tokio::spawn(app.driver.run(stopping.clone()));
+        let commands = tokio::spawn(control.serve(app.router.clone(), stopping.clone()));
         let limits = configured::connection_limits(&config);
         println!("listening on {base_url}");
         let summary = serve(listener, app.router, limits, stopping).await;
         driver.await.context("the background ended badly")?;
+        commands.await.context("the control socket ended badly")?;
         store.close();
         tracing::info!(served = summary.served, cut_off = summary.cut_off, "stopped");
         Ok(())

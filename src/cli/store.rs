@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::cli::Surroundings;
+use crate::cli::desk::Place;
 use crate::config;
 use crate::storage::{ReadTx, Store, StoreError, StoreOptions, StoreReader};
 
@@ -44,14 +45,21 @@ impl ReadStore {
     }
 }
 
-/// Opens the store in `data_dir` for changing it; the folder must be there.
-pub(super) fn open_for_changes(data_dir: &Path) -> anyhow::Result<Store> {
-    if !data_dir.is_dir() {
-        bail!("there is no data directory {}", data_dir.display());
-    }
+/// Opens the store of a place for changing it, where nobody answers on its control socket.
+pub(super) fn open_for_changes(place: &Place) -> anyhow::Result<Store> {
+    let Place { data_dir, socket } = place;
     Store::open(StoreOptions::in_directory(data_dir)).map_err(|error| {
-        let is_served = matches!(error, StoreError::InUse);
-        let hint = if is_served { ": stop the server that runs on it first" } else { "" };
+        let is_used = matches!(error, StoreError::InUse);
+        let hint = if is_used {
+            format!(
+                ": a process works on it, but nobody answers on the control socket {}. Either it \
+                 is starting or stopping, or it has another CONTROL_SOCKET than this command, or \
+                 it is older than this command; stop it, or try again",
+                socket.display()
+            )
+        } else {
+            String::new()
+        };
         anyhow::Error::new(error).context(format!("{}{hint}", unopened(data_dir)))
     })
 }

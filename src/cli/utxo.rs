@@ -1,31 +1,30 @@
-//! `patchproof utxo`: the pool of outputs, on the data itself.
+//! `patchproof utxo`: the pool of outputs.
 
 mod add;
 mod health;
 mod list;
+mod maintain;
+mod split;
+mod sweep;
+mod sweep_change;
 mod sync;
+mod unlock_stale;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::app::configured::{chain_client, key_names, signer_client};
-use crate::chain::WhatsOnChain;
-use crate::cli::store::data_dir;
+use crate::cli::desk::Place;
 use crate::cli::{Surroundings, runtime};
 use crate::config::PoolConfig;
-use crate::service::funding::FundingService;
-use crate::service::keys::establish_keyring;
-use crate::storage::Store;
 use crate::wallet::utxo::Utxo;
 
 /// Look after the pool of outputs that pays for transactions
 ///
-/// Works on the data directory itself. list and health may run beside a server, add and sync only
-/// while none runs.
+/// Whatever changes something is done by the running server, which is reached over its control
+/// socket; where none runs, the command does it itself. list and health only look.
 #[derive(Debug, Args)]
 pub(super) struct UtxoCommand {
     /// Folder of the store; PATCHPROOF_DATA_DIR without it
@@ -40,23 +39,31 @@ enum UtxoAction {
     Add(add::AddArguments),
     List(list::ListArguments),
     Sync(sync::SyncArguments),
+    Split(split::SplitArguments),
+    Sweep(sweep::SweepArguments),
+    SweepChange(sweep_change::SweepChangeArguments),
+    UnlockStale(unlock_stale::UnlockStaleArguments),
     Health(health::HealthArguments),
 }
 
 /// What the actions work with.
 struct Pool<'a> {
     surroundings: &'a Surroundings,
-    data_dir: &'a Path,
+    place: &'a Place,
 }
 
 impl UtxoCommand {
     pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-        let data_dir = data_dir(self.data_dir, surroundings)?;
-        let pool = Pool { surroundings, data_dir: &data_dir };
+        let place = Place::find(self.data_dir, surroundings)?;
+        let pool = Pool { surroundings, place: &place };
         match self.action {
             UtxoAction::List(arguments) => arguments.run(&pool),
             UtxoAction::Add(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Sync(arguments) => runtime()?.block_on(arguments.run(&pool)),
+            UtxoAction::Split(arguments) => runtime()?.block_on(arguments.run(&pool)),
+            UtxoAction::Sweep(arguments) => runtime()?.block_on(arguments.run(&pool)),
+            UtxoAction::SweepChange(arguments) => runtime()?.block_on(arguments.run(&pool)),
+            UtxoAction::UnlockStale(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Health(arguments) => runtime()?.block_on(arguments.run(&pool)),
         }
     }
@@ -67,24 +74,6 @@ impl Pool<'_> {
         let config = PoolConfig::load(&self.surroundings.environment)?;
         self.surroundings.output.warn(&config.warnings);
         Ok(config)
-    }
-
-    /// Puts together what takes money into `store`.
-    async fn funding(&self, store: &Store) -> anyhow::Result<FundingService> {
-        let config = self.config()?;
-        let network: Arc<WhatsOnChain> = Arc::new(chain_client(&config.woc)?);
-        let signer = signer_client(&config.kms)?;
-        let names = key_names(&config.keys, config.woc.network);
-        let keyring = establish_keyring(store, &signer, &names).await?;
-        Ok(FundingService {
-            store: store.clone(),
-            keyring: Arc::new(keyring),
-            tracker: Arc::<WhatsOnChain>::clone(&network),
-            source: network,
-            min_confirmations: config.min_confirmations,
-            chain_view_ttl: config.health_woc_cache,
-            chain_view: Arc::default(),
-        })
     }
 }
 
@@ -98,17 +87,4 @@ fn output_json(utxo: &Utxo) -> Value {
         "status": utxo.state.status().as_str(),
         "height": utxo.height,
     })
-}
-
-/// Shows an output on one line.
-fn output_line(utxo: &Utxo) -> String {
-    let height = utxo.height.map_or("-".to_owned(), |height| height.to_string());
-    format!(
-        "{:<11}  {:>12}  {:>8}  {}  {}",
-        utxo.state.status().as_str(),
-        utxo.value.get(),
-        height,
-        utxo.outpoint,
-        utxo.key_identifier,
-    )
 }

@@ -6,31 +6,14 @@ use crate::config::reader::Reader;
 use crate::config::variable::{Kind, Variable};
 use crate::types::FeeRate;
 
-pub(super) const FEE_PER_KB: Variable = Variable::new(
-    "FEE_PER_KB",
-    Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
-    "512",
-    "What transactions pay, in satoshis per 1,000 bytes, as long as no network policy is known \
-     (ARC_URL).",
-)
-.or("512");
-
 pub(super) const MAX_FEE_PER_KB: Variable = Variable::new(
     "MAX_FEE_PER_KB",
-    Kind::Integer { least: 1, most: FeeRate::MAX_SAT_PER_KB },
+    Kind::Integer { least: 100, most: 100_000 },
     "5000",
-    "The most that a network policy may make transactions pay, in satoshis per 1,000 bytes.",
+    "The most that a network policy or a run-time setting may make transactions pay, in satoshis \
+     per 1,000 bytes.",
 )
 .or("5000");
-
-pub(super) const UTXO_MIN_CONFIRMATIONS: Variable = Variable::new(
-    "UTXO_MIN_CONFIRMATIONS",
-    Kind::Integer { least: 0, most: 1_000 },
-    "0",
-    "Confirmations before an output may be spent; 0 lets it be spent as soon as the network has \
-     its transaction.",
-)
-.or("0");
 
 pub(super) const UTXO_MAX_CHAIN_DEPTH: Variable = Variable::new(
     "UTXO_MAX_CHAIN_DEPTH",
@@ -96,12 +79,8 @@ pub enum AnchorPayload {
 /// How records are put on chain.
 #[derive(Debug, Clone)]
 pub struct AnchoringOptions {
-    /// What transactions pay without a network policy.
-    pub fee_rate: FeeRate,
-    /// The most that a network policy may make them pay.
+    /// The most that a network policy or a run-time setting may make transactions pay.
     pub max_fee_rate: FeeRate,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
     /// Unmined transactions in a row beyond which an output waits for a block.
     pub max_chain_depth: u32,
     /// What is published.
@@ -123,13 +102,10 @@ pub struct UnlockSettings {
 
 impl AnchoringOptions {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let fee_rate = reader.integer(&FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
         let max_fee_rate = reader.integer(&MAX_FEE_PER_KB).and_then(FeeRate::from_sat_per_kb);
         let least = FeeRate::from_sat_per_kb(1).expect("1 is a fee rate");
         Self {
-            fee_rate: fee_rate.unwrap_or(least),
             max_fee_rate: max_fee_rate.unwrap_or(least),
-            min_confirmations: read_min_confirmations(reader),
             max_chain_depth: reader.number(&UTXO_MAX_CHAIN_DEPTH),
             payload: match reader.choice(&ANCHOR_PAYLOAD) {
                 Some("record") => AnchorPayload::Record,
@@ -140,11 +116,6 @@ impl AnchoringOptions {
             registration_wait: reader.milliseconds(&REGISTRATION_WAIT_MS),
         }
     }
-}
-
-/// Reads how deep an output must be before it may be spent.
-pub(super) fn read_min_confirmations(reader: &mut Reader<'_>) -> u32 {
-    reader.number(&UTXO_MIN_CONFIRMATIONS)
 }
 
 impl UnlockSettings {

@@ -23,6 +23,7 @@ mod problem;
 mod reader;
 mod secret;
 mod secrets;
+mod settings;
 mod stores;
 mod table;
 mod unknown;
@@ -43,13 +44,17 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
-pub use parts::{HeaderConfig, PoolConfig, SignerConfig, TokenConfig, data_dir, logging};
-pub use place::Mode;
+pub use parts::{
+    HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
+    initial_settings, logging,
+};
+pub use place::{Mode, control_socket_in};
 pub use pool::PoolSettings;
 pub use problem::{ConfigProblem, ConfigProblems, Origin};
 pub use reader::EffectiveVariable;
 pub use secret::{MIN_SECRET_BYTES, Secret};
 pub use secrets::{JwtSecrets, Secrets};
+pub use settings::InitialSettings;
 pub use stores::OuterStores;
 pub use table::{GROUPS, Group};
 pub use variable::{Kind, Required, TakesEffect, Variable};
@@ -65,6 +70,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where its data lies.
     pub data_dir: PathBuf,
+    /// Where commands reach it.
+    pub control_socket: PathBuf,
     /// The commit that was deployed.
     pub deploy_sha: Option<String>,
     /// The secrets of the API.
@@ -87,6 +94,8 @@ pub struct Config {
     pub anchoring: AnchoringOptions,
     /// How the pool is kept.
     pub pool: PoolSettings,
+    /// What the run-time settings begin with.
+    pub settings: InitialSettings,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
     /// The HTTP edge.
@@ -113,13 +122,30 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
+        Self::read(environment, |reader| Secrets::read(reader, random))
+    }
+
+    /// Reads what a command needs that does the server's work while no server runs. It serves
+    /// nobody, so the secrets of the API are none of its business: `random` makes others.
+    pub fn load_for_command(
+        environment: &Environment,
+        random: impl FnMut() -> [u8; 32],
+    ) -> Result<Self, ConfigProblems> {
+        Self::read(environment, |_| Secrets::of_nobody(random))
+    }
+
+    fn read(
+        environment: &Environment,
+        read_secrets: impl FnOnce(&mut Reader<'_>) -> Secrets,
+    ) -> Result<Self, ConfigProblems> {
         let mut reader = Reader::new(environment);
         // The order is that of the table: the mode first, since it decides how strict the rest is.
         let mode = Mode::read(&mut reader);
         let listen = place::read_listen(&mut reader);
         let data_dir = place::read_data_dir(&mut reader);
+        let control_socket = place::read_control_socket(&mut reader, &data_dir);
         let deploy_sha = reader.text(&place::DEPLOY_SHA);
-        let secrets = Secrets::read(&mut reader, random);
+        let secrets = read_secrets(&mut reader);
         let kms = KmsSettings::read(&mut reader);
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);
@@ -130,6 +156,7 @@ impl Config {
         let anchoring = AnchoringOptions::read(&mut reader);
         let pool = PoolSettings::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
+        let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
@@ -140,6 +167,7 @@ impl Config {
             mode,
             listen,
             data_dir,
+            control_socket,
             deploy_sha,
             secrets,
             kms,
@@ -151,6 +179,7 @@ impl Config {
             broadcast,
             anchoring,
             pool,
+            settings,
             unlock,
             http,
             logging,

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::anchoring::read_min_confirmations;
 use crate::config::reader::Reader;
 use crate::config::secrets::read_foreign;
 use crate::config::{
-    ConfigProblems, Environment, JwtSecrets, KeySettings, KmsSettings, LoggingSettings, Mode,
-    Secret, WocSettings, chain, kms, place,
+    ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings, KmsSettings,
+    LoggingSettings, Mode, Secret, WocSettings, chain, kms, place,
 };
 use crate::types::{ChainProfile, Checkpoint, Network};
 
@@ -32,8 +31,8 @@ pub struct PoolConfig {
     pub keys: KeySettings,
     /// How to reach the network endpoint.
     pub woc: WocSettings,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
+    /// What the run-time settings begin with.
+    pub settings: InitialSettings,
     /// How long an answer of the network endpoint is remembered.
     pub health_woc_cache: Duration,
     /// What an operator should know.
@@ -82,9 +81,9 @@ impl PoolConfig {
         let keys = KeySettings::read(&mut reader);
         let woc = WocSettings::read(&mut reader);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
-        let min_confirmations = read_min_confirmations(&mut reader);
+        let settings = InitialSettings::read(&mut reader);
         let warnings = reader.finish()?.warnings;
-        Ok(Self { kms, keys, woc, min_confirmations, health_woc_cache, warnings })
+        Ok(Self { kms, keys, woc, settings, health_woc_cache, warnings })
     }
 }
 
@@ -126,4 +125,21 @@ pub fn data_dir(environment: &Environment) -> Result<PathBuf, ConfigProblems> {
     let data_dir = place::read_data_dir(&mut reader);
     reader.finish()?;
     Ok(data_dir)
+}
+
+/// Reads where the data lies and where commands reach the server that works on it.
+pub fn control_socket(environment: &Environment) -> Result<(PathBuf, PathBuf), ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let data_dir = place::read_data_dir(&mut reader);
+    let socket = place::read_control_socket(&mut reader, &data_dir);
+    reader.finish()?;
+    Ok((data_dir, socket))
+}
+
+/// Reads what the run-time settings begin with.
+pub fn initial_settings(environment: &Environment) -> Result<InitialSettings, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let settings = InitialSettings::read(&mut reader);
+    reader.finish()?;
+    Ok(settings)
 }

@@ -1,7 +1,7 @@
 //! Where the process runs: its mode, where it listens, where its data lies, which build it is.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::reader::Reader;
 use crate::config::variable::{Kind, Variable};
@@ -39,6 +39,15 @@ pub(super) const PATCHPROOF_DATA_DIR: Variable = Variable::new(
     "The folder of the store; made with mode 0700 if there is none.",
 )
 .or("./data");
+
+pub(super) const CONTROL_SOCKET: Variable = Variable::new(
+    "CONTROL_SOCKET",
+    Kind::Path,
+    "/run/patchproof/control.sock",
+    "The Unix socket over which commands reach a running server, open to root and to the server's \
+     own user and in need of no API key. Its folder must not be writable by everybody. Without it \
+     control.sock in PATCHPROOF_DATA_DIR.",
+);
 
 pub(super) const DEPLOY_SHA: Variable = Variable::new(
     "DEPLOY_SHA",
@@ -90,4 +99,17 @@ pub(super) fn read_listen(reader: &mut Reader<'_>) -> SocketAddr {
 /// Reads where the data lies.
 pub(super) fn read_data_dir(reader: &mut Reader<'_>) -> PathBuf {
     reader.text(&PATCHPROOF_DATA_DIR).map(PathBuf::from).unwrap_or_default()
+}
+
+/// Reads where commands reach the server.
+pub(super) fn read_control_socket(reader: &mut Reader<'_>, data_dir: &Path) -> PathBuf {
+    match reader.text(&CONTROL_SOCKET) {
+        Some(path) => path.into(),
+        None => control_socket_in(data_dir),
+    }
+}
+
+/// Returns where commands reach the server of a data directory unless something else is said.
+pub fn control_socket_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("control.sock")
 }

@@ -8,32 +8,6 @@ use crate::types::Satoshis;
 
 const MOST_SATOSHIS: u64 = 100_000_000;
 
-pub(super) const MIN_UTXO_COUNT: Variable = Variable::new(
-    "MIN_UTXO_COUNT",
-    Kind::Integer { least: 1, most: 10_000 },
-    "50",
-    "How many useful outputs should be available; with fewer, larger ones are split.",
-)
-.or("10")
-.alias(&["UTXO_MIN_POOL"]);
-
-pub(super) const UTXO_SPLIT_SIZE_SATS: Variable = Variable::new(
-    "UTXO_SPLIT_SIZE_SATS",
-    Kind::Integer { least: 200, most: MOST_SATOSHIS },
-    "5000",
-    "What an output made by a split is worth, in satoshis. One that would not pay for a transaction \
-     at the fee rate in force is made larger.",
-)
-.or("5000");
-
-pub(super) const MAX_SPLIT_OUTPUTS: Variable = Variable::new(
-    "MAX_SPLIT_OUTPUTS",
-    Kind::Integer { least: 2, most: 200 },
-    "40",
-    "The most outputs that one split makes.",
-)
-.or("40");
-
 pub(super) const UTXO_FEE_BUFFER: Variable = Variable::new(
     "UTXO_FEE_BUFFER",
     Kind::Integer { least: 0, most: MOST_SATOSHIS },
@@ -57,22 +31,6 @@ pub(super) const SPLIT_DRY_RUN: Variable = Variable::new(
     "Lets the scheduler only say what it would split.",
 )
 .or("0");
-
-pub(super) const DUST_THRESHOLD_SATS: Variable = Variable::new(
-    "DUST_THRESHOLD_SATS",
-    Kind::Integer { least: 1, most: MOST_SATOSHIS },
-    "2000",
-    "Outputs below this many satoshis are dust.",
-)
-.or("2000");
-
-pub(super) const DUST_SWEEP_LIMIT: Variable = Variable::new(
-    "DUST_SWEEP_LIMIT",
-    Kind::Integer { least: 1, most: 10_000 },
-    "20",
-    "Dust is gathered once there are more such outputs than this.",
-)
-.or("20");
 
 pub(super) const FREE_CONSOLIDATION: Variable = Variable::new(
     "FREE_CONSOLIDATION",
@@ -116,25 +74,15 @@ pub(super) const AUTO_MAINTAIN_ON_HEALTH: Variable = Variable::new(
 )
 .or("0");
 
-/// How the pool is kept.
+/// How the pool is kept, beside what operators may change at run time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// Useful outputs that should be available.
-    pub min_utxo_count: u64,
-    /// What a split output is worth.
-    pub split_size: Satoshis,
-    /// The most outputs of one split.
-    pub max_split_outputs: u64,
     /// What a split leaves as change.
     pub fee_buffer: Satoshis,
     /// The least time between two splits of the scheduler.
     pub split_cooldown: Duration,
     /// Whether the scheduler splits dry.
     pub splits_dry: bool,
-    /// Outputs below this are dust.
-    pub dust_threshold: Satoshis,
-    /// Dust outputs that are left alone.
-    pub dust_sweep_limit: u64,
     /// Whether consolidation may be free.
     pub free_consolidation: bool,
     /// The most that one transaction pays.
@@ -149,15 +97,10 @@ pub struct PoolSettings {
 
 impl PoolSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let settings = Self {
-            min_utxo_count: reader.number(&MIN_UTXO_COUNT),
-            split_size: satoshis(reader, &UTXO_SPLIT_SIZE_SATS),
-            max_split_outputs: reader.number(&MAX_SPLIT_OUTPUTS),
+        Self {
             fee_buffer: satoshis(reader, &UTXO_FEE_BUFFER),
             split_cooldown: reader.milliseconds(&SPLIT_COOLDOWN_MS),
             splits_dry: reader.switch(&SPLIT_DRY_RUN),
-            dust_threshold: satoshis(reader, &DUST_THRESHOLD_SATS),
-            dust_sweep_limit: reader.number(&DUST_SWEEP_LIMIT),
             free_consolidation: reader.switch(&FREE_CONSOLIDATION),
             max_fee_per_transaction: satoshis(reader, &MAX_FEE_PER_TX_SATS),
             max_fee_per_day: Some(satoshis(reader, &MAX_FEE_PER_DAY_SATS))
@@ -166,11 +109,7 @@ impl PoolSettings {
                 .filter(|secs| *secs > 0)
                 .map(Duration::from_secs),
             maintains_on_health: reader.switch(&AUTO_MAINTAIN_ON_HEALTH),
-        };
-        if settings.dust_threshold > settings.split_size {
-            reader.problem(&DUST_THRESHOLD_SATS, "at most UTXO_SPLIT_SIZE_SATS");
         }
-        settings
     }
 }
 

@@ -118,6 +118,12 @@ impl<'a> Reader<'a> {
         self.effective.iter_mut().rfind(|noted| noted.variable == variable.name)
     }
 
+    /// Returns where the value of a variable that was read came from.
+    pub(super) fn origin_of(&self, variable: &Variable) -> Option<&Origin> {
+        let noted = self.effective.iter().rfind(|noted| noted.variable == variable.name);
+        noted.map(|noted| &noted.origin)
+    }
+
     /// Remembers that a variable that was read should be something else.
     pub(super) fn problem(&mut self, variable: &'static Variable, expected: impl Into<String>) {
         let (got, origin) = match self.noted(variable) {

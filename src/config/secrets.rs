@@ -64,6 +64,13 @@ impl Secrets {
         let master_secret = read_or_generate(reader, &MASTER_SECRET, &mut random, lost);
         Self { api_key, jwt, master_secret }
     }
+
+    /// Makes secrets that nobody knows and that nothing is kept under.
+    pub(super) fn of_nobody(mut random: impl FnMut() -> [u8; 32]) -> Self {
+        let mut secret = || Secret::new(hex::encode(random()));
+        let jwt = JwtSecrets { current: secret(), previous: None };
+        Self { api_key: secret(), jwt, master_secret: secret() }
+    }
 }
 
 impl JwtSecrets {

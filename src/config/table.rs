@@ -1,7 +1,7 @@
 //! Every variable there is, in the order of the reference.
 
 use crate::config::variable::Variable;
-use crate::config::{anchoring, arc, chain, edge, kms, place, pool, secrets, stores};
+use crate::config::{anchoring, arc, chain, edge, kms, place, pool, secrets, settings, stores};
 
 /// Variables that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +21,7 @@ pub const GROUPS: &[Group] = &[
             &place::BIND,
             &place::PORT,
             &place::PATCHPROOF_DATA_DIR,
+            &place::CONTROL_SOCKET,
             &place::DEPLOY_SHA,
         ],
     },
@@ -81,9 +82,7 @@ pub const GROUPS: &[Group] = &[
     Group {
         title: "Anchoring",
         variables: &[
-            &anchoring::FEE_PER_KB,
             &anchoring::MAX_FEE_PER_KB,
-            &anchoring::UTXO_MIN_CONFIRMATIONS,
             &anchoring::UTXO_MAX_CHAIN_DEPTH,
             &anchoring::ANCHOR_PAYLOAD,
             &anchoring::CONFIRMED_AT_DEPTH,
@@ -93,16 +92,18 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
-        title: "Pool",
+        title: "Fees and pool",
         variables: &[
-            &pool::MIN_UTXO_COUNT,
-            &pool::UTXO_SPLIT_SIZE_SATS,
-            &pool::MAX_SPLIT_OUTPUTS,
+            &settings::FEE_PER_KB,
+            &settings::MIN_UTXO_COUNT,
+            &settings::UTXO_SPLIT_SIZE_SATS,
+            &settings::MAX_SPLIT_OUTPUTS,
+            &settings::DUST_THRESHOLD_SATS,
+            &settings::DUST_SWEEP_LIMIT,
+            &settings::UTXO_MIN_CONFIRMATIONS,
             &pool::UTXO_FEE_BUFFER,
             &pool::SPLIT_COOLDOWN_MS,
             &pool::SPLIT_DRY_RUN,
-            &pool::DUST_THRESHOLD_SATS,
-            &pool::DUST_SWEEP_LIMIT,
             &pool::FREE_CONSOLIDATION,
             &pool::MAX_FEE_PER_TX_SATS,
             &pool::MAX_FEE_PER_DAY_SATS,

@@ -118,6 +118,12 @@ impl Variable {
         self
     }
 
+    /// Says that a change counts at once.
+    pub(super) const fn hot(mut self) -> Self {
+        self.takes_effect = TakesEffect::AtRunTime;
+        self
+    }
+
     pub(super) const fn alias(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self

@@ -263,9 +263,9 @@ async fn utxo_health(
         funding: FundingBody {
             address: funding.keyring.funding.address.to_string(),
             network: funding.keyring.network.as_str(),
-            min_confirmations: funding.min_confirmations,
+            min_confirmations: policy.min_confirmations,
             thresholds: ThresholdsBody {
-                fee_per_kb: state.options.fee_per_kb,
+                fee_per_kb: policy.fee_rate.sat_per_kb(),
                 max_chain_depth: state.options.max_chain_depth,
                 min_utxo_count: policy.min_utxo_count,
                 split_size_satoshis: policy.split_size.get(),

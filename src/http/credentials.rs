@@ -14,13 +14,13 @@ use axum::http::request::Parts;
 use crate::auth::{ApiKeys, Permission, Principal, Scopes, Subject};
 use crate::crypto::{constant_time_eq, sha256};
 use crate::http::HttpState;
-use crate::http::edge::X_API_KEY;
+use crate::http::edge::{ClientAddress, X_API_KEY};
 use crate::http::problem::{Problem, ProblemCode};
 
-/// Lets in whoever presents an API key that grants `P`.
+/// Lets in whoever presents an API key that grants `P`, and the operators of this machine.
 #[derive(Debug, Clone)]
 pub struct Authorized<P> {
-    /// Whose key it is.
+    /// Whose key it is, or which operator.
     pub principal: Principal,
     permission: PhantomData<fn() -> P>,
 }
@@ -29,7 +29,7 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
-        let principal = authenticate(&parts.headers, state.api_keys.as_ref())?;
+        let principal = authenticate(parts, state.api_keys.as_ref())?;
         if !principal.scopes.allows(P::SCOPE) {
             tracing::info!(principal = principal.id, scope = %P::SCOPE, "a key lacks a scope");
             let detail = format!("The API key lacks the scope {}.", P::SCOPE);
@@ -39,8 +39,19 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
     }
 }
 
-/// Finds out whose key a request presents.
-pub(super) fn authenticate(headers: &HeaderMap, keys: &dyn ApiKeys) -> Result<Principal, Problem> {
+/// Finds out who sent a request: an operator over the control socket, which only the connection
+/// itself can say, or else the holder of the key that the request presents.
+pub(super) fn authenticate(parts: &Parts, keys: &dyn ApiKeys) -> Result<Principal, Problem> {
+    match parts.extensions.get::<ClientAddress>() {
+        Some(ClientAddress::Operator { uid }) => Ok(Principal::local_operator(*uid)),
+        Some(ClientAddress::Stranger { .. }) => Err(Problem::new(ProblemCode::Forbidden)),
+        Some(ClientAddress::Network(_) | ClientAddress::Local) | None => {
+            key_holder(&parts.headers, keys)
+        }
+    }
+}
+
+fn key_holder(headers: &HeaderMap, keys: &dyn ApiKeys) -> Result<Principal, Problem> {
     let mut presented = headers.get_all(X_API_KEY).iter();
     let Some(key) = presented.next() else {
         return keys.without_key().ok_or_else(|| {

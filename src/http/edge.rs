@@ -43,6 +43,10 @@ use request_id::RequestIds;
 /// Where small bodies are enough for everyone.
 const SVD_PREFIX: &str = "/api/svd/";
 
+/// How long a request of an operator may take: he waits for work that takes its time, and what he
+/// does cannot be used against the service by anybody else.
+const OPERATOR_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+
 /// The limits of one request.
 #[derive(Debug, Clone)]
 pub struct EdgeLimits {
@@ -125,11 +129,13 @@ impl Service<Request> for EdgeService {
         });
         let span = request_span(&request, &id);
         let exchange = Exchange::begin(&request, id, &shared.limits.cors);
+        let client = request.extensions().get::<ClientAddress>();
+        let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
         let work = match self.admit(request) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),
         };
-        let timeout = shared.limits.request_timeout;
+        let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
         EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, span }
     }
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use axum::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 
 use crate::crypto::sha256;
@@ -97,6 +97,30 @@ impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
     }
 }
 
+/// The versions to one of which a change is to be made; none is whatever there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IfMatch(Option<Vec<String>>);
+
+impl IfMatch {
+    /// Tells whether the change may be made to this version.
+    pub fn allows(&self, tag: &EntityTag) -> bool {
+        self.0.as_ref().is_none_or(|tags| {
+            tags.iter().any(|expected| expected == "*" || expected.as_bytes() == tag.0.as_bytes())
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // The comparison is the strong one: a weak tag is never the same.
+        let is_given = parts.headers.contains_key(IF_MATCH);
+        let tags = || items(&parts.headers, &IF_MATCH).map(str::to_owned).collect();
+        Ok(Self(is_given.then(tags)))
+    }
+}
+
 /// Splits a list header into its items; our own entity tags have no commas.
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).into_iter();
@@ -144,6 +168,22 @@ mod tests {
             let found = Prefer::from_request_parts(&mut parts(&[("prefer", value)]), &()).await;
             assert_eq!(found, Ok(Prefer { respond_async }), "{value}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_change_is_made_to_the_version_that_was_read() {
+        let tag = EntityTag::of(b"x");
+        let text = tag.0.to_str().unwrap();
+        let weak = format!("W/{text}");
+        let list = format!("\"other\", {text}");
+        for (value, allows) in
+            [(text, true), (list.as_str(), true), ("*", true), (weak.as_str(), false), ("", false)]
+        {
+            let mut parts = parts(&[("if-match", value)]);
+            let found = IfMatch::from_request_parts(&mut parts, &()).await.unwrap();
+            assert_eq!(found.allows(&tag), allows, "{value}");
+        }
+        assert!(IfMatch::default().allows(&tag));
     }
 
     #[tokio::test]

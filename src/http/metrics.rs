@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, VARY};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,18 +26,18 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 async fn metrics(
     _public: Public,
     state: State<HttpState>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<Response, Problem> {
     if !state.options.metrics_enabled {
         return Err(Problem::new(ProblemCode::NotFound));
     }
     if state.options.metrics_require_api_key {
-        let principal = authenticate(&headers, state.api_keys.as_ref())?;
+        let principal = authenticate(&parts, state.api_keys.as_ref())?;
         if !principal.scopes.allows(permission::MetricsRead::SCOPE) {
             return Err(Problem::new(ProblemCode::Forbidden));
         }
     }
-    Ok(render(&state.metrics, &headers))
+    Ok(render(&state.metrics, &parts.headers))
 }
 
 /// Lists the metrics to holders of an API key.

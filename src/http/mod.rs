@@ -23,7 +23,10 @@ mod openapi;
 mod patches;
 mod pending;
 pub mod problem;
+mod records;
+pub mod settings;
 mod unlock;
+mod utxos;
 pub mod verification;
 mod view;
 mod yaml;
@@ -82,8 +85,6 @@ pub struct HttpOptions {
     pub patience: Duration,
     /// Whether every accepted request is answered 202 at once.
     pub answers_async: bool,
-    /// The fee rate in satoshis per kB, for display.
-    pub fee_per_kb: u64,
     /// Unmined transactions in a row beyond which an output waits, for display.
     pub max_chain_depth: u32,
     /// Whether `utxo-health` has the pool looked after when it finds it wanting.
@@ -124,6 +125,9 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(callback::routes())
         .merge(maintenance::routes())
         .merge(checkpoints::routes())
+        .merge(records::routes())
+        .merge(settings::routes())
+        .merge(utxos::routes())
         .merge(health::routes())
         .merge(metrics::routes())
 }
@@ -158,8 +162,11 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         .with_state(state)
 }
 
+/// What a 404 says where it is the route that is not there.
+pub const NO_SUCH_ROUTE: &str = "There is no such route.";
+
 async fn no_route() -> Problem {
-    Problem::new(ProblemCode::NotFound).detail("There is no such route.")
+    Problem::new(ProblemCode::NotFound).detail(NO_SUCH_ROUTE)
 }
 
 async fn no_method() -> Problem {

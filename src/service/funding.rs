@@ -12,8 +12,9 @@ use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
 use crate::service::anchoring::{is_on_network, take_up_waiting};
 use crate::service::keys::{Keyring, PaymentKey};
+use crate::service::settings::RuntimeSettings;
 use crate::storage::transactions::transaction;
-use crate::storage::utxos::{pool_totals, utxo};
+use crate::storage::utxos::{expect_utxo, pool_totals, utxo};
 use crate::storage::{
     Store, StoreError, StoredTransaction, TransactionOrigin, TransactionState, UtxoTotal, WriteTx,
 };
@@ -35,14 +36,14 @@ pub enum FundingError {
     #[error("transaction {0} has no such output")]
     NoSuchOutput(Txid),
     /// The output differs from what was stated.
-    #[error("the output's {what} is {actual}, not {stated}")]
+    #[error("the output's {what} is {actual}, not what was stated")]
     Mismatch {
+        /// The field that states it.
+        field: &'static str,
         /// What differs.
         what: &'static str,
         /// On chain.
         actual: String,
-        /// As stated.
-        stated: String,
     },
     /// The output pays to a key that is not ours, or holds custody.
     #[error("the output does not pay to the funding or change key")]
@@ -53,6 +54,17 @@ pub enum FundingError {
     /// Whether the output is spent is not known.
     #[error("it is not known whether the output is spent; nothing was added")]
     SpendUnknown,
+    /// The output was to be the only one that can be spent, and is not.
+    #[error(
+        "{count} other outputs with {satoshis} satoshis can be spent; nothing is marked as spent \
+         that no transaction spends, so this one cannot be the only one"
+    )]
+    NotAlone {
+        /// Other available outputs.
+        count: u64,
+        /// Their sum.
+        satoshis: u64,
+    },
     /// The store does not work.
     #[error("the store did not take the output")]
     Store(#[from] StoreError),
@@ -69,6 +81,8 @@ pub struct StatedOutput {
     pub script: Option<String>,
     /// The signer's name for its key, as stated.
     pub key_identifier: Option<String>,
+    /// Whether it is refused while other outputs can be spent.
+    pub is_exclusive: bool,
 }
 
 /// What a synchronisation brought.
@@ -110,8 +124,8 @@ pub struct FundingService {
     pub tracker: Arc<dyn ChainTracker>,
     /// Lists outputs.
     pub source: Arc<dyn UtxoSource>,
-    /// Confirmations before an output may be spent.
-    pub min_confirmations: u32,
+    /// Confirmations before an output may be spent, which may change at any time.
+    pub runtime: RuntimeSettings,
     /// How long an answer of the network is remembered for `utxo-health`.
     pub chain_view_ttl: Duration,
     /// The remembered answer.
@@ -121,6 +135,9 @@ pub struct FundingService {
 impl FundingService {
     /// Adds one output after checking that it exists, pays us, and is not spent.
     pub async fn add(&self, stated: &StatedOutput, now: Timestamp) -> Result<Utxo, FundingError> {
+        if stated.is_exclusive {
+            self.refuse_others(stated.outpoint)?;
+        }
         let txid = stated.outpoint.txid;
         let parent = self.tracker.transaction(txid).await?;
         let parent = parent.ok_or(FundingError::UnknownTransaction(txid))?;
@@ -134,8 +151,22 @@ impl FundingService {
         let top = self.tracker.tip().await?.height;
         let height = self.height_of(txid).await?;
         let utxo = self.with_state(utxo, height, top);
-        self.take_in(vec![(parent, utxo.clone())], now).await?;
-        Ok(utxo)
+        self.take_in(vec![(parent, utxo)], now).await?;
+        // One that was known already may be locked or spent here.
+        Ok(self.store.read(|tx| expect_utxo(tx, stated.outpoint))?)
+    }
+
+    fn refuse_others(&self, outpoint: OutPoint) -> Result<(), FundingError> {
+        let (totals, known) =
+            self.store.read(|tx| Ok::<_, StoreError>((pool_totals(tx)?, utxo(tx, outpoint)?)))?;
+        let available = totals.iter().filter(|((_, it), _)| *it == UtxoStatus::Available);
+        let (count, satoshis) = available.fold((0u64, 0u64), |(count, satoshis), (_, total)| {
+            (count.saturating_add(total.count), satoshis.saturating_add(total.satoshis))
+        });
+        let own = known.filter(|it| it.state == UtxoState::Available).map(|it| it.value.get());
+        let count = count.saturating_sub(own.map_or(0, |_| 1));
+        let satoshis = satoshis.saturating_sub(own.unwrap_or(0));
+        if count == 0 { Ok(()) } else { Err(FundingError::NotAlone { count, satoshis }) }
     }
 
     /// Takes in every output that the endpoint lists for our payment keys, and asks who spends those
@@ -209,7 +240,7 @@ impl FundingService {
 
     fn with_state(&self, utxo: Utxo, height: Option<u32>, top: u32) -> Utxo {
         let confirmations = height.map_or(0, |height| (top + 1).saturating_sub(height));
-        let is_usable = confirmations >= self.min_confirmations;
+        let is_usable = confirmations >= self.runtime.current().min_confirmations();
         let state = if is_usable { UtxoState::Available } else { UtxoState::Unconfirmed };
         Utxo { state, height, ..utxo }
     }
@@ -332,18 +363,16 @@ pub(super) fn external(parent: &Transaction, now: Timestamp) -> StoredTransactio
 }
 
 fn check_stated(stated: &StatedOutput, utxo: &Utxo, key: &PaymentKey) -> Result<(), FundingError> {
-    let mismatch =
-        |what, actual: String, stated: String| Err(FundingError::Mismatch { what, actual, stated });
-    if let Some(value) = stated.value.filter(|value| *value != utxo.value) {
-        return mismatch("amount", utxo.value.to_string(), value.to_string());
+    let mismatch = |field, what, actual| Err(FundingError::Mismatch { field, what, actual });
+    if stated.value.is_some_and(|value| value != utxo.value) {
+        return mismatch("satoshis", "amount", utxo.value.to_string());
     }
     let script = hex::encode(key.address.locking_script().as_bytes());
-    if let Some(other) = stated.script.as_ref().filter(|other| !other.eq_ignore_ascii_case(&script))
-    {
-        return mismatch("locking script", script, other.clone());
+    if stated.script.as_ref().is_some_and(|other| !other.eq_ignore_ascii_case(&script)) {
+        return mismatch("script", "locking script", script);
     }
-    match stated.key_identifier.as_ref().filter(|other| **other != key.identifier) {
-        Some(other) => mismatch("key identifier", key.identifier.clone(), other.clone()),
-        None => Ok(()),
+    if stated.key_identifier.as_ref().is_some_and(|other| *other != key.identifier) {
+        return mismatch("keyId", "key identifier", key.identifier.clone());
     }
+    Ok(())
 }

@@ -119,6 +119,17 @@ pub fn pinned_funding_address(tables: &impl Tables) -> Result<Option<String>, St
     identity::identity(tables, FUNDING_ADDRESS)
 }
 
+/// Returns the key that the store remembers under a signer's name, if it was ever learnt.
+pub fn pinned_key(tables: &impl Tables, identifier: &str) -> Result<Option<PublicKey>, StoreError> {
+    let pinned = identity::identity(tables, &pin_of(identifier))?;
+    Ok(pinned.and_then(|text| text.parse().ok()))
+}
+
+/// Names the row in which the key of an identifier is remembered.
+fn pin_of(identifier: &str) -> String {
+    format!("key of {identifier}")
+}
+
 /// Learns or recognises all keys, pins them in the store and refuses any that changed.
 pub async fn establish_keyring(
     store: &Store,
@@ -246,9 +257,7 @@ async fn learn(
     if let Ok(key) = identifier.parse::<PublicKey>() {
         return Ok(key);
     }
-    let what = format!("key of {identifier}");
-    let pinned = store.read(|tx| identity::identity(tx, &what))?;
-    if let Some(key) = pinned.and_then(|text| text.parse().ok()) {
+    if let Some(key) = store.read(|tx| pinned_key(tx, identifier))? {
         return Ok(key);
     }
     let unknown = |source| KeyringError::Signer { identifier: identifier.to_owned(), source };
@@ -256,6 +265,7 @@ async fn learn(
         Some(key) => key,
         None => probe(signer, identifier, kind).await.map_err(unknown)?,
     };
+    let what = pin_of(identifier);
     store.write(move |tx| tx.pin_key(&what, &key)).await?;
     Ok(key)
 }

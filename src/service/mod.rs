@@ -15,8 +15,10 @@ pub mod observed_signer;
 pub mod pending;
 pub mod progress;
 pub mod readiness;
+pub mod records;
 pub mod registration;
 pub mod runway;
+pub mod settings;
 pub mod transfer;
 pub mod treasury;
 pub mod unlock;
@@ -30,8 +32,10 @@ use crate::service::listing::ListingService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
+use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::runway::RunwayService;
+use crate::service::settings::SettingsService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
@@ -65,6 +69,10 @@ pub struct Services {
     pub runway: RunwayService,
     /// Keeps our own chain of headers and what it hangs on.
     pub headers: HeaderService,
+    /// Lists records that need an operator and takes them up again.
+    pub records: RecordsService,
+    /// Changes settings while the process runs.
+    pub settings: SettingsService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

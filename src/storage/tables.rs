@@ -137,6 +137,8 @@ schema! {
     challenges_by_expiry: (i64, Id) => () = "challenges-by-expiry-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
+    /// Settings changed at run time, by name.
+    settings: Text => Bytes = "settings-1";
     /// What was done by whom, each line chained to the one before by hash.
     audit: u64 => Bytes = "audit-1";
 }

@@ -12,6 +12,7 @@ mod network;
 mod outpoint;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+mod setting;
 mod time;
 
 pub use amount::{AmountError, FeeRate, Satoshis};
@@ -20,4 +21,5 @@ pub use hash::{BlockHash, Digest, HashParseError, Txid};
 pub use id::{IdParseError, RecordId};
 pub use network::{ChainProfile, Network, NetworkParseError};
 pub use outpoint::OutPoint;
+pub use setting::{SettingDefinition, SettingName, SettingNameParseError, SettingValues};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -6,6 +6,7 @@ pub mod coin_selection;
 pub mod operation;
 pub mod policy;
 pub mod runway;
+pub mod settings;
 pub mod split;
 pub mod sweep;
 pub mod utxo;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::types::{FeeRate, Satoshis};
+use crate::types::{FeeRate, Satoshis, SettingName, SettingValues};
 use crate::wallet::coin_selection::least_change;
+use crate::wallet::settings::fee_rate;
 
 /// How many times the wished number of outputs the pool may hold before nothing is split any more.
 const CEILING_FACTOR: u64 = 8;
@@ -51,6 +52,23 @@ impl PoolPolicy {
             min_confirmations: 0,
             max_chain_depth,
             free_consolidation: false,
+        }
+    }
+
+    /// Returns the policy with the run-time settings put in force.
+    #[must_use]
+    pub fn with(self, values: &SettingValues) -> Self {
+        let amount = |name| Satoshis::new(values.get(name)).unwrap_or(Satoshis::MAX);
+        let confirmations = values.get(SettingName::UtxoMinConfirmations);
+        Self {
+            fee_rate: fee_rate(values),
+            min_utxo_count: values.get(SettingName::MinUtxoCount),
+            split_size: amount(SettingName::UtxoSplitSizeSats),
+            max_split_outputs: values.get(SettingName::MaxSplitOutputs),
+            dust_threshold: amount(SettingName::DustThresholdSats),
+            dust_sweep_limit: values.get(SettingName::DustSweepLimit),
+            min_confirmations: u32::try_from(confirmations).unwrap_or(u32::MAX),
+            ..self
         }
     }
 

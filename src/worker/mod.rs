@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::chain::{EndpointBoard, PolicySource};
+use crate::chain::{EndpointBoard, NetworkPolicy, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::headers::HeaderService;
 use crate::service::maintenance::MaintenanceService;
@@ -81,6 +81,8 @@ pub struct WorkerParts {
     pub periods: Periods,
     /// Publishes the network's fee policy, if anybody does.
     pub policy_source: Option<Arc<dyn PolicySource>>,
+    /// What it said last.
+    pub network_policy: NetworkPolicy,
     /// How the network's endpoints are.
     pub endpoints: EndpointBoard,
 }

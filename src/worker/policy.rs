@@ -36,10 +36,11 @@ impl PolicyTask {
 
     async fn round(&self) {
         let Some(source) = &self.parts.policy_source else { return };
-        let policy = &self.parts.anchoring.network_policy;
+        let policy = &self.parts.network_policy;
         let now = self.parts.clock.now();
         if policy.is_stale(now) {
             policy.refresh(source.as_ref(), now).await;
+            self.parts.anchoring.settings.runtime.set_network_fee_rate(policy.current());
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::pool::World;
 use crate::program::{Finished, Running, ask};
+use crate::world::World;
 
 /// A world whose network has some blocks, and their headers as a file.
 struct Chain {
@@ -92,15 +92,17 @@ fn checkpoints_are_added_listed_and_removed_and_a_contradiction_shows() {
 }
 
 #[test]
-fn beside_a_server_headers_are_shown_and_not_changed() {
+fn beside_a_server_checkpoints_go_to_it_and_an_import_waits() {
     let chain = Chain::of_height(3);
     let server = chain.world.with_environment(|variables| Running::start(&["serve"], variables));
     chain.headers(&["status"]).expect(0);
     let checkpoint = chain.checkpoint(2);
-    for refused in [chain.import(), chain.headers(&["checkpoint", "add", &checkpoint])] {
-        let refused = refused.expect(1);
-        assert!(refused.stderr.contains("stop the server"), "{}", refused.stderr);
-    }
+    let refused = chain.import().expect(1);
+    assert!(refused.stderr.contains("stop the server"), "{}", refused.stderr);
+    let added = chain.headers(&["checkpoint", "add", &checkpoint]).expect(0);
+    assert!(added.stdout.contains(&checkpoint), "{}", added.stdout);
     assert!(server.stop().success());
-    chain.headers(&["checkpoint", "add", &checkpoint]).expect(0);
+    chain.headers(&["checkpoint", "remove", "2"]).expect(0);
+    let refused = chain.headers(&["checkpoint", "remove", "2"]).expect(1);
+    assert!(refused.stderr.contains("no checkpoint was added"), "{}", refused.stderr);
 }

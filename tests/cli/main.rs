@@ -3,8 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod configuration;
+mod desk;
+mod doctor;
 mod headers;
 mod help;
 mod pool;
 mod program;
+mod records;
 mod servers;
+mod settings;
+mod stub;
+mod world;

@@ -2,68 +2,8 @@
 
 use serde_json::json;
 
-use crate::program::{Finished, Running, ask, get, run};
-
-/// A signer, a network, and an empty data directory.
-pub(crate) struct World {
-    pub(crate) folder: tempfile::TempDir,
-    signer: Running,
-    pub(crate) simnet: Running,
-}
-
-impl World {
-    pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-        let (keystore, passphrase) = (file("keystore.json"), file("passphrase"));
-        let listen = format!("unix:{}", file("signer.sock"));
-        let options = ["--keystore", &keystore, "--passphrase-file", &passphrase];
-        let arguments =
-            [&["signer", "--init", "--init-passphrase", "--listen", &listen][..], &options];
-        let signer = Running::start(&arguments.concat(), &[]);
-        let simnet = Running::start(&["simnet", "--listen", "127.0.0.1:0"], &[]);
-        std::fs::create_dir(folder.path().join("data")).unwrap();
-        Self { folder, signer, simnet }
-    }
-
-    /// Runs a command with the environment of the world's server.
-    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
-        self.with_environment(|variables| run(arguments, variables))
-    }
-
-    fn utxo(&self, arguments: &[&str]) -> Finished {
-        self.run(&[&["utxo"][..], arguments].concat())
-    }
-
-    pub(crate) fn with_environment<T>(&self, act: impl FnOnce(&[(&str, &str)]) -> T) -> T {
-        let data_dir = self.folder.path().join("data");
-        let base_url = format!("{}/v1/bsv/test", self.simnet.url);
-        act(&[
-            ("PORT", "0"),
-            ("PATCHPROOF_DATA_DIR", data_dir.to_str().unwrap()),
-            ("KMS_SIGN_URL", &self.signer.url),
-            ("ISSUER_KEY_IDENTIFIER", "issuer"),
-            ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
-            ("WOC_NETWORK", "test"),
-            ("WOC_BASE_URL", &base_url),
-            ("CHAIN_PROFILE", "simulated"),
-            ("LOG_LEVEL", "error"),
-        ])
-    }
-
-    /// Has the faucet pay outputs of 10,000 satoshis to the funding key, and mines a block.
-    fn fund(&self, count: u32) -> String {
-        let keys = get(&self.signer.url, "/keys");
-        let mut keys = keys.as_array().unwrap().iter();
-        let funding = keys.find(|key| key["keyIdentifier"] == "funding").unwrap();
-        let address = &funding["addressTest"];
-        let body = json!({ "address": address, "satoshis": 10_000, "count": count }).to_string();
-        let (status, paid) = ask(&self.simnet.url, "POST", "/sim/faucet", "", &body);
-        assert_eq!(status, 200, "{paid}");
-        assert_eq!(ask(&self.simnet.url, "POST", "/sim/mine", "", "{}").0, 200);
-        paid["txid"].as_str().unwrap().to_owned()
-    }
-}
+use crate::program::run;
+use crate::world::World;
 
 #[test]
 fn money_on_chain_is_taken_in_listed_and_compared() {
@@ -71,12 +11,12 @@ fn money_on_chain_is_taken_in_listed_and_compared() {
     let txid = world.fund(3);
     let one = ["add", "--txid", &txid, "--vout", "1", "--keyId", "funding", "--json"];
     let wrong = world.utxo(&[&one[..], &["--satoshis", "9999"]].concat()).expect(1);
-    assert!(wrong.stderr.contains("the output's amount is 10000, not 9999"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("satoshis: the output's amount is 10000"), "{}", wrong.stderr);
     let added = world.utxo(&[&one[..], &["--satoshis", "10000"]].concat()).expect(0).json();
     assert_eq!((&added["vout"], &added["status"]), (&1.into(), &"available".into()));
 
-    let summary = world.utxo(&["sync", "--json"]).expect(0).json();
-    assert_eq!((&summary["listed"], &summary["added"]), (&3.into(), &2.into()), "{summary}");
+    let done = world.utxo(&["sync", "--json"]).expect(0).json();
+    assert_eq!((&done["success"], &done["action"]), (&true.into(), &"sync".into()), "{done}");
     let listed = world.utxo(&["list", "--status", "available", "--json"]).expect(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 3);
     let lines = world.utxo(&["list"]).expect(0);
@@ -94,13 +34,26 @@ fn no_option_marks_other_outputs_as_spent() {
     let txid = world.fund(2);
     world.utxo(&["sync"]).expect(0);
     let exclusive = ["add", "--txid", &txid, "--vout", "0", "--exclusive"];
-    let refused = world.utxo(&exclusive).expect(1);
+    let refused = world.utxo(&exclusive).expect(2);
     assert!(refused.stderr.contains("--confirm"), "{}", refused.stderr);
-    let added = world.utxo(&[&exclusive[..], &["--confirm"]].concat()).expect(0);
-    assert!(added.stderr.contains("left alone"), "{}", added.stderr);
+    let confirmed = [&exclusive[..], &["--confirm"]].concat();
+    let refused = world.utxo(&confirmed).expect(2);
+    assert!(refused.stderr.contains("1 other outputs with 10000 satoshis"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("utxo sweep"), "{}", refused.stderr);
     let health = world.utxo(&["health"]).expect(0).json();
     assert_eq!(health["db"]["available"]["count"], 2);
     assert_eq!(health["db"]["spent"]["count"], 0);
+}
+
+#[test]
+fn the_only_output_there_is_may_be_added_as_the_only_one() {
+    let world = World::start();
+    let txid = world.fund(1);
+    let exclusive = ["add", "--txid", &txid, "--vout", "0", "--exclusive", "--confirm"];
+    for _ in 0..2 {
+        let added = world.utxo(&exclusive).expect(0);
+        assert!(added.stdout.contains(&format!("{txid}:0")), "{}", added.stdout);
+    }
 }
 
 #[test]
@@ -127,18 +80,19 @@ fn the_pool_is_shown_although_the_network_is_away() {
 }
 
 #[test]
-fn looking_goes_on_beside_a_server_and_changing_does_not() {
+fn looking_and_changing_go_on_beside_a_server() {
     let world = World::start();
     world.fund(2);
     world.utxo(&["sync"]).expect(0);
-    let server = world.with_environment(|variables| Running::start(&["serve"], variables));
-    assert!(server.url.starts_with("listening on http://127.0.0.1:"), "{}", server.url);
+    let server = world.serve();
     assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 2);
     assert_eq!(world.utxo(&["health"]).expect(0).json()["chain"]["count"], 2);
     let report = world.run(&["check", "--json"]).expect(0).json();
     assert_eq!((&report["clean"], &report["violation_count"]), (&true.into(), &0.into()));
-    let refused = world.utxo(&["sync"]).expect(1);
-    assert!(refused.stderr.contains("stop the server that runs on it first"), "{}", refused.stderr);
+    let txid = world.fund(1);
+    world.utxo(&["add", "--txid", &txid, "--vout", "0"]).expect(0);
+    world.utxo(&["sync"]).expect(0);
+    assert_eq!(world.utxo(&["list", "--json"]).expect(0).json().as_array().unwrap().len(), 3);
     assert!(server.stop().success());
     world.utxo(&["sync"]).expect(0);
 }

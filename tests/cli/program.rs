@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -49,6 +49,8 @@ pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
 /// A server that is running, told to end at the end of the test.
 pub(crate) struct Running {
     child: Child,
+    /// Kept open, so that the server can go on writing.
+    _stdout: BufReader<ChildStdout>,
     /// The first line that it printed.
     pub(crate) url: String,
 }
@@ -58,8 +60,9 @@ impl Running {
         let mut command = command(arguments, variables);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        Self { child, url: url.trim_end().to_owned() }
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut url).unwrap();
+        Self { child, _stdout: stdout, url: url.trim_end().to_owned() }
     }
 
     /// Asks the server to stop and waits until it has.

@@ -49,7 +49,6 @@ async fn nothing_acknowledged_is_lost_however_often_the_process_is_killed() {
         let mut server = world.serve().await;
         if round == 0 {
             world.fund(&server).await;
-            server = world.serve().await;
         }
         let moment = Duration::from_millis(30 + dice.roll(420));
         load.run_until_killed(&mut server, moment, &mut ledger).await;

@@ -133,7 +133,7 @@ impl World {
             .env("LOG_LEVEL", "error")
     }
 
-    /// Gives the pool money: the server stops for it, because only one process writes.
+    /// Gives the pool money, beside the running server.
     pub(crate) async fn fund(&self, server: &Server) {
         let health = self.get(&format!("{}/v1/admin/utxo-health", server.base)).await;
         let address = health["funding"]["address"].as_str().unwrap().to_owned();
@@ -141,19 +141,9 @@ impl World {
         self.post(&format!("{}/sim/mine", self.chain), &json!({})).await;
         self.post(&format!("{}/sim/faucet", self.chain), &request).await;
         self.post(&format!("{}/sim/mine", self.chain), &json!({})).await;
-        self.kill(server);
         let mut sync = Command::new(BINARY);
         let sync = self.environment(sync.args(["utxo", "sync"]));
         assert!(sync.stdout(Stdio::null()).status().unwrap().success(), "utxo sync");
-    }
-
-    fn kill(&self, server: &Server) {
-        let pid = server.process.0.id().to_string();
-        let killed = Command::new("kill").args(["-9", &pid]).status().unwrap();
-        assert!(killed.success());
-        while Path::new(&format!("/proc/{pid}/fd")).read_dir().is_ok_and(|d| d.count() > 0) {
-            std::thread::yield_now();
-        }
     }
 
     /// Reads JSON with the API key.

@@ -14,6 +14,7 @@ use patchproof::auth::{
     ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
 };
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
+use patchproof::config::InitialSettings;
 use patchproof::crypto::PublicKey;
 use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
@@ -24,6 +25,7 @@ use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::keys::KeyNames;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{
     Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
 };
@@ -163,7 +165,6 @@ fn options() -> HttpOptions {
         public_url: "http://127.0.0.1/".parse().unwrap(),
         patience: Duration::ZERO,
         answers_async: false,
-        fee_per_kb: 512,
         max_chain_depth: 25,
         maintains_on_health: false,
         limits: EdgeLimits::default(),
@@ -201,8 +202,7 @@ async fn services() -> Services {
         profile: ChainProfile::Simulated,
         checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
-            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
-            min_confirmations: 0,
+            runtime: RuntimeSettings::new(InitialSettings::default()),
             max_chain_depth: 25,
             publishes_records: false,
             caps: FeeCaps::default(),

@@ -24,6 +24,8 @@ mod pending;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod register;
 #[cfg(test)]
 mod register_fields;
@@ -31,6 +33,7 @@ mod register_fields;
 mod reorganisation;
 #[cfg(test)]
 mod reorganisation_depth;
+mod settings;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]
@@ -43,5 +46,7 @@ mod transfer;
 mod treasury;
 #[cfg(test)]
 mod unlock;
+#[cfg(test)]
+mod utxos;
 #[cfg(test)]
 mod verify;

@@ -2,12 +2,14 @@
 //! operator is asked first.
 
 use patchproof::app::Settings;
+use patchproof::config::InitialSettings;
 use patchproof::service::headers::Advance;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::simnet::{Fault, Loss, Reorganisation, RequestClass};
 use patchproof::storage::StageName;
 use patchproof::storage::jobs::jobs_in_stage;
 use patchproof::storage::stale_proofs::stale_proofs;
-use patchproof::types::{BlockHash, Clock, RecordId, Txid};
+use patchproof::types::{BlockHash, Clock, RecordId, SettingName, SettingValues, Txid};
 use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
@@ -233,7 +235,13 @@ async fn until_all_are(app: &TestApp, stage: StageName) -> Vec<RecordId> {
 }
 
 async fn a_whole_custody_chain_is_held_and_recovered(min_confirmations: u32) {
-    let change = |settings: &mut Settings| settings.anchoring.min_confirmations = min_confirmations;
+    let change = |settings: &mut Settings| {
+        let confirmations = u64::from(min_confirmations);
+        let values =
+            SettingValues::default().with(SettingName::UtxoMinConfirmations, confirmations);
+        let initial = InitialSettings { values, ..InitialSettings::default() };
+        settings.anchoring.runtime = RuntimeSettings::new(initial);
+    };
     let app = TestApp::start_with(change).await;
     let txids = handed_on_twice(&app).await;
     app.mine(5);

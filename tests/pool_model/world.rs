@@ -7,13 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::bitcoin::Transaction;
-use patchproof::chain::NetworkPolicy;
+use patchproof::config::InitialSettings;
 use patchproof::crypto::{PublicKey, SecretKey, sha256_parts};
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::TrustAnchors;
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
 use patchproof::service::progress::Progress;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::service::treasury::{StaleLimits, TreasuryRequest, TreasuryService};
 use patchproof::signer::{
     KeyPurpose, Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
@@ -25,7 +26,7 @@ use patchproof::storage::utxos::list_utxos;
 use patchproof::storage::{Store, StoreOptions, TransactionState, check};
 use patchproof::telemetry::Metrics;
 use patchproof::types::{
-    ChainProfile, Clock, FeeRate, Network, OutPoint, RecordId, Satoshis, SystemClock, Timestamp,
+    ChainProfile, Clock, Network, OutPoint, RecordId, Satoshis, SystemClock, Timestamp,
 };
 use patchproof::wallet::builder::Spend;
 use patchproof::wallet::operation::{PlannedOutput, build_operation};
@@ -95,8 +96,7 @@ fn names() -> KeyNames {
 fn settings() -> AnchoringSettings {
     let moment = Duration::from_millis(1);
     AnchoringSettings {
-        fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
-        min_confirmations: 0,
+        runtime: RuntimeSettings::new(InitialSettings::default()),
         max_chain_depth: 25,
         publishes_records: false,
         caps: FeeCaps { per_day: None, ..FeeCaps::default() },
@@ -120,13 +120,14 @@ impl World {
         let signer: Arc<dyn Signer> = Arc::new(Keys(keystore.clone()));
         let keyring = establish_keyring(&store, &signer, &names()).await.unwrap();
         let (keyring, settings) = (Arc::new(keyring), settings());
-        let policy = PoolPolicy::of(settings.fee_rate, 25);
+        let runtime = settings.runtime.clone();
+        let policy = PoolPolicy::of(runtime.current().fee_rate(), 25);
         let funding = FundingService {
             store: store.clone(),
             keyring: Arc::clone(&keyring),
             tracker: Arc::clone(&liar) as _,
             source: Arc::clone(&liar) as _,
-            min_confirmations: 0,
+            runtime,
             chain_view_ttl: Duration::ZERO,
             chain_view: Arc::new(Mutex::new(None)),
         };
@@ -140,7 +141,6 @@ impl World {
             metrics: Arc::new(Metrics::new()),
             shortage: Arc::new(|| {}),
             settings: Arc::new(settings),
-            network_policy: NetworkPolicy::default(),
             anchors: TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new()),
         };
         let treasury = TreasuryService {

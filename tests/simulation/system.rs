@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::chain::NetworkPolicy;
+use patchproof::config::InitialSettings;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::{HeaderService, TrustAnchors};
@@ -12,12 +12,13 @@ use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
 use patchproof::service::pending::PendingService;
 use patchproof::service::progress::Progress;
 use patchproof::service::registration::RegistrationService;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::service::transfer::TransferService;
 use patchproof::service::verification::VerificationService;
 use patchproof::signer::Signer;
 use patchproof::storage::{Store, StoreOptions};
 use patchproof::telemetry::Metrics;
-use patchproof::types::{ChainProfile, Clock, FeeRate, Network};
+use patchproof::types::{ChainProfile, Clock, FeeRate, Network, SettingName, SettingValues};
 
 use crate::net::Net;
 use crate::ports::Port;
@@ -50,11 +51,17 @@ impl Setup {
         }
     }
 
+    fn runtime(&self) -> RuntimeSettings {
+        let values = SettingValues::default()
+            .with(SettingName::FeePerKb, self.fee_rate.sat_per_kb())
+            .with(SettingName::UtxoMinConfirmations, u64::from(self.min_confirmations));
+        RuntimeSettings::new(InitialSettings { values, ..InitialSettings::default() })
+    }
+
     fn settings(&self) -> AnchoringSettings {
         let millis = Duration::from_millis;
         AnchoringSettings {
-            fee_rate: self.fee_rate,
-            min_confirmations: self.min_confirmations,
+            runtime: self.runtime(),
             max_chain_depth: self.max_chain_depth,
             publishes_records: self.publishes_records,
             caps: FeeCaps { per_day: None, ..FeeCaps::default() },
@@ -129,7 +136,6 @@ impl System {
                 metrics: Arc::new(Metrics::new()),
                 shortage: Arc::new(|| {}),
                 settings: Arc::new(setup.settings()),
-                network_policy: NetworkPolicy::default(),
                 anchors: anchors.clone(),
             },
             headers: HeaderService {
@@ -142,7 +148,7 @@ impl System {
                 keyring: Arc::clone(&keyring),
                 tracker: Arc::clone(&port) as _,
                 source: port,
-                min_confirmations: setup.min_confirmations,
+                runtime: setup.runtime(),
                 chain_view_ttl: Duration::from_secs(1),
                 chain_view: Arc::new(Mutex::new(None)),
             },

@@ -5,7 +5,8 @@
 //! accepted → reserved → signed ⇄ seen → mined → final
 //!     └────────┴──────────┴──────┴────→ held (an operator or the network must act; visible)
 //!     └───────────────────┴───────────→ failed (refused by the network for good, or the state that
-//!                                       its owner handed over is gone; inputs released)
+//!                                       its owner handed over is gone; inputs released; begins
+//!                                       anew only after proof that it is nowhere)
 //! ```
 //!
 //! Pure: no clock, no store, no network. The worker carries out effects and reports what happened
@@ -224,7 +225,8 @@ pub enum Event {
         /// How many blocks left it together: the old tip's height less that of the fork.
         depth: u32,
     },
-    /// An operator has the work on a held record taken up again.
+    /// An operator has the work on a held record taken up again; or on a failed registration, after
+    /// proof that none of its transactions can ever be mined.
     Resumed,
     /// What the operator lets be spent in fees is spent for the day: nothing new is signed.
     Capped(String),

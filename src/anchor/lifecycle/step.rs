@@ -46,6 +46,7 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
         (Stage::Signed { txid } | Stage::Seen { txid }, Event::SpenderFound(spender)) => {
             next.spender_found(*txid, spender);
         }
+        (Stage::Failed { .. }, Event::Resumed) => next.enter(Stage::Accepted),
         (Stage::Mined { txid, .. } | Stage::Final { txid, .. }, Event::BlockOrphaned { depth }) => {
             next.unbury(*txid, *depth)
         }

@@ -20,6 +20,16 @@ fn run(job: &Job, event: Event) -> Step {
 }
 
 #[test]
+fn a_failed_record_moves_only_when_it_is_resumed() {
+    let failed = job(Stage::Failed { reason: "16: mandatory".into() });
+    for event in [Event::Woken, Event::Reserved, Event::StateGone] {
+        assert_eq!(run(&failed, event).job.stage, failed.stage);
+    }
+    let resumed = run(&failed, Event::Resumed);
+    assert_eq!((resumed.job.stage, resumed.job.due), (Stage::Accepted, Some(NOW)));
+}
+
+#[test]
 fn the_straight_way_goes_through_every_stage_once() {
     let mut at = Job::new(RecordId::from_bytes([1; 16]), NOW);
     let mine = txid(7);

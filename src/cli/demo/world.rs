@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -17,11 +18,13 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
+use crate::app::control::ControlSocket;
 use crate::app::{App, NetworkSide, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::config::{InitialSettings, control_socket_in};
 use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -29,17 +32,15 @@ use crate::http::edge::EdgeLimits;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
 };
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
-use crate::types::{ChainProfile, Clock, FeeRate, Network, SystemClock};
+use crate::types::{ChainProfile, Clock, Network, SystemClock};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule, Wakes};
-
-/// Satoshis per kB that the demo pays: the product's default.
-const FEE_PER_KB: u64 = 512;
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -147,7 +148,8 @@ impl World {
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url);
         let app = App::build(store.clone(), settings, ports).await?;
-        spawn_server(&mut tasks, api, app.router, &stopping);
+        let control = ControlSocket::bind(&control_socket_in(directory))?;
+        spawn_servers(&mut tasks, control, api, &app.router, &stopping);
         tasks.spawn(app.driver.run(stopping));
         let catalogue = catalogue()?;
         let owners = load_or_create(directory, &catalogue.owners)?;
@@ -171,9 +173,9 @@ impl World {
             owners: owners.values().cloned().collect(),
         };
         let services = app.services;
-        let (directory, wakes) = (directory.to_owned(), app.wakes);
+        let wakes = app.wakes;
         Ok(Self {
-            directory,
+            directory: directory.to_owned(),
             description,
             catalogue,
             owners,
@@ -206,6 +208,17 @@ impl World {
         }
         Ok(())
     }
+}
+
+fn spawn_servers(
+    tasks: &mut JoinSet<()>,
+    control: ControlSocket,
+    api: TcpListener,
+    router: &Router,
+    stopping: &watch::Receiver<bool>,
+) {
+    tasks.spawn(control.serve(router.clone(), stopping.clone()).map(drop));
+    spawn_server(tasks, api, router.clone(), stopping);
 }
 
 fn spawn_server(
@@ -293,8 +306,8 @@ fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
 
 fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
     let second = Duration::from_secs(1);
-    let fee_rate =
-        FeeRate::from_sat_per_kb(FEE_PER_KB).expect("the default rate is within the bounds");
+    let runtime = RuntimeSettings::new(InitialSettings::default());
+    let pool = PoolPolicy::of(runtime.current().fee_rate(), 25);
     Settings {
         keys: KeyNames {
             network: Network::Test,
@@ -308,14 +321,13 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
         profile: ChainProfile::Simulated,
         checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
-            fee_rate,
-            min_confirmations: 0,
+            runtime: runtime.clone(),
             max_chain_depth: 25,
             publishes_records: false,
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
-        pool: PoolPolicySource::fixed(PoolPolicy::of(fee_rate, 25)),
+        pool: PoolPolicySource::new(move || runtime.current().pool(pool)),
         schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
@@ -326,7 +338,6 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             public_url: base_url.clone(),
             patience: Duration::from_secs(5),
             answers_async: false,
-            fee_per_kb: FEE_PER_KB,
             max_chain_depth: 25,
             maintains_on_health: false,
             limits: EdgeLimits::default(),

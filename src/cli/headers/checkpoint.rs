@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
+use crate::cli::desk::{Ask, Desk};
 use crate::cli::headers::{Headers, print_checkpoints, trust_json};
 use crate::cli::runtime;
 use crate::cli::store::{ReadStore, open_for_changes};
-use crate::service::headers::ChainTrust;
 use crate::types::Checkpoint;
+
+const ROUTE: &str = "/v1/admin/headers/checkpoints";
 
 /// Who did it, in the audit trail.
 const ACTOR: &str = "operator";
@@ -40,43 +43,65 @@ enum CheckpointAction {
 
 impl CheckpointArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
-        let trust = match self.action {
-            CheckpointAction::List => {
-                let store = ReadStore::open(headers.data_dir)?;
-                store.read(|tx| headers.anchors.judge(tx))?
+        if matches!(self.action, CheckpointAction::List) {
+            let store = ReadStore::open(&headers.place.data_dir)?;
+            return print(headers, &trust_json(&store.read(|tx| headers.anchors.judge(tx))?));
+        }
+        let trust = runtime()?.block_on(async {
+            if headers.place.is_served().await? {
+                self.action.ask(headers).await
+            } else {
+                self.action.act(headers).await
             }
-            CheckpointAction::Add { checkpoint } => {
-                let store = open_for_changes(headers.data_dir)?;
-                let now = headers.surroundings.clock.now();
-                let added = headers.anchors.vouch(&store, checkpoint, ACTOR, now);
-                let trust = runtime()?.block_on(added);
-                store.close();
-                trust?
-            }
-            CheckpointAction::Remove { height } => {
-                let store = open_for_changes(headers.data_dir)?;
-                let now = headers.surroundings.clock.now();
-                let removed = headers.anchors.disown(&store, height, ACTOR, now);
-                let trust = runtime()?.block_on(removed);
-                store.close();
-                let Some(trust) = trust? else {
-                    bail!("no checkpoint was added at height {height}");
-                };
-                trust
-            }
-        };
+        })?;
         print(headers, &trust)
     }
 }
 
-fn print(headers: &Headers<'_>, trust: &ChainTrust) -> anyhow::Result<ExitCode> {
+impl CheckpointAction {
+    /// Has the server that runs do it.
+    async fn ask(self, headers: &Headers<'_>) -> anyhow::Result<Value> {
+        let path;
+        let request = match self {
+            Self::List => Ask::get(ROUTE),
+            Self::Add { checkpoint } => {
+                let body = json!({ "height": checkpoint.height, "hash": checkpoint.hash });
+                Ask::post(ROUTE, body)
+            }
+            Self::Remove { height } => {
+                path = format!("{ROUTE}/{height}");
+                Ask { method: "DELETE", path: &path, body: None }
+            }
+        };
+        Ok(Desk::beside(headers.place)?.ask(request).await?.body)
+    }
+
+    /// Does it on the store.
+    async fn act(self, headers: &Headers<'_>) -> anyhow::Result<Value> {
+        let store = open_for_changes(headers.place)?;
+        let (anchors, now) = (&headers.anchors, headers.surroundings.clock.now());
+        let trust = match self {
+            Self::List => store.read(|tx| anchors.judge(tx)).map(Some),
+            Self::Add { checkpoint } => {
+                anchors.vouch(&store, checkpoint, ACTOR, now).await.map(Some)
+            }
+            Self::Remove { height } => anchors.disown(&store, height, ACTOR, now).await,
+        };
+        store.close();
+        let trust = trust?.context("no checkpoint was added at this height")?;
+        Ok(trust_json(&trust))
+    }
+}
+
+fn print(headers: &Headers<'_>, trust: &Value) -> anyhow::Result<ExitCode> {
     let output = &headers.surroundings.output;
     if output.is_json {
-        output.json(&trust_json(trust)["checkpoints"])?;
+        output.json(&trust["checkpoints"])?;
     } else {
         print_checkpoints(headers, trust)?;
     }
-    if trust.contradiction().is_some() {
+    let mut checkpoints = trust["checkpoints"].as_array().into_iter().flatten();
+    if checkpoints.any(|judged| judged["standing"] == "contradicted") {
         output.talk(
             "warning: our chain contradicts a block that is vouched for; nothing counts as mined \
              until that is settled, see docs/HEADERS.md",

@@ -24,7 +24,7 @@ pub(super) struct ExportArguments {
 
 impl ExportArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
-        let store = ReadStore::open(headers.data_dir)?;
+        let store = ReadStore::open(&headers.place.data_dir)?;
         let Some(file) = store.read(|tx| export_headers(tx, self.from))? else {
             bail!("there is no header to write");
         };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
@@ -26,8 +26,12 @@ impl ImportArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
         let bytes = std::fs::read(&self.file)
             .with_context(|| format!("{} cannot be read", self.file.display()))?;
-        let store = open_for_changes(headers.data_dir)?;
-        let imported = runtime()?.block_on(import_headers(&store, &headers.anchors, &bytes));
+        let runtime = runtime()?;
+        if runtime.block_on(headers.place.is_served())? {
+            bail!("a server works on this store; stop the server, then import");
+        }
+        let store = open_for_changes(headers.place)?;
+        let imported = runtime.block_on(import_headers(&store, &headers.anchors, &bytes));
         store.close();
         let imported = imported?;
         let output = &headers.surroundings.output;

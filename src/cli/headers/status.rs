@@ -18,7 +18,7 @@ pub(super) struct StatusArguments {}
 
 impl StatusArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
-        let store = ReadStore::open(headers.data_dir)?;
+        let store = ReadStore::open(&headers.place.data_dir)?;
         let (trust, deepest) = store
             .read(|tx| Ok::<_, StoreError>((headers.anchors.judge(tx)?, deepest_stale(tx)?)))?;
         let output = &headers.surroundings.output;
@@ -33,7 +33,7 @@ impl StatusArguments {
                 output.line(&format!("headers: {lowest} to {}, {}", tip.height, tip.hash))?;
             }
             output.line(&format!("deepest reorganisation: {deepest}"))?;
-            print_checkpoints(headers, &trust)?;
+            print_checkpoints(headers, &trust_json(&trust))?;
         }
         let is_sound = trust.contradiction().is_none();
         Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -2,13 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use clap::Args;
+use serde_json::{Map, Value, json};
 
-use crate::cli::store::open_for_changes;
-use crate::cli::utxo::{Pool, output_json, output_line};
-use crate::service::funding::StatedOutput;
-use crate::types::{OutPoint, Satoshis, Txid};
+use crate::cli::EXIT_USAGE;
+use crate::cli::desk::{Ask, Refusal, ask_once};
+use crate::cli::utxo::Pool;
+use crate::cli::utxo::maintain::word;
+use crate::types::Txid;
+
+const PATH: &str = "/v1/admin/utxos";
+const CONFLICT: u16 = 409;
 
 /// Add one output to the pool
 ///
@@ -23,68 +27,70 @@ pub(super) struct AddArguments {
     #[arg(long)]
     vout: u32,
     /// Its amount in satoshis, to be compared with the chain
-    #[arg(long, value_parser = parse_satoshis)]
-    satoshis: Option<Satoshis>,
+    #[arg(long)]
+    satoshis: Option<u64>,
     /// The signer's name for its key, to be compared
     #[arg(long = "keyId", alias = "key-id", value_name = "NAME")]
     key_id: Option<String>,
     /// Its locking script in hexadecimal, to be compared with the chain
     #[arg(long, value_name = "HEX")]
     script: Option<String>,
-    /// Kept for old scripts: other outputs are never marked as spent; needs --confirm
+    /// Add it only if no other output can be spent; needs --confirm
     ///
-    /// The predecessor marked every other available output as spent. An output is spent by a
-    /// transaction and by nothing else, so the others stay what they are; `utxo sync` and the
-    /// following of the chain find out which of them are spent.
-    #[arg(long)]
+    /// The predecessor marked every other available output as spent, and lost track of money that
+    /// nothing had spent. Here an output is spent by a transaction and by nothing else: while there
+    /// are others that can be spent, the output is refused with exit status 2. Bring the others
+    /// together with `utxo sweep` to have a single one.
+    #[arg(long, requires = "confirm")]
     exclusive: bool,
-    /// Accept that --exclusive leaves the other outputs alone
+    /// Confirm --exclusive
     #[arg(long)]
     confirm: bool,
 }
 
 impl AddArguments {
-    /// Refuses what cannot be done before anything is opened.
-    fn check(&self) -> anyhow::Result<()> {
-        if self.exclusive && !self.confirm {
-            bail!(
-                "--exclusive would mark the other outputs as spent although nothing spends them; \
-                 leave it out, or add --confirm to add this output and leave the others alone"
-            );
-        }
-        Ok(())
+    fn body(&self) -> Value {
+        let mut body = Map::from_iter([
+            ("txid".to_owned(), json!(self.txid)),
+            ("vout".to_owned(), json!(self.vout)),
+            ("exclusive".to_owned(), json!(self.exclusive)),
+            ("confirm".to_owned(), json!(self.confirm)),
+        ]);
+        body.extend(self.satoshis.map(|satoshis| ("satoshis".to_owned(), json!(satoshis))));
+        body.extend(self.key_id.as_ref().map(|name| ("keyId".to_owned(), json!(name))));
+        body.extend(self.script.as_ref().map(|script| ("script".to_owned(), json!(script))));
+        Value::Object(body)
     }
 
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
-        self.check()?;
-        let store = open_for_changes(pool.data_dir)?;
-        let funding = pool.funding(&store).await?;
-        let stated = StatedOutput {
-            outpoint: OutPoint::new(self.txid, self.vout),
-            value: self.satoshis,
-            script: self.script,
-            key_identifier: self.key_id,
-        };
-        let added = funding.add(&stated, pool.surroundings.clock.now()).await;
-        store.close();
-        let added = added?;
         let output = &pool.surroundings.output;
-        if self.exclusive {
-            output.talk(
-                "--exclusive: the other outputs were left alone; an output is marked as spent \
-                 only when a transaction spends it",
-            );
-        }
+        let request = Ask::post(PATH, self.body());
+        let added = match ask_once(pool.place, pool.surroundings, request).await {
+            Ok(answer) => answer.body,
+            Err(error) if self.exclusive && is_conflict(&error) => {
+                output.talk(&format!("error: {error}"));
+                output.talk(
+                    "--exclusive once marked the others as spent, which would have hidden money \
+                     that is still there; leave it out to add this output beside them, or bring \
+                     them together with utxo sweep first",
+                );
+                return Ok(ExitCode::from(EXIT_USAGE));
+            }
+            Err(error) => return Err(error),
+        };
         if output.is_json {
-            output.json(&output_json(&added))?;
+            output.json(&added)?;
         } else {
-            output.line(&output_line(&added))?;
+            let word = |name: &str| word(&added[name]).unwrap_or_else(|| "-".to_owned());
+            let outpoint = format!("{}:{}", word("txid"), word("vout"));
+            let line =
+                vec![word("status"), word("satoshis"), word("height"), outpoint, word("keyId")];
+            output.table(&["STATUS", "SATOSHIS", "HEIGHT", "OUTPUT", "KEY"], &[line])?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn parse_satoshis(text: &str) -> Result<Satoshis, String> {
-    let value: u64 = text.parse().map_err(|_| "an amount is a whole number".to_owned())?;
-    Satoshis::new(value).map_err(|error| error.to_string())
+fn is_conflict(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refusal>().is_some_and(|refusal| refusal.status == CONFLICT)
 }

@@ -12,6 +12,7 @@ use crate::cli::store::ReadStore;
 use crate::cli::utxo::Pool;
 use crate::config::PoolConfig;
 use crate::service::keys::pinned_funding_address;
+use crate::service::settings::effective_in;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{PoolTotals, StoreError};
 use crate::wallet::utxo::UtxoStatus;
@@ -25,9 +26,11 @@ pub(super) struct HealthArguments {}
 impl HealthArguments {
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
         let config = pool.config()?;
-        let store = ReadStore::open(pool.data_dir)?;
-        let (totals, pinned) = store
-            .read(|tx| Ok::<_, StoreError>((pool_totals(tx)?, pinned_funding_address(tx)?)))?;
+        let store = ReadStore::open(&pool.place.data_dir)?;
+        let (totals, pinned, settings) = store.read(|tx| {
+            let settings = effective_in(tx, &config.settings)?;
+            Ok::<_, StoreError>((pool_totals(tx)?, pinned_funding_address(tx)?, settings))
+        })?;
         let address = pinned.or_else(|| config.keys.funding_address.clone());
         let chain = match chain_view(&config, address.as_deref()).await {
             Ok(view) => view,
@@ -39,7 +42,7 @@ impl HealthArguments {
             "funding": {
                 "address": address,
                 "network": config.woc.network,
-                "minConfirmations": config.min_confirmations,
+                "minConfirmations": settings.min_confirmations(),
             },
             "chain": chain,
         }))?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use crate::cli::store::ReadStore;
-use crate::cli::utxo::{Pool, output_json, output_line};
+use crate::cli::utxo::{Pool, output_json};
 use crate::storage::utxos::list_utxos;
 use crate::wallet::utxo::{Utxo, UtxoStatus};
 
@@ -49,7 +49,7 @@ impl ListArguments {
             Some(name) => vec![name.into()],
             None => UtxoStatus::ALL.to_vec(),
         };
-        let found: Vec<Utxo> = ReadStore::open(pool.data_dir)?.read(|tx| {
+        let found: Vec<Utxo> = ReadStore::open(&pool.place.data_dir)?.read(|tx| {
             let mut found = Vec::new();
             for status in wanted {
                 found.extend(list_utxos(tx, status, self.limit)?);
@@ -62,10 +62,19 @@ impl ListArguments {
             output.json(&items)?;
             return Ok(ExitCode::SUCCESS);
         }
-        for utxo in &found {
-            output.line(&output_line(utxo))?;
-        }
+        let lines: Vec<_> = found.iter().map(output_cells).collect();
+        output.table(&["STATUS", "SATOSHIS", "HEIGHT", "OUTPUT", "KEY"], &lines)?;
         output.talk(&format!("{} outputs", found.len()));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn output_cells(utxo: &Utxo) -> Vec<String> {
+    vec![
+        utxo.state.status().as_str().to_owned(),
+        utxo.value.get().to_string(),
+        utxo.height.map_or("-".to_owned(), |height| height.to_string()),
+        utxo.outpoint.to_string(),
+        utxo.key_identifier.clone(),
+    ]
 }

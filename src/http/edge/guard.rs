@@ -22,6 +22,17 @@ pub enum ClientAddress {
     Network(IpAddr),
     /// A process on this machine, over a Unix socket.
     Local,
+    /// An operator of this machine, over the control socket: the user is root or the one that this
+    /// process runs as, and the kernel vouches for it. He needs no API key.
+    Operator {
+        /// The user's number.
+        uid: u32,
+    },
+    /// Somebody else at the control socket, who is refused whatever he asks.
+    Stranger {
+        /// The user's number.
+        uid: u32,
+    },
 }
 
 /// Marks a request whose head stated the body's length in two ways, put into its extensions.
@@ -30,6 +41,12 @@ pub struct AmbiguousFraming;
 
 /// Returns what is wrong with the message itself.
 pub(super) fn refusal(request: &Request) -> Option<Problem> {
+    if let Some(ClientAddress::Stranger { uid }) = request.extensions().get() {
+        tracing::warn!(uid, "somebody who is no operator was refused at the control socket");
+        let detail = "The control socket is for root and for the user that the server runs as.";
+        let problem = Problem::new(ProblemCode::Forbidden).detail(detail);
+        return Some(problem.header(CONNECTION, HeaderValue::from_static("close")));
+    }
     let uri = request.uri();
     let target = uri.path_and_query().map_or("", |target| target.as_str());
     if target.len() > URI_LIMIT {

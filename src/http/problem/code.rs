@@ -87,6 +87,8 @@ problem_codes! {
         "The user has a login key. It is never overwritten; changing it needs a signature by the old key.";
     SvdReplayed "SVD_REPLAYED" CONFLICT "Login challenge already used",
         "The login challenge was answered before. Begin again.";
+    PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED "Changed meanwhile",
+        "What the request was made for has changed since it was read: its ETag is no longer the one in If-Match. Read it again and decide anew.";
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE "Body too large",
         "The body is larger than the route takes: 32 KiB under /api/svd/, 1 MiB elsewhere.";
     UriTooLong "URI_TOO_LONG" URI_TOO_LONG "Address too long",
@@ -129,6 +131,7 @@ impl ProblemCode {
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
             408 => Self::RequestTimeout,
+            412 => Self::PreconditionFailed,
             413 => Self::PayloadTooLarge,
             414 => Self::UriTooLong,
             415 => Self::UnsupportedMediaType,

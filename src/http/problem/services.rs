@@ -8,6 +8,7 @@ use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::maintenance::MaintenanceError;
 use crate::service::registration::RegistrationError;
+use crate::service::settings::SettingsError;
 use crate::service::transfer::TransferError;
 use crate::service::treasury::TreasuryError;
 use crate::service::unlock::UnlockError;
@@ -81,6 +82,43 @@ impl From<TransferError> for Problem {
     }
 }
 
+impl From<FundingError> for Problem {
+    fn from(error: FundingError) -> Self {
+        match error {
+            FundingError::Chain(_) => Self::new(ProblemCode::NetworkUnavailable),
+            FundingError::SpendUnknown => Self::new(ProblemCode::NetworkUnavailable)
+                .detail("It is not known whether the output is spent. Nothing was added."),
+            FundingError::UnknownTransaction(_) => Self::new(ProblemCode::NotFound)
+                .detail("The network does not know the transaction."),
+            FundingError::NoSuchOutput(_) => {
+                Self::new(ProblemCode::NotFound).detail("The transaction has no such output.")
+            }
+            FundingError::Mismatch { field, what, actual } => {
+                Self::invalid_field(field, format!("the output's {what} is {actual}"))
+            }
+            error @ FundingError::NotOurs => Self::invalid_field("vout", error.to_string()),
+            error @ (FundingError::Spent(_) | FundingError::NotAlone { .. }) => {
+                Self::new(ProblemCode::StateConflict).detail(error.to_string())
+            }
+            FundingError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<SettingsError> for Problem {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Invalid(refused) => refused
+                .into_iter()
+                .fold(Self::new(ProblemCode::ValidationFailed), |problem, (name, message)| {
+                    problem.field(name.as_str(), message)
+                }),
+            SettingsError::Stale => Self::new(ProblemCode::PreconditionFailed),
+            SettingsError::Store(store) => store.into(),
+        }
+    }
+}
+
 impl From<UnlockError> for Problem {
     fn from(error: UnlockError) -> Self {
         match error {
@@ -134,25 +172,6 @@ impl From<TreasuryError> for Problem {
                 Self::new(ProblemCode::Internal)
             }
             TreasuryError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<FundingError> for Problem {
-    fn from(error: FundingError) -> Self {
-        match error {
-            FundingError::Chain(cause) => {
-                Self::new(ProblemCode::NetworkUnavailable).detail(cause.to_string())
-            }
-            FundingError::UnknownTransaction(_)
-            | FundingError::NoSuchOutput(_)
-            | FundingError::Mismatch { .. }
-            | FundingError::NotOurs
-            | FundingError::Spent(_)
-            | FundingError::SpendUnknown => {
-                Self::new(ProblemCode::StateConflict).detail(error.to_string())
-            }
-            FundingError::Store(store) => store.into(),
         }
     }
 }

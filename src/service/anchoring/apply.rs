@@ -99,9 +99,10 @@ fn settle(
             tx.put_utxo(&spent.spend(txid, id)?)?;
         }
     }
+    let min_confirmations = settings.runtime.current().min_confirmations();
     let mut usable = 0;
     for output in own_outputs(tx, &stored)? {
-        if settings.min_confirmations == 0 || output.purpose == OutputPurpose::Seal {
+        if min_confirmations == 0 || output.purpose == OutputPurpose::Seal {
             usable += usize::from(output.purpose == OutputPurpose::Pool);
             tx.put_utxo(&output.mature())?;
         }
@@ -126,7 +127,7 @@ fn bury(
     for output in own_outputs(tx, &stored)? {
         usable += usize::from(output.purpose == OutputPurpose::Pool);
         let mined = Utxo { height: Some(height), chain_depth: 0, ..output };
-        let is_mature = settings.min_confirmations <= 1;
+        let is_mature = settings.runtime.current().min_confirmations() <= 1;
         tx.put_utxo(&if is_mature { mined.mature() } else { mined })?;
     }
     waiting::take_up(tx, usable, now)?;
@@ -145,8 +146,9 @@ fn unbury(
     settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
     let stored = expect_transaction(tx, txid)?;
+    let min_confirmations = settings.runtime.current().min_confirmations();
     for output in own_outputs(tx, &stored)? {
-        let waits = output.state == UtxoState::Available && settings.min_confirmations > 0;
+        let waits = output.state == UtxoState::Available && min_confirmations > 0;
         let state = if waits { UtxoState::Unconfirmed } else { output.state };
         tx.put_utxo(&Utxo { height: None, state, ..output })?;
     }

@@ -2,8 +2,9 @@
 //!
 //! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time,
 //! as `plan` lays them out (`signing` asks for the signatures); a maintenance operation of the pool
-//! joins in with its lease made (`subject`); `caps` stops it all where the fees end; `submit` sends; `observe` looks for blocks and `spenders` for those who
-//! spend our inputs; `apply` makes the changes of a step in one storage transaction, those of
+//! joins in with its lease made (`subject`); `caps` stops it all where the fees end; `submit` sends;
+//! `observe` looks for blocks and `spenders` for those who spend our inputs; `recover` takes up what
+//! has stopped; `apply` makes the changes of a step in one storage transaction, those of
 //! `custody` among them; `follow` tells records what happened to the chain of headers.
 
 mod ancestors;
@@ -14,6 +15,7 @@ mod follow;
 mod observe;
 mod plan;
 mod prepare;
+mod recover;
 mod signing;
 mod spenders;
 mod subject;
@@ -23,20 +25,22 @@ mod waiting;
 use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Effect, Event, Job, RetryPolicy, Stage, step};
-use crate::chain::{Broadcaster, ChainTracker, NetworkPolicy};
+use crate::chain::{Broadcaster, ChainTracker};
 use crate::service::headers::TrustAnchors;
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::service::registration::Wake;
+use crate::service::settings::RuntimeSettings;
 use crate::signer::Signer;
 use crate::storage::jobs::{due_jobs, expect_job, jobs_due_after, next_due};
 use crate::storage::{Store, StoreError, WriteTx};
 use crate::telemetry::Metrics;
-use crate::types::{FeeRate, RecordId, Timestamp, Txid};
+use crate::types::{RecordId, Timestamp, Txid};
 
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
 pub use caps::FeeCaps;
+pub use recover::{Recovery, judge_recovery};
 pub(super) use waiting::take_up as take_up_waiting;
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
@@ -47,10 +51,8 @@ pub const LOOK_BATCH: usize = 20;
 /// What an operator decides about anchoring.
 #[derive(Debug, Clone)]
 pub struct AnchoringSettings {
-    /// What transactions pay as long as no policy of the network is known.
-    pub fee_rate: FeeRate,
-    /// Confirmations before an output may be spent; 0 lets it be spent once the network has it.
-    pub min_confirmations: u32,
+    /// Fee rate and confirmations, which may change at any time.
+    pub runtime: RuntimeSettings,
     /// Unmined transactions in a row beyond which an output waits for a block.
     pub max_chain_depth: u32,
     /// Whether the record's JSON is published beside its commitment.
@@ -82,8 +84,6 @@ pub struct AnchoringService {
     pub shortage: Wake,
     /// What the operator decided.
     pub settings: Arc<AnchoringSettings>,
-    /// What the network asks for.
-    pub network_policy: NetworkPolicy,
     /// What our chain of headers hangs on; while it contradicts that, it proves nothing.
     pub anchors: TrustAnchors,
 }
@@ -100,12 +100,6 @@ pub struct DueWork {
 }
 
 impl AnchoringService {
-    /// Returns the settings in force for the next transaction.
-    fn settings_in_force(&self) -> AnchoringSettings {
-        let fee_rate = self.network_policy.current().unwrap_or(self.settings.fee_rate);
-        AnchoringSettings { fee_rate, ..AnchoringSettings::clone(&self.settings) }
-    }
-
     /// Returns what is due at `now`, at most `limit` records, leaving out those that `is_busy`.
     pub fn due_work(
         &self,
@@ -147,11 +141,6 @@ impl AnchoringService {
             Some(effect) => self.carry_out(id, effect, now).await,
             None => self.apply(id, vec![Event::Woken], now).await.map(drop),
         }
-    }
-
-    /// Takes up the work on a held record again, because an operator has seen to its cause.
-    pub async fn recover(&self, id: RecordId, now: Timestamp) -> Result<(), StoreError> {
-        self.apply(id, vec![Event::Resumed], now).await.map(drop)
     }
 
     /// Carries out an effect and all that follow from it at once.

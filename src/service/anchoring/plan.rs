@@ -97,7 +97,7 @@ fn plan_of(
         seal: seal.map(spend_of),
         next_seal: keyring.custody.as_ref().map(|key| *key.address.hash160()),
         change_key_hash: *keyring.change.address.hash160(),
-        fee_rate: settings.fee_rate,
+        fee_rate: settings.runtime.current().fee_rate(),
         max_fee: settings.caps.per_transaction,
     }
 }

@@ -126,14 +126,14 @@ impl AnchoringService {
         reserved: Subjects,
         now: Timestamp,
     ) -> Result<Vec<Draft>, StoreError> {
-        let settings = self.settings_in_force();
         let mut built = Vec::new();
         for record in reserved.records {
-            let outcome = self.store.read(|tx| plan::build(tx, &record, &self.keyring, &settings));
+            let outcome =
+                self.store.read(|tx| plan::build(tx, &record, &self.keyring, &self.settings));
             built.push((record.id, outcome, true));
         }
         for operation in reserved.operations {
-            let outcome = self.store.read(|tx| plan::build_planned(tx, &operation, &settings));
+            let outcome = self.store.read(|tx| plan::build_planned(tx, &operation, &self.settings));
             built.push((operation.id, outcome, false));
         }
         let (mut drafts, mut planned) = (Vec::with_capacity(built.len()), 0u64);
@@ -222,7 +222,7 @@ fn reserve_one(
         record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
         tx.put_record(&record)?;
     }
-    let event = match plan::lease(tx, &record, &service.keyring, &service.settings_in_force()) {
+    let event = match plan::lease(tx, &record, &service.keyring, &service.settings) {
         Ok(()) => Event::Reserved,
         Err(PrepareError::Build(error)) => plan::not_funded(&error),
         Err(PrepareError::Store(error)) => return Err(error),

@@ -99,6 +99,11 @@ impl CheckReport {
     }
 }
 
+/// Counts all rows, so that a caller knows how long a check would take.
+pub fn count_all_rows(tables: &impl Tables) -> Result<u64, StoreError> {
+    Ok(count_rows(tables)?.values().sum())
+}
+
 /// Checks everything that is stored.
 pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     let mut report = CheckReport { rows: count_rows(tables)?, ..CheckReport::default() };
@@ -115,6 +120,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
+    once::check_settings(tables, &mut report)?;
     once::check_audit(tables, &mut report)?;
     Ok(report)
 }

@@ -1,4 +1,4 @@
-//! What may count only once: nonces, idempotency keys, unlocks; and the audit trail itself.
+//! What may count only once: nonces, idempotency keys, unlocks; and the audit trail and settings.
 
 use std::collections::HashSet;
 
@@ -7,9 +7,10 @@ use redb::ReadableTable;
 use crate::storage::audit::first_broken_audit_line;
 use crate::storage::check::{CheckReport, Row, each_row, readable};
 use crate::storage::{
-    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, Tables, challenges,
-    idempotency, patches, records,
+    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, StoredSetting, Tables,
+    challenges, idempotency, patches, records,
 };
+use crate::types::SettingName;
 
 /// The action of an unlock in the audit trail is this and the nonce that paid for it.
 const UNLOCK_ACTION: &str = "unlock.nonce:";
@@ -76,6 +77,19 @@ pub(super) fn check_contents(
     each_row(tables.contents(), "content", report, |uid, _: StoredContent, report| {
         let has_patch = patches::has_patch(tables, uid)?;
         report.expect(has_patch, "I2", Row("content", uid), "belongs to no product");
+        Ok(())
+    })
+}
+
+/// Checks that settings can be read and are within their bounds.
+pub(super) fn check_settings(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.settings(), "setting", report, |name, it: StoredSetting, report| {
+        let known = name.parse::<SettingName>().ok();
+        let holds = known.is_none_or(|known| known.definition().allows(it.value));
+        report.expect(holds, "row", Row("setting", name), "is out of its bounds");
         Ok(())
     })
 }

@@ -2,5 +2,6 @@
 
 mod stored_format;
 mod stored_proofs;
+mod stored_settings;
 mod treasury_format;
 mod unwritable;

@@ -23,7 +23,7 @@ use crate::types::{
 };
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
 
-const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// Checks both ways: these bytes are written, and these bytes are read.
 #[track_caller]

@@ -13,6 +13,7 @@ use patchproof::chain::{
     ArcClient, ArcConfig, BreakerPolicy, EndpointName, NetworkPolicy, Router, RouterEndpoint,
     RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
 };
+use patchproof::config::InitialSettings;
 use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
@@ -20,6 +21,7 @@ use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
+use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
@@ -335,8 +337,7 @@ fn settings() -> Settings {
         profile: ChainProfile::Simulated,
         checkpoints: Vec::new(),
         anchoring: AnchoringSettings {
-            fee_rate: FeeRate::from_sat_per_kb(512).unwrap(),
-            min_confirmations: 0,
+            runtime: RuntimeSettings::new(InitialSettings::default()),
             max_chain_depth: 25,
             publishes_records: false,
             caps: FeeCaps::default(),
@@ -359,7 +360,6 @@ fn settings() -> Settings {
             public_url: Url::parse("https://proof.example/").unwrap(),
             patience: PATIENCE,
             answers_async: false,
-            fee_per_kb: 512,
             max_chain_depth: 25,
             maintains_on_health: false,
             limits: EdgeLimits::default(),

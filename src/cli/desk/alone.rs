@@ -1,0 +1,83 @@
+//! The product in this process, for as long as one command takes: same store, same signer and
+//! network as the server's, no listener.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+use url::Url;
+
+use crate::app::{App, configured, shutdown_signal};
+use crate::cli::Surroundings;
+use crate::cli::desk::{Answer, Ask, Place};
+use crate::cli::store::open_for_changes;
+use crate::config::Config;
+use crate::crypto::random_bytes;
+use crate::http::edge::ClientAddress;
+use crate::storage::Store;
+
+const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+
+/// The product, put together for one command.
+pub(super) struct Alone {
+    store: Store,
+    router: Router,
+    background: JoinHandle<()>,
+    shutdown: watch::Sender<bool>,
+    uid: u32,
+}
+
+impl Alone {
+    /// Opens the store and starts the background.
+    pub(super) async fn start(place: &Place, surroundings: &Surroundings) -> anyhow::Result<Self> {
+        let config = Config::load_for_command(&surroundings.environment, random_bytes::<32>)?;
+        surroundings.output.warn(&config.warnings);
+        let uid = rustix::process::geteuid().as_raw();
+        let ports = configured::ports(&config, Arc::clone(&surroundings.clock))?;
+        let nowhere: Url = "http://localhost/".parse()?;
+        let settings = configured::settings(&config, &nowhere)?;
+        let store = open_for_changes(place)?;
+        let app = match App::build(store.clone(), settings, ports).await {
+            Ok(app) => app,
+            Err(error) => {
+                store.close();
+                return Err(error.into());
+            }
+        };
+        let (shutdown, stopping) = shutdown_signal();
+        let background = tokio::spawn(app.driver.run(stopping));
+        Ok(Self { store, router: app.router, background, shutdown, uid })
+    }
+
+    /// Puts a request.
+    pub(super) async fn ask(&self, request: Ask<'_>) -> anyhow::Result<Answer> {
+        let body = request.body.map(|body| body.to_string());
+        let mut message = Request::builder()
+            .method(request.method)
+            .uri(request.path)
+            .header(HOST, "localhost")
+            .extension(ClientAddress::Operator { uid: self.uid });
+        if body.is_some() {
+            message = message.header(CONTENT_TYPE, "application/json");
+        }
+        let message = message.body(body.map_or_else(Body::empty, Body::from))?;
+        let answer = self.router.clone().oneshot(message).await?;
+        let status = answer.status().as_u16();
+        let body = to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await?;
+        Answer::new(status, &body)
+    }
+
+    /// Lets the work in hand finish, then closes the store.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.send_replace(true);
+        let ended = self.background.await;
+        self.store.close();
+        ended.context("the background ended badly")
+    }
+}

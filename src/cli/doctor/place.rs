@@ -1,0 +1,193 @@
+//! The data folder, its disk, the control socket, and files with secrets.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use tokio::time::Instant;
+
+use crate::cli::desk::{Ask, Desk, Place};
+use crate::cli::doctor::finding::Findings;
+use crate::config::{Config, Origin};
+use crate::crypto::random_bytes;
+
+const OPEN_TO_OTHERS: u32 = 0o077;
+const WRITABLE_BY_ALL: u32 = 0o002;
+/// Parts of the names of files that nobody else should read.
+const PRIVATE: [&str; 4] = [".redb", "keystore", "secret", "passphrase"];
+const MIB: u64 = 1024 * 1024;
+/// The store's file grows in steps and is copied before a migration.
+const LEAST_FREE: u64 = 200 * MIB;
+const AMPLE_FREE: u64 = 2 * 1024 * MIB;
+/// A commit syncs twice and a registration waits for it.
+const SLOW_SYNC_MS: u128 = 50;
+const PROBES: usize = 5;
+
+/// Looks at the folder and at what is served from it.
+pub(super) async fn examine(place: &Place, findings: &mut Findings) {
+    let folder = &place.data_dir;
+    let shown = folder.display();
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => {
+            permissions("data folder", folder, &found, findings);
+            private_files(folder, findings);
+            disk(folder, findings);
+        }
+        Ok(_) => findings.fail("data folder", format!("{shown} is no folder"), "name another"),
+        Err(error) => findings.fail(
+            "data folder",
+            format!("{shown} cannot be looked at: {error}"),
+            "set PATCHPROOF_DATA_DIR, or start the server once, which makes it",
+        ),
+    }
+    control_socket(place, findings).await;
+}
+
+fn permissions(check: &'static str, path: &Path, found: &Metadata, findings: &mut Findings) {
+    let mode = found.permissions().mode() & 0o777;
+    let finding = format!("{} has mode {mode:03o}, owner {}", path.display(), found.uid());
+    let remedy = format!("chmod go= {}", path.display());
+    if mode & WRITABLE_BY_ALL != 0 {
+        findings.fail(check, format!("{finding}: everybody may write to it"), remedy);
+    } else if mode & OPEN_TO_OTHERS != 0 {
+        findings.warn(check, format!("{finding}: others may look into it"), remedy);
+    } else {
+        findings.ok(check, finding);
+    }
+}
+
+/// Looks at the files in the folder that nobody else should read: the store, keys, secrets.
+fn private_files(folder: &Path, findings: &mut Findings) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_private = PRIVATE.iter().any(|part| name.contains(part));
+        if let Ok(found) = entry.metadata()
+            && is_private
+            && found.is_file()
+            && found.permissions().mode() & OPEN_TO_OTHERS != 0
+        {
+            permissions("private file", &entry.path(), &found, findings);
+        }
+    }
+}
+
+fn disk(folder: &Path, findings: &mut Findings) {
+    match rustix::fs::statvfs(folder) {
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let finding = format!("{} MiB free", free / MIB);
+            let remedy = "make room, or move the data folder to a larger disk";
+            if free < LEAST_FREE {
+                findings.fail("disk", finding, remedy);
+            } else if free < AMPLE_FREE {
+                findings.warn("disk", finding, remedy);
+            } else {
+                findings.ok("disk", finding);
+            }
+        }
+        Err(error) => findings.warn("disk", format!("not measured: {error}"), "look at the disk"),
+    }
+    match slowest_sync(folder) {
+        Ok(slowest) if slowest > SLOW_SYNC_MS => findings.warn(
+            "disk sync",
+            format!("a small write takes up to {slowest} ms to reach the disk"),
+            "each registration waits for that; a faster disk makes them faster",
+        ),
+        Ok(slowest) => {
+            findings.ok("disk sync", format!("a small write reaches the disk within {slowest} ms"));
+        }
+        Err(error) => findings.fail(
+            "disk sync",
+            format!("nothing can be written to {}: {error}", folder.display()),
+            "run the command as the user that the server runs as; if it is, mend the disk",
+        ),
+    }
+}
+
+/// Writes a small file of its own a few times, each time to the disk, and removes it.
+fn slowest_sync(folder: &Path) -> io::Result<u128> {
+    let path = folder.join(format!(".doctor-{}", hex::encode(random_bytes::<6>())));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+    let measured = measure(&mut file);
+    fs::remove_file(&path)?;
+    measured
+}
+
+fn measure(file: &mut File) -> io::Result<u128> {
+    let mut slowest = 0;
+    for _ in 0..PROBES {
+        let before = Instant::now();
+        file.write_all(&[0; 4096])?;
+        file.sync_all()?;
+        slowest = slowest.max(before.elapsed().as_millis());
+    }
+    Ok(slowest)
+}
+
+async fn control_socket(place: &Place, findings: &mut Findings) {
+    const CHECK: &str = "server";
+    let socket = place.socket.display();
+    match place.is_served().await {
+        Ok(true) => server(place, findings).await,
+        Ok(false) if place.socket.exists() => findings.warn(
+            CHECK,
+            format!("none runs; a server that was killed left {socket}"),
+            "start the server; it replaces the socket",
+        ),
+        Ok(false) => findings.ok(CHECK, "none runs; commands do their work themselves"),
+        Err(error) => findings.warn(
+            CHECK,
+            format!("not looked at: {error:#}"),
+            "run the command as root or as the user that the server runs as",
+        ),
+    }
+    if let Ok(found) = fs::symlink_metadata(&place.socket) {
+        permissions("socket", &place.socket, &found, findings);
+    }
+}
+
+/// Asks the running server how it is.
+async fn server(place: &Place, findings: &mut Findings) {
+    const CHECK: &str = "server";
+    let ready = match Desk::beside(place) {
+        Ok(desk) => desk.ask_whatever(Ask::get("/ready")).await,
+        Err(error) => Err(error),
+    };
+    let body = match ready {
+        Ok(answer) => answer.body,
+        Err(error) => {
+            let finding = format!("it listens and gives no answer: {error:#}");
+            return findings.fail(CHECK, finding, "look at its log; start it anew");
+        }
+    };
+    let status = body["status"].as_str().unwrap_or("unknown");
+    if status == "ok" {
+        findings.ok(CHECK, "it runs and is ready");
+    } else {
+        findings.fail(CHECK, format!("it runs and is not ready: {status}"), "see what follows");
+    }
+    for warning in body["warnings"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let warning = warning.as_str().unwrap_or_default();
+        findings.warn(CHECK, warning, "see docs/CONFIGURATION.md");
+    }
+}
+
+/// Looks at the files that secrets come from.
+pub(super) fn examine_files(config: Option<&Config>, findings: &mut Findings) {
+    let Some(config) = config else { return };
+    for variable in &config.effective {
+        let path = match &variable.origin {
+            Origin::File { path, .. } => path,
+            Origin::Credential(_)
+            | Origin::Unset
+            | Origin::Default
+            | Origin::Generated
+            | Origin::Environment(_) => continue,
+        };
+        if let Ok(found) = fs::metadata(path) {
+            permissions("secret file", path, &found, findings);
+        }
+    }
+}
