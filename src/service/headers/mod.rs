@@ -11,6 +11,7 @@ mod branch;
 mod checkpoints;
 mod exchange;
 mod report;
+mod trust;
 
 use std::sync::Arc;
 
@@ -21,11 +22,10 @@ use crate::storage::{ChainHead, Store, StoreError, StoredHeader};
 use crate::types::{Checkpoint, Timestamp};
 
 use anchors::Approval;
-pub use anchors::{
-    Anchored, ChainTrust, JudgedCheckpoint, Standing, TRUST_WINDOW, TrustAnchors, Voucher,
-};
+pub use anchors::{TRUST_WINDOW, TrustAnchors};
 pub use backfill::{BACKFILL_BATCH, Backfill};
 pub use exchange::{ImportError, Imported, export_headers, import_headers};
+pub use trust::{Anchored, ChainTrust, JudgedCheckpoint, Standing, Voucher};
 
 /// Headers fetched and stored in one go.
 const BATCH: u32 = 200;
