@@ -8,6 +8,7 @@ mod finding;
 mod network;
 mod place;
 mod records;
+mod server;
 mod signer;
 mod store;
 
@@ -64,7 +65,8 @@ impl DoctorCommand {
         };
         let mut store = None;
         if let Some(place) = &place {
-            place::examine(place, &mut findings).await;
+            place::examine(place, &mut findings);
+            server::examine(place, &mut findings).await;
             place::examine_files(config.as_ref(), &mut findings);
             store = store::open(place, &mut findings);
         }

@@ -37,6 +37,8 @@ use crate::config::{Config, ConfigProblems, Environment, LogFormat, LogLevel, Lo
 use crate::crypto::random_bytes;
 use crate::types::{Clock, SystemClock};
 
+/// EX_TEMPFAIL of sysexits.h: the same has a chance a little later.
+const EXIT_LATER: u8 = 75;
 /// EX_NOPERM of sysexits.h: the command may not be run by this user.
 const EXIT_NOT_PERMITTED: u8 = 77;
 /// EX_CONFIG of sysexits.h: the configuration is wrong.
@@ -55,7 +57,7 @@ const DEMO_LOG: LoggingSettings =
     version,
     propagate_version = true,
     after_help = "Exit status: 0 success, 1 failure, 2 usage, 4 warnings of doctor,\n\
-                  77 not permitted, 78 configuration.\n\
+                  75 try again later, 77 not permitted, 78 configuration.\n\
                   Environment: see docs/CONFIGURATION.md and `patchproof config check`."
 )]
 struct Cli {
@@ -168,6 +170,8 @@ fn report(output: &Output, error: &anyhow::Error) -> ExitCode {
         || refusal.is_some_and(|refusal| refusal.status == FORBIDDEN)
     {
         ExitCode::from(EXIT_NOT_PERMITTED)
+    } else if refusal.is_some_and(Refusal::is_temporary) {
+        ExitCode::from(EXIT_LATER)
     } else {
         ExitCode::FAILURE
     }

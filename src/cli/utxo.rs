@@ -1,6 +1,7 @@
 //! `patchproof utxo`: the pool of outputs.
 
 mod add;
+mod auto;
 mod health;
 mod list;
 mod maintain;
@@ -38,6 +39,7 @@ pub(super) struct UtxoCommand {
 enum UtxoAction {
     Add(add::AddArguments),
     List(list::ListArguments),
+    Maintain(auto::MaintainArguments),
     Sync(sync::SyncArguments),
     Split(split::SplitArguments),
     Sweep(sweep::SweepArguments),
@@ -59,6 +61,7 @@ impl UtxoCommand {
         match self.action {
             UtxoAction::List(arguments) => arguments.run(&pool),
             UtxoAction::Add(arguments) => runtime()?.block_on(arguments.run(&pool)),
+            UtxoAction::Maintain(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Sync(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Split(arguments) => runtime()?.block_on(arguments.run(&pool)),
             UtxoAction::Sweep(arguments) => runtime()?.block_on(arguments.run(&pool)),

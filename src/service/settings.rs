@@ -76,19 +76,17 @@ pub struct RuntimeSettings(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     initial: InitialSettings,
-    /// What the network asks for, where that is known.
-    network_fee_rate: Mutex<Option<FeeRate>>,
     current: RwLock<Arc<EffectiveSettings>>,
-    /// Held while the store is read and its news put in force, so that they arrive in order.
-    loading: Mutex<()>,
+    /// What the network asks for, where that is known. Held while anything new is put in force, so
+    /// that what the store held last is what counts last.
+    network_fee_rate: Mutex<Option<FeeRate>>,
 }
 
 impl RuntimeSettings {
     /// Begins with what the environment gives; [`RuntimeSettings::load`] adds what is stored.
     pub fn new(initial: InitialSettings) -> Self {
         let current = RwLock::new(Arc::new(effective(&initial, &[], None)));
-        let (network_fee_rate, loading) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Shared { initial, network_fee_rate, current, loading }))
+        Self(Arc::new(Shared { initial, current, network_fee_rate: Mutex::default() }))
     }
 
     /// Returns all settings in force; take it once for each use, never keep it.
@@ -98,23 +96,22 @@ impl RuntimeSettings {
 
     /// Puts in force what is stored.
     pub fn load(&self, store: &Store) -> Result<(), StoreError> {
-        let _alone = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let network = self.0.network_fee_rate.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = store.read(settings)?;
-        self.put_in_force(&stored);
+        self.put_in_force(&stored, *network);
         Ok(())
     }
 
     /// Takes note of the fee rate that the network asks for; it counts until an operator sets one.
     pub fn set_network_fee_rate(&self, rate: Option<FeeRate>) {
-        let _alone = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        *self.0.network_fee_rate.lock().unwrap_or_else(PoisonError::into_inner) = rate;
+        let mut network = self.0.network_fee_rate.lock().unwrap_or_else(PoisonError::into_inner);
+        *network = rate;
         let stored: Vec<(SettingName, StoredSetting)> =
             self.current().all.iter().filter_map(EffectiveSetting::stored).collect();
-        self.put_in_force(&stored);
+        self.put_in_force(&stored, rate);
     }
 
-    fn put_in_force(&self, stored: &[(SettingName, StoredSetting)]) {
-        let network = *self.0.network_fee_rate.lock().unwrap_or_else(PoisonError::into_inner);
+    fn put_in_force(&self, stored: &[(SettingName, StoredSetting)], network: Option<FeeRate>) {
         let next = effective(&self.0.initial, stored, network);
         if next.values != self.current().values {
             conflicts(&next.values).iter().for_each(|conflict| tracing::warn!("{conflict}"));

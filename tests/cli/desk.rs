@@ -29,6 +29,12 @@ fn asked(
 fn every_maintenance_command_asks_for_exactly_what_was_said() {
     let outpoint = format!("{TXID}:1");
     let cases: &[(&[&str], Value)] = &[
+        (&["maintain", "--dry-run"], json!({ "action": "auto", "dryRun": true, "wait": true })),
+        (
+            &["sweep-change", "--destinationAddress", "d", "--allow-foreign-destination"],
+            json!({ "action": "sweep-change", "dryRun": false, "wait": true, "destinationAddress": "d",
+                "allowForeignDestination": true }),
+        ),
         (&["sync"], json!({ "action": "sync", "dryRun": false, "wait": true })),
         (&["split"], json!({ "action": "split", "dryRun": false, "wait": true })),
         (
@@ -80,7 +86,7 @@ fn the_steps_of_a_plan_are_shown() {
     }] });
     let (finished, _) = asked(&["utxo", "split", "--dry-run"], 200, &answer);
     let lines: Vec<&str> = finished.stdout.lines().collect();
-    assert_eq!(lines[0], "split  100 satoshis fee  512 satoshis per kB  2 available, 10 wanted");
+    assert_eq!(lines[0], "split  100 satoshis fee, 512 per kB  2 available, 10 wanted");
     assert_eq!(lines[1], format!("  -        50000  {TXID}:0"));
     assert_eq!(lines[2], "  +         5000  mfoo");
     assert_eq!(finished.stderr, "dry run: nothing was changed\n");
@@ -92,11 +98,12 @@ fn the_steps_of_a_plan_are_shown() {
 
 #[test]
 fn a_refusal_is_told_in_the_servers_words() {
-    let running = json!({ "title": "Busy", "detail": "Another maintenance is running." });
+    let running = json!({ "title": "Busy", "detail": "Another maintenance is running.",
+        "code": "MAINTENANCE_RUNNING" });
     let (refused, _) = asked(&["utxo", "split"], 409, &running);
     assert_eq!(
         (refused.status, refused.stderr.as_str()),
-        (Some(1), "error: Another maintenance is running.\n")
+        (Some(75), "error: Another maintenance is running.\n")
     );
     let older = json!({ "title": "Not found", "detail": "There is no such route." });
     let (refused, _) = asked(&["utxo", "split"], 404, &older);

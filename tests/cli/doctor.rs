@@ -2,9 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::program::{Finished, run};
+use crate::stub;
 use crate::world::World;
 
 const SECRET: &str = "canary-4f0f1c6b8e2d7a5934c1b0e8d6f2a7c3";
@@ -151,6 +152,24 @@ fn with_a_broken_configuration_it_says_what_it_could_not_look_at() {
     for check in ["configuration", "data folder", "store"] {
         find(&report, check, "fail");
     }
+}
+
+#[test]
+fn a_server_that_sees_the_money_end_is_heard() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = json!({ "status": "degraded", "warnings": [], "runway": { "daysLeft": 3 },
+        "dependencies": [{ "name": "signer", "ok": false, "detail": "no answer" }] });
+    let _noted = stub::listen(folder.path(), 200, &answer);
+    let report = run(&["doctor", "--json", "--data-dir", folder.path().to_str().unwrap()], &[]);
+    let report = report.expect(1).json();
+    let finding = find(&report, "runway", "warn");
+    assert!(finding["finding"].as_str().unwrap().contains("lasts 3 days"), "{finding}");
+    assert!(
+        find(&report, "server", "fail")["finding"]
+            .as_str()
+            .unwrap()
+            .contains("degraded: signer (no answer)")
+    );
 }
 
 #[test]

@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["utxo", "add"],
     &["utxo", "list"],
     &["utxo", "sync"],
+    &["utxo", "maintain"],
     &["utxo", "split"],
     &["utxo", "sweep"],
     &["utxo", "sweep-change"],

@@ -101,7 +101,8 @@ async fn a_failed_registration_begins_anew_only_when_its_transaction_is_proved_d
     assert_eq!(recover(&app, json!({ "id": failed })).await.expect(200)["recovered"], 0);
     app.mine(5);
     until_stage(&app, &other, "final").await;
-    until_height(&app, app.outside.simnet.node().height()).await;
+    let height = app.outside.simnet.node().height();
+    until_height(&app, height).await;
     let plan = recover(&app, json!({ "id": failed, "dryRun": true })).await.expect(200);
     assert_eq!(plan["recovered"], 1, "{plan}");
     until_stage(&app, &failed, "failed").await;

@@ -2,6 +2,7 @@
 //! network as the server's, no listener.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -10,6 +11,7 @@ use axum::http::Request;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use url::Url;
 
@@ -22,6 +24,8 @@ use crate::crypto::random_bytes;
 use crate::http::edge::ClientAddress;
 use crate::storage::Store;
 
+/// A look at the chain that is slow to end must not keep somebody who has his answer.
+const GRACE: Duration = Duration::from_secs(10);
 const MAX_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 
 /// The product, put together for one command.
@@ -73,11 +77,18 @@ impl Alone {
         Answer::new(status, &body)
     }
 
-    /// Lets the work in hand finish, then closes the store.
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
+    /// Lets the work in hand finish, for a while, then closes the store.
+    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.send_replace(true);
-        let ended = self.background.await;
+        let ended = match timeout(GRACE, &mut self.background).await {
+            Ok(ended) => ended.context("the background ended badly"),
+            Err(_) => {
+                // As safe as a crash: what is sent was stored before, the rest is done anew.
+                self.background.abort();
+                Ok(())
+            }
+        };
         self.store.close();
-        ended.context("the background ended badly")
+        ended
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::http::NO_SUCH_ROUTE;
 
+const UNAVAILABLE: u16 = 503;
+
 /// The answer to a request.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Answer {
@@ -21,6 +23,8 @@ pub(in crate::cli) struct Answer {
 pub(in crate::cli) struct Refusal {
     /// The HTTP status.
     pub(in crate::cli) status: u16,
+    /// The stable name of the problem.
+    code: String,
     /// What the problem document says.
     pub(in crate::cli) message: String,
 }
@@ -33,6 +37,13 @@ pub(in crate::cli) struct Refusal {
     .0.display()
 )]
 pub(in crate::cli) struct NotPermitted(pub(super) PathBuf);
+
+impl Refusal {
+    /// Says whether the same request has a chance a little later.
+    pub(in crate::cli) fn is_temporary(&self) -> bool {
+        self.status == UNAVAILABLE || self.code.ends_with("_RUNNING")
+    }
+}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -53,12 +64,13 @@ impl Answer {
             return Ok(self);
         }
         let word = |name: &str| self.body[name].as_str();
+        let (status, code) = (self.status, word("code").unwrap_or_default().to_owned());
         if word("detail") == Some(NO_SUCH_ROUTE) {
             let message = format!(
                 "the server does not know {path}: it is older than this command; start it anew with \
                  the same version"
             );
-            return Err(Refusal { status: self.status, message }.into());
+            return Err(Refusal { status, code, message }.into());
         }
         let mut message = word("detail")
             .or_else(|| word("title"))
@@ -69,7 +81,7 @@ impl Answer {
             let text = |name: &str| field[name].as_str().unwrap_or_default();
             message.push_str(&format!("; {}: {}", text("field"), text("message")));
         }
-        Err(Refusal { status: self.status, message }.into())
+        Err(Refusal { status, code, message }.into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The data folder, its disk, the control socket, and files with secrets.
+//! The data folder, its disk, and files with secrets.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tokio::time::Instant;
 
-use crate::cli::desk::{Ask, Desk, Place};
+use crate::cli::desk::Place;
 use crate::cli::doctor::finding::Findings;
 use crate::config::{Config, Origin};
 use crate::crypto::random_bytes;
@@ -24,8 +24,8 @@ const AMPLE_FREE: u64 = 2 * 1024 * MIB;
 const SLOW_SYNC_MS: u128 = 50;
 const PROBES: usize = 5;
 
-/// Looks at the folder and at what is served from it.
-pub(super) async fn examine(place: &Place, findings: &mut Findings) {
+/// Looks at the folder and its disk.
+pub(super) fn examine(place: &Place, findings: &mut Findings) {
     let folder = &place.data_dir;
     let shown = folder.display();
     match fs::metadata(folder) {
@@ -41,10 +41,15 @@ pub(super) async fn examine(place: &Place, findings: &mut Findings) {
             "set PATCHPROOF_DATA_DIR, or start the server once, which makes it",
         ),
     }
-    control_socket(place, findings).await;
 }
 
-fn permissions(check: &'static str, path: &Path, found: &Metadata, findings: &mut Findings) {
+/// Looks at who may use a file or folder.
+pub(super) fn permissions(
+    check: &'static str,
+    path: &Path,
+    found: &Metadata,
+    findings: &mut Findings,
+) {
     let mode = found.permissions().mode() & 0o777;
     let finding = format!("{} has mode {mode:03o}, owner {}", path.display(), found.uid());
     let remedy = format!("chmod go= {}", path.display());
@@ -124,54 +129,6 @@ fn measure(file: &mut File) -> io::Result<u128> {
         slowest = slowest.max(before.elapsed().as_millis());
     }
     Ok(slowest)
-}
-
-async fn control_socket(place: &Place, findings: &mut Findings) {
-    const CHECK: &str = "server";
-    let socket = place.socket.display();
-    match place.is_served().await {
-        Ok(true) => server(place, findings).await,
-        Ok(false) if place.socket.exists() => findings.warn(
-            CHECK,
-            format!("none runs; a server that was killed left {socket}"),
-            "start the server; it replaces the socket",
-        ),
-        Ok(false) => findings.ok(CHECK, "none runs; commands do their work themselves"),
-        Err(error) => findings.warn(
-            CHECK,
-            format!("not looked at: {error:#}"),
-            "run the command as root or as the user that the server runs as",
-        ),
-    }
-    if let Ok(found) = fs::symlink_metadata(&place.socket) {
-        permissions("socket", &place.socket, &found, findings);
-    }
-}
-
-/// Asks the running server how it is.
-async fn server(place: &Place, findings: &mut Findings) {
-    const CHECK: &str = "server";
-    let ready = match Desk::beside(place) {
-        Ok(desk) => desk.ask_whatever(Ask::get("/ready")).await,
-        Err(error) => Err(error),
-    };
-    let body = match ready {
-        Ok(answer) => answer.body,
-        Err(error) => {
-            let finding = format!("it listens and gives no answer: {error:#}");
-            return findings.fail(CHECK, finding, "look at its log; start it anew");
-        }
-    };
-    let status = body["status"].as_str().unwrap_or("unknown");
-    if status == "ok" {
-        findings.ok(CHECK, "it runs and is ready");
-    } else {
-        findings.fail(CHECK, format!("it runs and is not ready: {status}"), "see what follows");
-    }
-    for warning in body["warnings"].as_array().map(Vec::as_slice).unwrap_or_default() {
-        let warning = warning.as_str().unwrap_or_default();
-        findings.warn(CHECK, warning, "see docs/CONFIGURATION.md");
-    }
 }
 
 /// Looks at the files that secrets come from.

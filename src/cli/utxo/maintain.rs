@@ -9,8 +9,10 @@ use crate::cli::utxo::Pool;
 
 const PATH: &str = "/v1/admin/utxo-maintain";
 /// Members of a step that have their own place in its line.
-const PLACED: [&str; 7] =
-    ["action", "txid", "inputs", "outputs", "feeSatoshis", "feeRateSatPerKb", "reason"];
+const PLACED: [&str; 6] =
+    ["action", "txid", "operationId", "feeSatoshis", "feeRateSatPerKb", "reason"];
+/// Lists of a step, and the sign in front of each of their lines.
+const LISTS: [(&str, &str); 3] = [("inputs", "-"), ("outputs", "+"), ("leases", "*")];
 
 /// A request for maintenance in the making; what is not said is left out of it.
 pub(super) struct Maintenance {
@@ -45,7 +47,7 @@ impl Maintenance {
         } else {
             for step in done["steps"].as_array().map(Vec::as_slice).unwrap_or_default() {
                 output.line(&step_line(step))?;
-                for (name, sign) in [("inputs", "-"), ("outputs", "+")] {
+                for (name, sign) in LISTS {
                     for part in step[name].as_array().map(Vec::as_slice).unwrap_or_default() {
                         output.line(&part_line(sign, part))?;
                     }
@@ -64,20 +66,35 @@ impl Maintenance {
 fn step_line(step: &Value) -> String {
     let mut words = vec![word(&step["action"]).unwrap_or_else(|| "step".to_owned())];
     words.extend(word(&step["txid"]));
-    for (name, unit) in [("feeSatoshis", "satoshis fee"), ("feeRateSatPerKb", "satoshis per kB")] {
-        words.extend(word(&step[name]).map(|number| format!("{number} {unit}")));
+    if step["feeRateSatPerKb"].is_number() {
+        let (fee, rate) = (&step["feeSatoshis"], &step["feeRateSatPerKb"]);
+        words.push(format!("{fee} satoshis fee, {rate} per kB"));
     }
-    if let Some(members) = step.as_object() {
-        let others = members.iter().filter(|(name, _)| !PLACED.contains(&name.as_str()));
-        words.extend(others.filter_map(|(name, value)| Some(format!("{} {name}", word(value)?))));
-    }
+    words.extend(counts(step));
     words.extend(word(&step["reason"]));
     words.join("  ")
 }
 
+/// Shows the members of a step that have no place of their own, those of its parts included.
+fn counts(step: &Value) -> Vec<String> {
+    let mut shown = Vec::new();
+    for (name, value) in step.as_object().into_iter().flatten() {
+        if value.is_object() {
+            shown.extend(counts(value));
+        } else if !PLACED.contains(&name.as_str()) {
+            shown.extend(word(value).map(|word| format!("{word} {name}")));
+        }
+    }
+    shown
+}
+
 fn part_line(sign: &str, part: &Value) -> String {
     let place = word(&part["outpoint"]).or_else(|| word(&part["address"])).unwrap_or_default();
-    format!("  {sign} {:>12}  {place}", word(&part["satoshis"]).unwrap_or_default())
+    let freed = part["freed"].as_bool().map(|freed| if freed { "freed" } else { "kept" });
+    let words = [freed.map(str::to_owned), word(&part["reason"])].into_iter().flatten();
+    let satoshis = word(&part["satoshis"]).unwrap_or_default();
+    let more: String = words.flat_map(|word| ["  ".to_owned(), word]).collect();
+    format!("  {sign} {satoshis:>12}  {place}{more}")
 }
 
 /// Returns a single value as it is shown; nothing for null, lists and objects.
@@ -106,10 +123,16 @@ mod tests {
     fn a_step_is_shown_with_all_that_it_says() {
         let step = json!({ "action": "split", "txid": "ab", "feeSatoshis": 7, "kept": 2,
             "feeRateSatPerKb": 512, "inputs": [], "outputs": [], "reason": null });
-        assert_eq!(step_line(&step), "split  ab  7 satoshis fee  512 satoshis per kB  2 kept");
+        assert_eq!(step_line(&step), "split  ab  7 satoshis fee, 512 per kB  2 kept");
         let nothing = json!({ "action": "sweep", "txid": null, "reason": "no dust" });
         assert_eq!(step_line(&nothing), "sweep  no dust");
+        let sync =
+            json!({ "action": "sync", "feeSatoshis": 0, "sync": { "added": 2, "listed": 3 } });
+        assert_eq!(step_line(&sync), "sync  2 added  3 listed");
         let part = json!({ "outpoint": "ab:0", "satoshis": 10 });
         assert_eq!(part_line("-", &part), "  -           10  ab:0");
+        let lease =
+            json!({ "outpoint": "ab:0", "satoshis": 10, "freed": false, "reason": "signed" });
+        assert_eq!(part_line("*", &lease), "  *           10  ab:0  kept  signed");
     }
 }

@@ -22,6 +22,9 @@ pub(super) struct SweepChangeArguments {
     /// Address that gets the money
     #[arg(long = "destinationAddress", alias = "destination-address", value_name = "ADDRESS")]
     destination_address: Option<String>,
+    /// Allow that address to be none of ours: the money is withdrawn
+    #[arg(long)]
+    allow_foreign_destination: bool,
     /// Tell what would be done and do nothing
     #[arg(long = "dryRun", alias = "dry-run", value_name = "BOOL")]
     #[arg(num_args = 0..=1, require_equals = true, action = clap::ArgAction::Set)]
@@ -34,7 +37,8 @@ impl SweepChangeArguments {
         let request = Maintenance::new("sweep-change", self.dry_run)
             .with("changeAddress", self.change_address)
             .with("changeKeyId", self.change_key_id)
-            .with("destinationAddress", self.destination_address);
+            .with("destinationAddress", self.destination_address)
+            .with("allowForeignDestination", self.allow_foreign_destination.then_some(true));
         request.run(pool).await
     }
 }
