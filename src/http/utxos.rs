@@ -45,7 +45,7 @@ struct AddOutputRequest {
 /// An output of the pool.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct OutputBody {
+struct AddedOutputBody {
     #[schema(value_type = String)]
     txid: Txid,
     vout: u32,
@@ -63,7 +63,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Takes one output into the pool after checking that it exists, pays us and is not spent.
 #[utoipa::path(post, path = "/v1/admin/utxos", tag = "admin", security(("apiKey" = [])),
-    request_body = AddOutputRequest, responses((status = 201, body = OutputBody),
+    request_body = AddOutputRequest, responses((status = 201, body = AddedOutputBody),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
@@ -71,10 +71,10 @@ async fn add_output(
     _authorized: Authorized<permission::UtxoWrite>,
     state: State<HttpState>,
     body: ApiJson<AddOutputRequest>,
-) -> Result<(StatusCode, Json<OutputBody>), Problem> {
+) -> Result<(StatusCode, Json<AddedOutputBody>), Problem> {
     let stated = stated_output(body.0)?;
     let added = state.services.funding.add(&stated, state.clock.now()).await?;
-    let body = OutputBody {
+    let body = AddedOutputBody {
         txid: added.outpoint.txid,
         vout: added.outpoint.vout,
         satoshis: added.value.get(),
