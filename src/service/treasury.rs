@@ -97,13 +97,13 @@ impl TreasuryService {
     ) -> Result<Vec<Started>, TreasuryError> {
         let policy = self.policy.current();
         if dry_run {
-            let plans = self.store.read(|tx| self.plan(tx, &request, &policy))?;
+            let plans = self.store.read(|tx| self.plan(tx, &request, &policy, now))?;
             return Ok(plans.into_iter().map(|plan| Started { id: None, plan }).collect());
         }
         let (service, actor) = (self.clone(), actor.to_owned());
         self.store
             .write(move |tx| {
-                let plans = service.plan(tx, &request, &policy)?;
+                let plans = service.plan(tx, &request, &policy, now)?;
                 plans
                     .into_iter()
                     .map(|plan| {
@@ -120,6 +120,7 @@ impl TreasuryService {
         tables: &impl Tables,
         request: &TreasuryRequest,
         policy: &PoolPolicy,
+        now: Timestamp,
     ) -> Result<Vec<OperationPlan>, TreasuryError> {
         let plans = match request {
             TreasuryRequest::Split { outpoints, count, size } => {
@@ -146,10 +147,27 @@ impl TreasuryService {
                 sweep_plans(OperationKind::SweepChange, &outputs, to, policy)?
             }
         };
+        self.check_fees(tables, &plans, now)?;
         match plans.iter().all(OperationPlan::is_sound) {
             true => Ok(plans),
             false => Err(TreasuryError::Unsound),
         }
+    }
+
+    /// Refuses what the caps would only let wait, with its inputs leased.
+    fn check_fees(
+        &self,
+        tables: &impl Tables,
+        plans: &[OperationPlan],
+        now: Timestamp,
+    ) -> Result<(), TreasuryError> {
+        let caps = self.anchoring.settings.caps;
+        if let Some(plan) = plans.iter().find(|plan| plan.fee > caps.per_transaction) {
+            let (fee, cap) = (plan.fee.get(), caps.per_transaction.get());
+            return Err(TreasuryError::FeeCap { fee, cap });
+        }
+        let fees = plans.iter().fold(0u64, |sum, plan| sum.saturating_add(plan.fee.get()));
+        caps.reached(tables, fees, now)?.map_or(Ok(()), |told| Err(TreasuryError::Capped(told)))
     }
 
     fn plan_split(
@@ -232,6 +250,17 @@ impl TreasuryService {
             }
         }
         Ok(id)
+    }
+
+    /// Says whether a split would find nothing to do.
+    pub fn is_split_idle(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let request = TreasuryRequest::Split { outpoints: Vec::new(), count: None, size: None };
+        let policy = self.policy.current();
+        match self.store.read(|tx| self.plan(tx, &request, &policy, now)) {
+            Ok(_) => Ok(false),
+            Err(TreasuryError::Store(error)) => Err(error),
+            Err(_) => Ok(true),
+        }
     }
 
     /// Says whether too few outputs are available, or too much is dust.

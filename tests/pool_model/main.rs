@@ -5,8 +5,6 @@
 //! No output that is leased or spent may ever become available again while what spends it may live,
 //! and none may be taken for spent that nobody spends.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 #[cfg(test)]
 mod liar;
 #[cfg(test)]

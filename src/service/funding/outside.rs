@@ -14,7 +14,7 @@ use crate::types::{OutPoint, Timestamp};
 use crate::wallet::utxo::{Utxo, UtxoState, UtxoStatus};
 
 /// The most outputs that are asked about in one sync; the next asks about others.
-const MOST_ASKED: usize = 50;
+const MOST_ASKED: usize = 20;
 /// The most outputs that are looked through for such.
 const MOST_LOOKED_AT: usize = 10_000;
 
@@ -28,10 +28,14 @@ impl FundingService {
     ) -> Result<usize, FundingError> {
         let available =
             self.store.read(|tx| list_utxos(tx, UtxoStatus::Available, MOST_LOOKED_AT))?;
-        let absent = available.into_iter().filter(|it| !listed.contains(&it.outpoint));
+        let absent: Vec<Utxo> =
+            available.into_iter().filter(|it| !listed.contains(&it.outpoint)).collect();
+        // Begins elsewhere each time, so that every one is asked about in the end.
+        let passed = usize::try_from(now.as_millis()).unwrap_or(0);
+        let first = passed.checked_rem(absent.len()).unwrap_or(0);
         let mut found = 0;
-        for output in absent.take(MOST_ASKED) {
-            let Some(spender) = self.verified_spender(&output).await else { continue };
+        for output in absent.iter().cycle().skip(first).take(absent.len().min(MOST_ASKED)) {
+            let Some(spender) = self.verified_spender(output).await else { continue };
             let outpoint = output.outpoint;
             let taken = self.store.write(move |tx| note_spent(tx, outpoint, &spender, now)).await?;
             found += usize::from(taken);
