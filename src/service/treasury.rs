@@ -306,7 +306,8 @@ impl TreasuryService {
                 | Stage::Final { .. }
                 | Stage::Held { .. } => job.problem.clone(),
             };
-            Ok(OperationProgress { txid: job.txid(), is_settled, problem })
+            let is_failed = matches!(job.stage, Stage::Failed { .. });
+            Ok(OperationProgress { txid: job.txid(), is_settled, is_failed, problem })
         })
     }
 }
@@ -318,6 +319,8 @@ pub struct OperationProgress {
     pub txid: Option<Txid>,
     /// Whether the network has taken it, or it is stuck or failed.
     pub is_settled: bool,
+    /// Whether it will never be.
+    pub is_failed: bool,
     /// What went wrong last.
     pub problem: Option<String>,
 }
