@@ -82,7 +82,7 @@ pub struct SyncSummary {
     pub updated: usize,
     /// Outputs that could not be checked and were left alone.
     pub skipped: usize,
-    /// Outputs that a transaction from outside spends, as far as was found out.
+    /// Outputs that a transaction from outside was found to spend: set aside, or spent for good.
     pub spent_elsewhere: usize,
 }
 

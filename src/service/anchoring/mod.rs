@@ -36,6 +36,7 @@ use crate::types::{FeeRate, RecordId, Timestamp, Txid};
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
 pub use caps::FeeCaps;
+pub(super) use observe::{Proved, prove};
 pub(super) use waiting::take_up as take_up_waiting;
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
