@@ -205,22 +205,30 @@ impl Parts {
             maintenance: self.maintenance(),
             runway: self.runway(),
             headers: self.headers(),
-            records: RecordsService {
-                store: store.clone(),
-                anchoring: self.anchoring(),
-                wake: self.wake_pipeline(),
-            },
+            records: self.records(),
             settings: SettingsService {
                 store: store.clone(),
                 runtime: self.settings.anchoring.runtime.clone(),
             },
-            readiness: ReadinessService {
-                store,
-                observations: self.observations.clone(),
-                warnings: self.warnings().into(),
-                endpoints: self.ports.network.endpoints.clone(),
-                clock: Arc::clone(&self.ports.clock),
-            },
+            readiness: self.readiness(),
+        }
+    }
+
+    fn records(&self) -> RecordsService {
+        RecordsService {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            wake: self.wake_pipeline(),
+        }
+    }
+
+    fn readiness(&self) -> ReadinessService {
+        ReadinessService {
+            store: self.store.clone(),
+            observations: self.observations.clone(),
+            warnings: self.warnings().into(),
+            endpoints: self.ports.network.endpoints.clone(),
+            clock: Arc::clone(&self.ports.clock),
         }
     }
 
@@ -268,6 +276,7 @@ impl Parts {
             keyring: Arc::clone(&self.keyring),
             tracker: Arc::clone(&self.ports.tracker),
             source: Arc::clone(&self.ports.utxo_source),
+            anchors: self.anchors(),
             runtime: self.settings.anchoring.runtime.clone(),
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::new(Mutex::new(None)),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
 use crate::service::anchoring::{is_on_network, take_up_waiting};
+use crate::service::headers::TrustAnchors;
 use crate::service::keys::{Keyring, PaymentKey};
 use crate::service::settings::RuntimeSettings;
 use crate::storage::transactions::transaction;
@@ -96,7 +97,7 @@ pub struct SyncSummary {
     pub updated: usize,
     /// Outputs that could not be checked and were left alone.
     pub skipped: usize,
-    /// Outputs that a transaction from outside spends, as far as was found out.
+    /// Outputs that a transaction from outside was found to spend: set aside, or spent for good.
     pub spent_elsewhere: usize,
 }
 
@@ -124,6 +125,8 @@ pub struct FundingService {
     pub tracker: Arc<dyn ChainTracker>,
     /// Lists outputs.
     pub source: Arc<dyn UtxoSource>,
+    /// What our chain of headers hangs on.
+    pub anchors: TrustAnchors,
     /// Confirmations before an output may be spent, which may change at any time.
     pub runtime: RuntimeSettings,
     /// How long an answer of the network is remembered for `utxo-health`.

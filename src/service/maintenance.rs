@@ -231,12 +231,15 @@ impl MaintenanceService {
         let mut steps = Vec::new();
         for it in started {
             let progress = it.id.map(|id| self.treasury.progress(id)).transpose()?;
-            let (txid, reason) = progress.map_or((None, None), |it| (it.txid, it.problem));
+            let (txid, reason, is_failed) =
+                progress.map_or((None, None, false), |it| (it.txid, it.problem, it.is_failed));
+            let plan = Some(it.plan);
             steps.push(Step {
                 operation: it.id,
                 txid,
-                plan: Some(it.plan),
+                plan,
                 reason,
+                is_failed,
                 ..Step::of(action)
             });
         }

@@ -97,13 +97,13 @@ impl TreasuryService {
     ) -> Result<Vec<Started>, TreasuryError> {
         let policy = self.policy.current();
         if dry_run {
-            let plans = self.store.read(|tx| self.plan(tx, &request, &policy))?;
+            let plans = self.store.read(|tx| self.plan(tx, &request, &policy, now))?;
             return Ok(plans.into_iter().map(|plan| Started { id: None, plan }).collect());
         }
         let (service, actor) = (self.clone(), actor.to_owned());
         self.store
             .write(move |tx| {
-                let plans = service.plan(tx, &request, &policy)?;
+                let plans = service.plan(tx, &request, &policy, now)?;
                 plans
                     .into_iter()
                     .map(|plan| {
@@ -120,6 +120,7 @@ impl TreasuryService {
         tables: &impl Tables,
         request: &TreasuryRequest,
         policy: &PoolPolicy,
+        now: Timestamp,
     ) -> Result<Vec<OperationPlan>, TreasuryError> {
         let plans = match request {
             TreasuryRequest::Split { outpoints, count, size } => {
@@ -146,10 +147,27 @@ impl TreasuryService {
                 sweep_plans(OperationKind::SweepChange, &outputs, to, policy)?
             }
         };
+        self.check_fees(tables, &plans, now)?;
         match plans.iter().all(OperationPlan::is_sound) {
             true => Ok(plans),
             false => Err(TreasuryError::Unsound),
         }
+    }
+
+    /// Refuses what the caps would only let wait, with its inputs leased.
+    fn check_fees(
+        &self,
+        tables: &impl Tables,
+        plans: &[OperationPlan],
+        now: Timestamp,
+    ) -> Result<(), TreasuryError> {
+        let caps = self.anchoring.settings.caps;
+        if let Some(plan) = plans.iter().find(|plan| plan.fee > caps.per_transaction) {
+            let (fee, cap) = (plan.fee.get(), caps.per_transaction.get());
+            return Err(TreasuryError::FeeCap { fee, cap });
+        }
+        let fees = plans.iter().fold(0u64, |sum, plan| sum.saturating_add(plan.fee.get()));
+        caps.reached(tables, fees, now)?.map_or(Ok(()), |told| Err(TreasuryError::Capped(told)))
     }
 
     fn plan_split(
@@ -234,6 +252,17 @@ impl TreasuryService {
         Ok(id)
     }
 
+    /// Says whether a split would find nothing to do.
+    pub fn is_split_idle(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let request = TreasuryRequest::Split { outpoints: Vec::new(), count: None, size: None };
+        let policy = self.policy.current();
+        match self.store.read(|tx| self.plan(tx, &request, &policy, now)) {
+            Ok(_) => Ok(false),
+            Err(TreasuryError::Store(error)) => Err(error),
+            Err(_) => Ok(true),
+        }
+    }
+
     /// Says whether too few outputs are available, or too much is dust.
     pub fn is_wanting(&self) -> Result<bool, StoreError> {
         let policy = self.policy.current();
@@ -277,7 +306,8 @@ impl TreasuryService {
                 | Stage::Final { .. }
                 | Stage::Held { .. } => job.problem.clone(),
             };
-            Ok(OperationProgress { txid: job.txid(), is_settled, problem })
+            let is_failed = matches!(job.stage, Stage::Failed { .. });
+            Ok(OperationProgress { txid: job.txid(), is_settled, is_failed, problem })
         })
     }
 }
@@ -289,6 +319,8 @@ pub struct OperationProgress {
     pub txid: Option<Txid>,
     /// Whether the network has taken it, or it is stuck or failed.
     pub is_settled: bool,
+    /// Whether it will never be.
+    pub is_failed: bool,
     /// What went wrong last.
     pub problem: Option<String>,
 }

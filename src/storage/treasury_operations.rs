@@ -25,7 +25,7 @@ pub struct TreasuryOperation {
     pub requested_by: String,
     /// When it was planned.
     pub created_at: Timestamp,
-    /// Its transaction, once signed; kept when that dies.
+    /// Its transaction, once signed; kept when that dies, unless another operation has the same.
     pub txid: Option<Txid>,
 }
 

@@ -5,7 +5,8 @@
 //!                   ↑___________|  ↑________|   only when the spending transaction is proved dead
 //! ```
 //!
-//! A lease belongs to a job, never to a clock.
+//! A transaction from outside that is known to spend an output takes it from unconfirmed or available
+//! to spent. A lease belongs to a job, never to a clock.
 
 use serde::{Deserialize, Serialize};
 

@@ -32,12 +32,14 @@ pub struct MaintenanceTask {
     wakes: Wakes,
     /// Whether money was short when a split was not allowed yet.
     is_short: bool,
+    /// When the next regular run is due.
+    next_run: Option<Timestamp>,
 }
 
 impl MaintenanceTask {
     /// Makes the task.
     pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
-        Self { parts, wakes, is_short: false }
+        Self { parts, wakes, is_short: false, next_run: None }
     }
 
     /// Runs until `shutdown` turns true.
@@ -47,7 +49,7 @@ impl MaintenanceTask {
             let action = tokio::select! {
                 () = self.wakes.maintenance.notified() => Action::Auto,
                 () = self.wakes.shortage.notified() => Action::Split,
-                () = tokio::time::sleep(wait) => if self.is_short { Action::Split } else { Action::Auto },
+                () = tokio::time::sleep(wait) => self.due_action(),
                 _ = shutdown.wait_for(|is_over| *is_over) => return,
             };
             tokio::select! {
@@ -57,14 +59,22 @@ impl MaintenanceTask {
         }
     }
 
-    /// Says when the next run is due, and how long that is.
-    fn plan_next(&self) -> Duration {
+    /// Says how long it is until something is due. What wakes the task in between does not put the
+    /// next regular run off.
+    fn plan_next(&mut self) -> Duration {
         let now = self.parts.clock.now();
-        let regular = self.parts.schedule.interval.map(spread);
-        let state = &self.parts.maintenance.state;
-        state.note_next_run(regular.map(|wait| now.plus(wait)));
+        if self.next_run.is_none() {
+            self.next_run = self.parts.schedule.interval.map(|it| now.plus(spread(it)));
+        }
+        self.parts.maintenance.state.note_next_run(self.next_run);
+        let regular = self.next_run.map(|at| at.since(now).min(LONG));
         let cooldown = self.is_short.then(|| self.cooldown_left(now));
         cooldown.into_iter().chain(regular).min().unwrap_or(LONG)
+    }
+
+    fn due_action(&self) -> Action {
+        let is_regular = self.next_run.is_some_and(|at| at <= self.parts.clock.now());
+        if self.is_short && !is_regular { Action::Split } else { Action::Auto }
     }
 
     fn cooldown_left(&self, now: Timestamp) -> Duration {
@@ -82,6 +92,11 @@ impl MaintenanceTask {
                 return;
             }
             self.is_short = false;
+            if self.parts.maintenance.treasury.is_split_idle(now).unwrap_or(true) {
+                return;
+            }
+        } else {
+            self.next_run = None;
         }
         if self.parts.store.health() != StoreHealth::Writable {
             return tracing::debug!("the store takes no writes: the pool is looked after later");

@@ -398,6 +398,15 @@ async fn what_somebody_else_spent_is_found_out_by_a_sync() {
     app.outside.simnet.submit(&thief).unwrap();
     let told = maintain(&app, json!({ "action": "sync" })).await.expect(200);
     assert_eq!(told["steps"][0]["sync"]["spentElsewhere"], 1, "{told}");
+    // Set aside at once, spent when nothing can undo it.
+    assert_eq!(outputs(&app, UtxoStatus::Unconfirmed).len(), 1);
+    assert!(outputs(&app, UtxoStatus::Spent).is_empty());
+    app.mine(7);
+    app.until("it is spent for good", async || {
+        let _ = maintain(&app, json!({ "action": "sync" })).await.expect(200);
+        (outputs(&app, UtxoStatus::Spent).len() == 1).then_some(())
+    })
+    .await;
     let report = app.store.read(patchproof::storage::check).unwrap();
     assert!(report.ledger.spent_elsewhere > 0 && report.is_clean(), "{report:?}");
 }

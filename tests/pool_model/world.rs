@@ -122,11 +122,13 @@ impl World {
         let (keyring, settings) = (Arc::new(keyring), settings());
         let runtime = settings.runtime.clone();
         let policy = PoolPolicy::of(runtime.current().fee_rate(), 25);
+        let anchors = TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new());
         let funding = FundingService {
             store: store.clone(),
             keyring: Arc::clone(&keyring),
             tracker: Arc::clone(&liar) as _,
             source: Arc::clone(&liar) as _,
+            anchors: anchors.clone(),
             runtime,
             chain_view_ttl: Duration::ZERO,
             chain_view: Arc::new(Mutex::new(None)),
@@ -141,7 +143,7 @@ impl World {
             metrics: Arc::new(Metrics::new()),
             shortage: Arc::new(|| {}),
             settings: Arc::new(settings),
-            anchors: TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new()),
+            anchors,
         };
         let treasury = TreasuryService {
             store: store.clone(),

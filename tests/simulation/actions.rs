@@ -37,9 +37,10 @@ enum Action {
     DeliverLate,
     FeePolicy,
     Recover,
+    Maintain,
 }
 
-const WEIGHTS: [(Action, u64); 23] = [
+const WEIGHTS: [(Action, u64); 24] = [
     (Action::Register, 12),
     (Action::RegisterAgain, 2),
     (Action::Transfer, 12),
@@ -63,6 +64,7 @@ const WEIGHTS: [(Action, u64); 23] = [
     (Action::DeliverLate, 4),
     (Action::FeePolicy, 1),
     (Action::Recover, 1),
+    (Action::Maintain, 3),
 ];
 
 impl Stage {
@@ -102,6 +104,7 @@ impl Stage {
             Action::DeliverLate => self.deliver_late(),
             Action::FeePolicy => self.change_fee(),
             Action::Recover => self.recover_held().await,
+            Action::Maintain => self.maintain().await,
         }
     }
 

@@ -14,6 +14,7 @@ mod actions;
 mod clock;
 mod gates;
 mod liveness;
+mod maintenance;
 mod model;
 mod net;
 #[cfg(feature = "planted-bugs")]

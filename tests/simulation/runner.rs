@@ -131,14 +131,20 @@ pub(crate) struct Totals {
     pub(crate) replaced: u64,
     /// Transfers whose starting point was double-spent.
     pub(crate) uprooted: u64,
+    /// Maintenance operations, and those of them that ended in a final block.
+    pub(crate) operations: u64,
+    pub(crate) operations_final: u64,
 }
 
 impl Totals {
     fn of(stage: &Stage) -> Self {
         let snapshot = Snapshot::take(stage).unwrap_or_else(|error| panic!("{error}"));
         let count = |wanted: &dyn Fn(&Job) -> bool| {
-            u64::try_from(snapshot.jobs.values().filter(|job| wanted(job)).count()).unwrap()
+            let records = snapshot.jobs.values().filter(|job| snapshot.is_record(job.id));
+            u64::try_from(records.filter(|job| wanted(job)).count()).unwrap()
         };
+        let operations = || snapshot.jobs.values().filter(|job| !snapshot.is_record(job.id));
+        let are_final = operations().filter(|job| matches!(job.stage, Step::Final { .. }));
         Self {
             seeds: 1,
             faults: stage.net.weather().struck(),
@@ -152,6 +158,8 @@ impl Totals {
             uprooted: count(
                 &|job| matches!(&job.stage, Step::Failed { reason } if reason.contains("sign again")),
             ),
+            operations: u64::try_from(operations().count()).unwrap(),
+            operations_final: u64::try_from(are_final.count()).unwrap(),
         }
     }
 
@@ -166,6 +174,8 @@ impl Totals {
         self.held += other.held;
         self.replaced += other.replaced;
         self.uprooted += other.uprooted;
+        self.operations += other.operations;
+        self.operations_final += other.operations_final;
         self
     }
 }

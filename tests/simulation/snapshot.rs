@@ -37,6 +37,11 @@ impl Snapshot {
             .map_err(|error: StoreError| Violation(format!("the store cannot be read: {error:?}")))
     }
 
+    /// Says whether a job is a record's.
+    pub(crate) fn is_record(&self, id: RecordId) -> bool {
+        self.records.contains_key(&id)
+    }
+
     /// Says whether a transaction of ours may still be mined, as far as the store knows.
     pub(crate) fn is_live(&self, txid: &Txid) -> bool {
         self.transactions.get(txid).is_some_and(|(stored, _)| is_live(stored))
@@ -47,7 +52,7 @@ impl Snapshot {
         self.transactions
             .iter()
             .filter(|(_, (stored, _))| {
-                is_live(stored) && matches!(stored.origin, TransactionOrigin::Record(_))
+                is_live(stored) && stored.origin != TransactionOrigin::External
             })
             .map(|(txid, (_, transaction))| (txid, transaction))
     }
@@ -72,6 +77,10 @@ fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
     for row in tx.records().iter()? {
         let id = RecordId::from_bytes(row?.0.value());
         snapshot.records.insert(id, expect_record(tx, id)?);
+        snapshot.jobs.insert(id, expect_job(tx, id)?);
+    }
+    for row in tx.treasury_operations().iter()? {
+        let id = RecordId::from_bytes(row?.0.value());
         snapshot.jobs.insert(id, expect_job(tx, id)?);
     }
     for row in tx.transactions().iter()? {

@@ -148,6 +148,7 @@ impl System {
                 keyring: Arc::clone(&keyring),
                 tracker: Arc::clone(&port) as _,
                 source: port,
+                anchors: anchors.clone(),
                 runtime: setup.runtime(),
                 chain_view_ttl: Duration::from_secs(1),
                 chain_view: Arc::new(Mutex::new(None)),

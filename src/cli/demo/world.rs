@@ -172,15 +172,13 @@ impl World {
             )?,
             owners: owners.values().cloned().collect(),
         };
-        let services = app.services;
-        let wakes = app.wakes;
         Ok(Self {
             directory: directory.to_owned(),
             description,
             catalogue,
             owners,
-            services,
-            wakes,
+            services: app.services,
+            wakes: app.wakes,
             clock,
             store,
             shutdown,

@@ -161,6 +161,8 @@ impl From<TreasuryError> for Problem {
         let detail = error.to_string();
         match error {
             TreasuryError::NotAvailable { .. }
+            | TreasuryError::FeeCap { .. }
+            | TreasuryError::Capped(_)
             | TreasuryError::NoSplit(_)
             | TreasuryError::NoSweep(_)
             | TreasuryError::ChangeToItself => Self::new(ProblemCode::StateConflict).detail(detail),

@@ -40,6 +40,7 @@ use crate::types::{RecordId, Timestamp, Txid};
 pub use apply::Applied;
 pub(super) use apply::is_on_network;
 pub use caps::FeeCaps;
+pub(super) use observe::{Proved, prove};
 pub use recover::{Recovery, judge_recovery};
 pub(super) use waiting::take_up as take_up_waiting;
 

@@ -3,12 +3,13 @@
 
 use crate::anchor::lifecycle::{Effect, Event, Job, Sighting, Stage};
 use crate::bitcoin::MerklePath;
-use crate::chain::{ChainError, TransactionStatus};
+use crate::chain::{ChainError, ChainTracker, TransactionStatus};
 use crate::service::anchoring::apply::Applied;
 use crate::service::anchoring::{AnchoringService, LOOK_BATCH};
+use crate::service::headers::TrustAnchors;
 use crate::storage::headers::{best_hash_at, chain_head, header};
 use crate::storage::jobs::{expect_job, jobs_in_stage};
-use crate::storage::{StageName, StoreError, Tables};
+use crate::storage::{StageName, Store, StoreError, Tables};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
 use crate::types::{BlockHash, RecordId, Timestamp, Txid};
@@ -17,11 +18,11 @@ const CONTRADICTED: &str =
     "our headers contradict a checkpoint, and prove nothing until that is settled";
 
 /// A transaction's place in our best chain, proved.
-pub(super) struct Proved {
-    pub(super) block: BlockHash,
-    pub(super) height: u32,
-    pub(super) confirmations: u32,
-    pub(super) path: MerklePath,
+pub(in crate::service) struct Proved {
+    pub(in crate::service) block: BlockHash,
+    pub(in crate::service) height: u32,
+    pub(in crate::service) confirmations: u32,
+    pub(in crate::service) path: MerklePath,
 }
 
 /// What looking at one transaction brought.
@@ -124,34 +125,7 @@ impl AnchoringService {
 
     /// Fetches the Merkle path of a transaction and checks it against our own header.
     pub(super) async fn prove(&self, txid: Txid) -> Result<Result<Proved, String>, StoreError> {
-        let (path, block) = match self.tracker.merkle_path(txid).await {
-            Ok(Some(found)) => found,
-            Ok(None) => return Ok(Err("there is no Merkle path yet".into())),
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        let root = match path.compute_root(&txid) {
-            Ok(root) => root,
-            Err(error) => return Ok(Err(error.to_string())),
-        };
-        self.store.read(|tx| {
-            if self.anchors.is_contradicted(tx)? {
-                return Ok(Err(CONTRADICTED.into()));
-            }
-            let Some(stored) = header(tx, block)? else {
-                return Ok(Err("its block is not in our chain of headers yet".into()));
-            };
-            if best_hash_at(tx, stored.height)? != Some(block) {
-                return Ok(Err("its block is not on the best chain".into()));
-            }
-            #[cfg(feature = "planted-bugs")]
-            let root =
-                if Defect::TrustMerklePath.is_planted() { stored.header.merkle_root } else { root };
-            if stored.header.merkle_root != root || stored.height != path.block_height() {
-                return Ok(Err("the Merkle path does not end in its block".into()));
-            }
-            let confirmations = confirmations(tx, stored.height)?;
-            Ok(Ok(Proved { block, height: stored.height, confirmations, path }))
-        })
+        prove(&self.store, &self.anchors, self.tracker.as_ref(), txid).await
     }
 
     /// Applies a finding.
@@ -201,6 +175,43 @@ impl AnchoringService {
         self.announce(&applied);
         Ok(applied)
     }
+}
+
+/// Fetches the Merkle path of a transaction and checks it against our own header.
+pub(in crate::service) async fn prove(
+    store: &Store,
+    anchors: &TrustAnchors,
+    tracker: &dyn ChainTracker,
+    txid: Txid,
+) -> Result<Result<Proved, String>, StoreError> {
+    let (path, block) = match tracker.merkle_path(txid).await {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Err("there is no Merkle path yet".into())),
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    let root = match path.compute_root(&txid) {
+        Ok(root) => root,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    store.read(|tx| {
+        if anchors.is_contradicted(tx)? {
+            return Ok(Err(CONTRADICTED.into()));
+        }
+        let Some(stored) = header(tx, block)? else {
+            return Ok(Err("its block is not in our chain of headers yet".into()));
+        };
+        if best_hash_at(tx, stored.height)? != Some(block) {
+            return Ok(Err("its block is not on the best chain".into()));
+        }
+        #[cfg(feature = "planted-bugs")]
+        let root =
+            if Defect::TrustMerklePath.is_planted() { stored.header.merkle_root } else { root };
+        if stored.header.merkle_root != root || stored.height != path.block_height() {
+            return Ok(Err("the Merkle path does not end in its block".into()));
+        }
+        let confirmations = confirmations(tx, stored.height)?;
+        Ok(Ok(Proved { block, height: stored.height, confirmations, path }))
+    })
 }
 
 /// Says whether a job's transaction is this one, in this block.

@@ -13,6 +13,8 @@ use crate::service::keys::Keyring;
 use crate::signer::{SignerError, VerifiedSignature};
 use crate::storage::jobs::expect_job;
 use crate::storage::records::expect_record;
+use crate::storage::transactions::transaction;
+use crate::storage::treasury_operations::expect_treasury_operation;
 use crate::storage::utxos::leased_by;
 use crate::storage::{
     StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState,
@@ -251,6 +253,7 @@ fn store_one(
         return Ok(None);
     }
     let txid = signed.transaction.txid();
+    take_over(tx, id, txid)?;
     let subject = subject_of(tx, id)?;
     let origin = match &subject {
         Subject::Record(_) => TransactionOrigin::Record(id),
@@ -282,17 +285,32 @@ fn store_one(
     Ok(Some((id, txid)))
 }
 
+/// Two operations with the same plan have the same transaction: when the first was refused and its
+/// inputs are planned with again, what was dead lives as the second's.
+fn take_over(tx: &mut WriteTx<'_>, id: RecordId, txid: Txid) -> Result<(), StoreError> {
+    let Some(before) = transaction(tx, txid)? else { return Ok(()) };
+    let TransactionOrigin::Treasury(other) = before.origin else { return Ok(()) };
+    if other == id {
+        return Ok(());
+    }
+    let mut job = expect_job(tx, other)?;
+    job.dead.retain(|dead| *dead != txid);
+    tx.put_job(&job)?;
+    let operation = expect_treasury_operation(tx, other)?;
+    tx.put_treasury_operation(&TreasuryOperation { txid: None, ..operation })
+}
+
 /// Puts the outputs that pay our keys into the pool, and returns the seal among them.
 fn store_own_outputs(
     tx: &mut WriteTx<'_>,
     id: RecordId,
-    transaction: &Transaction,
+    made: &Transaction,
     txid: Txid,
     keyring: &Keyring,
 ) -> Result<Option<OutPoint>, StoreError> {
     let depth = leased_by(tx, id)?.iter().map(|utxo| utxo.chain_depth).max().unwrap_or(0);
     let mut seal = None;
-    for (vout, output) in (0u32..).zip(&transaction.outputs) {
+    for (vout, output) in (0u32..).zip(&made.outputs) {
         let Some(hash) = output.locking_script.as_public_key_hash() else { continue };
         let Some((key_identifier, purpose)) = keyring.owner_of_output(&hash) else { continue };
         #[cfg(feature = "planted-bugs")]

@@ -1,40 +1,57 @@
 //! Outputs of ours that somebody else with the key has spent. That a list leaves one out is a reason to
-//! ask and nothing more: it is spent when its spender is named, fetched, and unlocks it by our own
-//! interpreter.
+//! ask and nothing more. One whose spender is named, fetched, and unlocks it by our own interpreter is
+//! set aside, unconfirmed: what is not buried may still vanish, and then a list has it again. It is
+//! spent when its spender is proved to be in a final block.
 
 use std::collections::HashSet;
 
+use crate::anchor::lifecycle::FINAL_CONFIRMATIONS;
 use crate::bitcoin::{Script, SighashCache, Transaction, TxOut, verify_input};
 use crate::chain::SpendStatus;
+use crate::service::anchoring::{Proved, prove};
 use crate::service::funding::{FundingError, FundingService, external};
+use crate::storage::headers::best_hash_at;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{list_utxos, utxo};
-use crate::storage::{StoreError, TransactionOrigin, TransactionState, WriteTx};
+use crate::storage::{StoreError, StoredTransaction, TransactionOrigin, TransactionState, WriteTx};
 use crate::types::{OutPoint, Timestamp};
 use crate::wallet::utxo::{Utxo, UtxoState, UtxoStatus};
 
 /// The most outputs that are asked about in one sync; the next asks about others.
-const MOST_ASKED: usize = 50;
+const MOST_ASKED: usize = 20;
 /// The most outputs that are looked through for such.
 const MOST_LOOKED_AT: usize = 10_000;
 
 impl FundingService {
-    /// Finds out who spends the available outputs that are not `listed`, and returns how many
-    /// turned out to be spent from outside.
+    /// Finds out who spends the outputs that are not `listed`, and returns how many were set aside or
+    /// turned out to be spent for good.
     pub(super) async fn find_spent(
         &self,
         listed: &HashSet<OutPoint>,
         now: Timestamp,
     ) -> Result<usize, FundingError> {
-        let available =
-            self.store.read(|tx| list_utxos(tx, UtxoStatus::Available, MOST_LOOKED_AT))?;
-        let absent = available.into_iter().filter(|it| !listed.contains(&it.outpoint));
+        let unspent = self.store.read(|tx| {
+            let mut unspent = list_utxos(tx, UtxoStatus::Available, MOST_LOOKED_AT)?;
+            unspent.extend(list_utxos(tx, UtxoStatus::Unconfirmed, MOST_LOOKED_AT)?);
+            Ok::<_, StoreError>(unspent)
+        })?;
+        let absent: Vec<Utxo> =
+            unspent.into_iter().filter(|it| !listed.contains(&it.outpoint)).collect();
+        // Begins elsewhere each time, so that every one is asked about in the end.
+        let passed = usize::try_from(now.as_millis()).unwrap_or(0);
+        let first = passed.checked_rem(absent.len()).unwrap_or(0);
         let mut found = 0;
-        for output in absent.take(MOST_ASKED) {
-            let Some(spender) = self.verified_spender(&output).await else { continue };
+        for output in absent.iter().cycle().skip(first).take(absent.len().min(MOST_ASKED)) {
+            let Some(spender) = self.verified_spender(output).await else { continue };
+            let proved = prove(&self.store, &self.anchors, self.tracker.as_ref(), spender.txid())
+                .await?
+                .ok();
             let outpoint = output.outpoint;
-            let taken = self.store.write(move |tx| note_spent(tx, outpoint, &spender, now)).await?;
-            found += usize::from(taken);
+            let has_moved = self
+                .store
+                .write(move |tx| note_spender(tx, outpoint, &spender, proved.as_ref(), now))
+                .await?;
+            found += usize::from(has_moved);
         }
         Ok(found)
     }
@@ -61,11 +78,13 @@ impl FundingService {
     }
 }
 
-/// Marks an output spent, unless it has moved on or the spender is ours, whose job knows better.
-fn note_spent(
+/// Sets an output aside, or marks it spent where its spender is final; unless it has moved on, or the
+/// spender is ours, whose job knows better. Says whether anything changed.
+fn note_spender(
     tx: &mut WriteTx<'_>,
     outpoint: OutPoint,
     spender: &Transaction,
+    proved: Option<&Proved>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let txid = spender.txid();
@@ -73,13 +92,27 @@ fn note_spent(
     if !matches!(output.state, UtxoState::Available | UtxoState::Unconfirmed) {
         return Ok(false);
     }
-    match transaction(tx, txid)? {
-        Some(stored) if stored.origin != TransactionOrigin::External => return Ok(false),
-        Some(stored) if matches!(stored.state, TransactionState::Dead { .. }) => return Ok(false),
-        Some(_) => {}
-        None => tx.put_transaction(&external(spender, now))?,
+    let stored = transaction(tx, txid)?;
+    if stored.as_ref().is_some_and(|it| it.origin != TransactionOrigin::External) {
+        return Ok(false);
     }
-    tracing::warn!(%outpoint, %txid, "an output of the pool was spent by somebody else with its key");
+    let Some(proved) = proved.filter(|it| it.confirmations >= FINAL_CONFIRMATIONS) else {
+        if output.state != UtxoState::Available {
+            return Ok(false);
+        }
+        tracing::warn!(%outpoint, %txid, "somebody else spends an output of the pool; it is set aside");
+        tx.put_utxo(&Utxo { state: UtxoState::Unconfirmed, ..output })?;
+        return Ok(true);
+    };
+    // The chain may have moved on since the path was checked.
+    if best_hash_at(tx, proved.height)? != Some(proved.block) {
+        return Ok(false);
+    }
+    let state = TransactionState::Mined { block: proved.block, height: proved.height };
+    let stored = stored.unwrap_or_else(|| external(spender, now));
+    tx.put_transaction(&StoredTransaction { state, ..stored })?;
+    tx.put_proof(txid, &proved.path)?;
+    tracing::warn!(%outpoint, %txid, "an output of the pool was spent by somebody else for good");
     tx.put_utxo(&output.spend_elsewhere(txid)?)?;
     Ok(true)
 }

@@ -32,6 +32,19 @@ pub enum TreasuryError {
     /// The destination is a key that must never be paid.
     #[error("{0} belongs to a key that holds no money")]
     NotForPayments(Address),
+    /// One transaction would pay more than it may.
+    #[error(
+        "the fee of {fee} satoshis exceeds the cap of {cap}; name fewer outputs, lower FEE_PER_KB or raise MAX_FEE_PER_TX_SATS"
+    )]
+    FeeCap {
+        /// The fee.
+        fee: u64,
+        /// The cap.
+        cap: u64,
+    },
+    /// The fees of the day are spent.
+    #[error("{0}")]
+    Capped(String),
     /// The plan does not add up; a defect of ours.
     #[error("the plan does not add up")]
     Unsound,
@@ -44,9 +57,10 @@ impl TreasuryError {
     /// Says whether there is simply nothing to do at the moment, which is no fault of the request.
     pub const fn is_idle(&self) -> bool {
         match self {
-            Self::NoSplit(_) | Self::NoSweep(_) | Self::ChangeToItself => true,
+            Self::NoSplit(_) | Self::NoSweep(_) | Self::ChangeToItself | Self::Capped(_) => true,
             Self::NotAvailable { .. }
             | Self::ForeignDestination(_)
+            | Self::FeeCap { .. }
             | Self::NotForPayments(_)
             | Self::Unsound
             | Self::Store(_) => false,

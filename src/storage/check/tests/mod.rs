@@ -3,6 +3,7 @@
 mod damaged_custody;
 mod damaged_money;
 mod damaged_rows;
+mod damaged_treasury;
 mod sample;
 
 use proptest::prelude::*;
