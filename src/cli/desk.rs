@@ -10,10 +10,12 @@ mod beside;
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::net::UnixStream;
+use tokio::time::{Instant, sleep};
 
 use crate::cli::desk::alone::Alone;
 use crate::cli::desk::beside::Beside;
@@ -21,6 +23,11 @@ use crate::cli::{Surroundings, stop_signal};
 use crate::config::{control_socket, control_socket_in};
 
 pub(super) use answer::{Answer, NotPermitted, Refusal};
+
+/// How long a command waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two requests for it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A store, and where commands reach the server that works on it.
 #[derive(Debug, Clone)]
@@ -136,6 +143,22 @@ impl Desk {
     }
 }
 
+/// Puts a request again as long as another run of maintenance is under way: the scheduler's is short,
+/// and whoever types a command wants it done.
+async fn ask_patiently(desk: &Desk, request: &Ask<'_>) -> anyhow::Result<Answer> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = desk.ask(request.clone()).await;
+        let is_busy = answer.as_ref().is_err_and(|error| {
+            error.downcast_ref::<Refusal>().is_some_and(Refusal::is_waiting_its_turn)
+        });
+        if !is_busy || Instant::now() >= deadline {
+            return answer;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
 /// Opens a desk, puts one request and closes the desk, whatever the answer.
 pub(super) async fn ask_once(
     place: &Place,
@@ -144,7 +167,7 @@ pub(super) async fn ask_once(
 ) -> anyhow::Result<Answer> {
     let desk = Desk::open(place, surroundings).await?;
     let progress = surroundings.output.spinner("waiting for the answer");
-    let answer = desk.ask(request).await;
+    let answer = ask_patiently(&desk, &request).await;
     progress.finish_and_clear();
     desk.close().await.context("the product did not stop as it should")?;
     answer

@@ -104,5 +104,5 @@ fn beside_a_server_checkpoints_go_to_it_and_an_import_waits() {
     assert!(server.stop().success());
     chain.headers(&["checkpoint", "remove", "2"]).expect(0);
     let refused = chain.headers(&["checkpoint", "remove", "2"]).expect(1);
-    assert!(refused.stderr.contains("no checkpoint was added"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("No checkpoint was added"), "{}", refused.stderr);
 }

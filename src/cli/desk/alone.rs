@@ -45,7 +45,9 @@ impl Alone {
         let uid = rustix::process::geteuid().as_raw();
         let ports = configured::ports(&config, Arc::clone(&surroundings.clock))?;
         let nowhere: Url = "http://localhost/".parse()?;
-        let settings = configured::settings(&config, &nowhere)?;
+        let mut settings = configured::settings(&config, &nowhere)?;
+        // The command says what is to be done; the schedule is the server's.
+        settings.schedule.interval = None;
         let store = open_for_changes(place)?;
         let app = match App::build(store.clone(), settings, ports).await {
             Ok(app) => app,

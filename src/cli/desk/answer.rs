@@ -7,6 +7,7 @@ use anyhow::Context;
 use serde_json::Value;
 
 use crate::http::NO_SUCH_ROUTE;
+use crate::http::problem::ProblemCode;
 
 const UNAVAILABLE: u16 = 503;
 
@@ -42,6 +43,11 @@ impl Refusal {
     /// Says whether the same request has a chance a little later.
     pub(in crate::cli) fn is_temporary(&self) -> bool {
         self.status == UNAVAILABLE || self.code.ends_with("_RUNNING")
+    }
+
+    /// Says whether only another run of maintenance is in the way.
+    pub(super) fn is_waiting_its_turn(&self) -> bool {
+        self.code == ProblemCode::MaintenanceRunning.as_str()
     }
 }
 

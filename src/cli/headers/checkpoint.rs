@@ -88,7 +88,7 @@ impl CheckpointAction {
             Self::Remove { height } => anchors.disown(&store, height, ACTOR, now).await,
         };
         store.close();
-        let trust = trust?.context("no checkpoint was added at this height")?;
+        let trust = trust?.context("No checkpoint was added at this height.")?;
         Ok(trust_json(&trust))
     }
 }
