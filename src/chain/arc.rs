@@ -18,7 +18,7 @@ use crate::bitcoin::{MerklePath, Transaction};
 use crate::chain::arc_answers::{Report, classify_arc, read_policy, read_report};
 use crate::chain::endpoint::{Attempt, BroadcastEndpoint, TransactionIndex};
 use crate::chain::policy::PolicySource;
-use crate::chain::{BroadcastOutcome, ChainError, Submission, TransactionStatus};
+use crate::chain::{BroadcastOutcome, Broadcaster, ChainError, Submission, TransactionStatus};
 use crate::outbound::{self, Answer, Limits, excerpt};
 use crate::types::{FeeRate, Txid};
 
@@ -238,7 +238,7 @@ impl BroadcastEndpoint for ArcClient {
 }
 
 #[async_trait]
-impl crate::chain::Broadcaster for ArcClient {
+impl Broadcaster for ArcClient {
     async fn broadcast(&self, submission: Submission<'_>) -> BroadcastOutcome {
         self.attempt(submission).await.outcome
     }

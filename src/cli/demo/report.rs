@@ -15,6 +15,7 @@ pub(super) fn started(world: &World) {
     println!("  API        {}", description.base_url);
     println!("  API docs   {}", description.console_url);
     println!("  network    {} (simulated, validates for real)", description.chain_url);
+    println!("  as ARC     {}", description.arc_url);
     println!("  signer     {}", description.signer_url);
     println!("  API key    {}", description.api_key);
     println!("  all of it  {}", world.description_file().display());
