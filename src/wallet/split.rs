@@ -59,6 +59,12 @@ pub enum NoSplit {
         /// What there is.
         available: u64,
     },
+    /// The pool would have no more outputs than before.
+    #[error("a split of {inputs} outputs would make no more of them")]
+    NotWorthIt {
+        /// Outputs that it would spend.
+        inputs: usize,
+    },
     /// The sums make no sense.
     #[error("the amounts cannot be added up")]
     Amount(#[from] AmountError),
@@ -73,7 +79,21 @@ pub fn split_plan(
     let size = request.size.unwrap_or_else(|| policy.useful_size());
     let count = wanted_count(candidates, request, policy)?;
     let inputs = choose(candidates, count, size, policy)?;
-    plan_with(&inputs, count, size, request, policy)
+    let mut refusal = NoSplit::NotWorthIt { inputs: inputs.len() };
+    // A large buffer may want more inputs than the outputs are worth: then fewer of both.
+    for used in (1..=inputs.len()).rev() {
+        match plan_with(&inputs[..used], count, size, request, policy) {
+            Ok(plan) if gains(&plan, size) => return Ok(plan),
+            Ok(_) => refusal = NoSplit::NotWorthIt { inputs: used },
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+/// Says whether a plan makes more outputs of a useful size than it spends.
+fn gains(plan: &OperationPlan, size: Satoshis) -> bool {
+    plan.outputs.iter().filter(|output| output.value >= size).count() > plan.inputs.len()
 }
 
 /// Plans a split of exactly `inputs`, which an operator named.
