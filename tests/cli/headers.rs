@@ -85,7 +85,7 @@ fn checkpoints_are_added_listed_and_removed_and_a_contradiction_shows() {
     chain.headers(&["checkpoint", "remove", "4"]).expect(0);
     chain.headers(&["status"]).expect(0);
     let absent = chain.headers(&["checkpoint", "remove", "4"]).expect(1);
-    assert!(absent.stderr.contains("no checkpoint was added at height 4"), "{}", absent.stderr);
+    assert!(absent.stderr.contains("No checkpoint was added"), "{}", absent.stderr);
     let listed = chain.headers(&["checkpoint", "list", "--json"]).expect(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!((&listed[0]["height"], &listed[0]["standing"]), (&3.into(), &"linked".into()));

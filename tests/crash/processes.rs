@@ -127,6 +127,7 @@ impl World {
             .env("WOC_NETWORK", "test")
             .env("MAX_FEE_PER_DAY_SATS", "0")
             .env("WOC_BASE_URL", format!("{}/v1/bsv/test", self.chain))
+            .env("ARC_URL", &self.chain)
             .env("CHAIN_PROFILE", "simulated")
             .env("UTXO_MAX_CHAIN_DEPTH", "200")
             .env("REGISTRATION_WAIT_MS", "300")

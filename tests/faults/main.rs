@@ -36,6 +36,7 @@ async fn every_registration_is_anchored_once_whatever_the_network_does() {
     let world = World::start().await;
     let mut server = world.serve().await;
     world.fund(&server).await;
+    money::fix_the_rate(&world, &server).await;
 
     let begun = Instant::now();
     let weather = Weather::begin(&world, period).await;

@@ -22,6 +22,9 @@ const FAULTS: [(&str, u16); 6] = [
     ),
 ];
 
+/// WhatsOnChain's and ARC's: each has a menu of its own.
+const FACES: [&str; 2] = ["", "?face=arc"];
+
 /// Bad weather, until it is ended.
 pub(crate) struct Weather {
     stop: oneshot::Sender<()>,
@@ -40,7 +43,9 @@ impl Weather {
         for (fault, per_mille) in FAULTS {
             let fault: Value = serde_json::from_str(fault).unwrap();
             let rule = json!({ "fault": fault, "occurrence": { "per_mille": per_mille } });
-            world.post(&format!("{}/sim/faults", world.chain()), &rule).await;
+            for face in FACES {
+                world.post(&format!("{}/sim/faults{face}", world.chain()), &rule).await;
+            }
         }
         let (stop, mut stopped) = oneshot::channel();
         let (client, url) = (world.client.clone(), format!("{}/sim/reorg", world.chain()));
@@ -52,7 +57,7 @@ impl Weather {
                     () = tokio::time::sleep(period) => {}
                 }
                 // Sometimes what comes back waits in the mempool, sometimes it is mined at once.
-                let plan = json!({ "depth": 1 + count % 3, "refill": count % 2 == 0 });
+                let plan = json!({ "depth": 1 + count % 3, "refill": count.is_multiple_of(2) });
                 let answer = client.post(&url).json(&plan).send().await.unwrap();
                 assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
                 count += 1;
@@ -66,8 +71,11 @@ impl Weather {
         let _reorganiser_listens = self.stop.send(());
         let reorganisations = self.reorganiser.await.unwrap();
         let info = world.get(&format!("{}/sim/info", world.chain())).await;
-        let cleared = world.client.delete(format!("{}/sim/faults", world.chain())).send().await;
-        assert!(cleared.unwrap().status().is_success());
+        for face in FACES {
+            let url = format!("{}/sim/faults{face}", world.chain());
+            let cleared = world.client.delete(url).send().await;
+            assert!(cleared.unwrap().status().is_success());
+        }
         Struck { faults: info["totals"]["faultsStruck"].as_u64().unwrap(), reorganisations }
     }
 }

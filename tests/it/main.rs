@@ -33,6 +33,7 @@ mod register_fields;
 mod reorganisation;
 #[cfg(test)]
 mod reorganisation_depth;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod signer;
