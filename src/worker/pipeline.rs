@@ -62,6 +62,13 @@ impl PipelineTask {
 
     /// Runs until `shutdown` turns true and what is in hand is done.
     pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        while let Err(error) = self.parts.anchoring.note_interruption(self.parts.clock.now()).await
+        {
+            tracing::warn!(%error, "what was on its way is not known; nothing is sent before it is");
+            if !next_round(&self.wakes.pipeline, REST, &mut shutdown).await {
+                return;
+            }
+        }
         let mut errands = JoinSet::new();
         loop {
             self.dispatch(&mut errands);

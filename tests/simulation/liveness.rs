@@ -81,7 +81,10 @@ impl Stage {
         match reason {
             HeldReason::InputSpentElsewhere => self.is_doomed(snapshot, *txid),
             // The operator has it taken up again, which is all that it needs.
-            HeldReason::DeepReorganisation | HeldReason::Signer | HeldReason::FeeTooLow => false,
+            HeldReason::DeepReorganisation
+            | HeldReason::Signer
+            | HeldReason::FeeTooLow
+            | HeldReason::Refused => false,
         }
     }
 

@@ -114,7 +114,10 @@ impl Stage {
             store.close();
         }
         self.net.clock.advance_ms(1);
-        self.system = Some(System::open(&self.options, &self.net, &self.setup).await);
+        let system = System::open(&self.options, &self.net, &self.setup).await;
+        let noted = system.anchoring.note_interruption(self.net.clock.tick()).await;
+        noted.expect("a store that opens takes writes");
+        self.system = Some(system);
     }
 
     /// Judges an error of the store: only a full disk is one that may happen.

@@ -4,8 +4,7 @@
 //! this step: not on the order of requests that run side by side, nor on random identifiers.
 //!
 //! One limit: an endpoint that invents verdicts against valid bytes *and* denies transactions that
-//! it knows, or lets in only afterwards what was sent before, cannot be told from one that is right.
-//! A seed has the one kind of liar or the other.
+//! it knows cannot be told from one that is right. A seed has the one kind of liar or the other.
 
 use std::collections::BTreeMap;
 
@@ -152,12 +151,7 @@ impl Weather {
             Some(_) | None => self.roll(kind, number % 1000),
         };
         self.struck += u64::from(trouble.is_some());
-        match trouble {
-            Some(Trouble::Late) if self.invents_verdicts => {
-                Some(Trouble::Fault(Fault::DropRequest { loss: Loss::GatewayTimeout }))
-            }
-            other => other,
-        }
+        trouble
     }
 
     fn roll(&self, kind: Kind, mut number: u64) -> Option<Trouble> {

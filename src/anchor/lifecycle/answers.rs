@@ -26,6 +26,7 @@ impl Next<'_> {
             SendResult::Taken => self.settle(txid),
             SendResult::Unknown { reason, retry_after_ms } => {
                 self.retry(reason.clone());
+                self.job.was_doubtful = true;
                 #[cfg(feature = "planted-bugs")]
                 if Defect::ReleaseAfterDoubt.is_planted() {
                     self.changes.push(Change::ReturnLease);
@@ -113,6 +114,10 @@ impl Next<'_> {
                 self.job.attempts = self.job.attempts.saturating_add(1);
                 self.job.problem = None;
                 self.due_in(self.policy.look(self.job.id, self.job.attempts));
+            }
+            // What was sent without an answer may arrive after the verdict: no input is freed.
+            Sighting::Missing if self.is_condemned() && self.job.was_doubtful => {
+                self.hold(Some(txid), HeldReason::Refused);
             }
             Sighting::Missing if self.is_condemned() => self.reject(txid),
             Sighting::Missing => {

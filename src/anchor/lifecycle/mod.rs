@@ -95,6 +95,8 @@ pub enum HeldReason {
     InputSpentElsewhere,
     /// Its block left the best chain in a reorganisation deeper than [`DEEPEST_FOLLOWED`].
     DeepReorganisation,
+    /// The network refuses the bytes, but an earlier attempt may still reach it: the inputs stay.
+    Refused,
 }
 
 impl HeldReason {
@@ -112,6 +114,9 @@ impl HeldReason {
             }
             Self::DeepReorganisation => {
                 "its block left the best chain in a reorganisation deeper than 7 blocks; make sure that the network endpoint tells the truth, then run records recover, which sends the same transaction again"
+            }
+            Self::Refused => {
+                "the network refuses the transaction, but an earlier attempt may still reach it; it is sent again until one takes it"
             }
         }
     }
@@ -142,6 +147,9 @@ pub struct Job {
     /// Whether the network ever took the present transaction: then its bytes are in order, whatever is
     /// said of them later.
     pub was_seen: bool,
+    /// Whether an attempt to send the present transaction ended without an answer: its bytes may still
+    /// arrive, so that no verdict can free its inputs.
+    pub was_doubtful: bool,
     /// Whether the pool had nothing to pay with when it was last asked.
     pub waits_for_money: bool,
 }
@@ -160,6 +168,7 @@ impl Job {
             dead: Vec::new(),
             refusals: 0,
             was_seen: false,
+            was_doubtful: false,
             waits_for_money: false,
         }
     }
@@ -234,6 +243,8 @@ pub enum Event {
     LeaseRevoked,
     /// The plan of a treasury operation cannot be carried out, and nothing is signed for it.
     PlanVoid(String),
+    /// The process ended while the transaction may have been on its way.
+    Interrupted,
     /// The best chain has grown; the transaction's block has this many confirmations.
     Buried {
         /// Blocks on top, its own included.

@@ -39,6 +39,9 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
         (Stage::Reserved, _) => next.while_reserved(event),
         (Stage::Signed { txid }, Event::Sent(result)) => next.sent(*txid, result),
         (Stage::Seen { txid }, Event::Sent(result)) => next.sent_again(*txid, result),
+        (Stage::Signed { .. } | Stage::Held { txid: Some(_), .. }, Event::Interrupted) => {
+            next.job.was_doubtful = true;
+        }
         (Stage::Held { txid, .. }, _) => next.while_held(*txid, event),
         (Stage::Signed { txid } | Stage::Seen { txid }, Event::Looked(sighting)) => {
             next.looked(*txid, sighting);
@@ -69,6 +72,7 @@ pub fn step(job: &Job, event: &Event, now: Timestamp, policy: &RetryPolicy) -> S
             | Event::StateGone
             | Event::BlockOrphaned { .. }
             | Event::Resumed
+            | Event::Interrupted
             | Event::Capped(_)
             | Event::LeaseRevoked
             | Event::PlanVoid(_)
@@ -121,6 +125,7 @@ impl Next<'_> {
             | Event::SpenderFound(_)
             | Event::BlockOrphaned { .. }
             | Event::Resumed
+            | Event::Interrupted
             | Event::LeaseRevoked
             | Event::Buried { .. } => {}
         }
@@ -159,6 +164,7 @@ impl Next<'_> {
             | Event::SpenderFound(_)
             | Event::BlockOrphaned { .. }
             | Event::Resumed
+            | Event::Interrupted
             | Event::Buried { .. } => {}
         }
     }
@@ -196,6 +202,7 @@ impl Next<'_> {
                 | Event::SpenderFound(_)
                 | Event::StateGone
                 | Event::BlockOrphaned { .. }
+                | Event::Interrupted
                 | Event::Capped(_)
                 | Event::LeaseRevoked
                 | Event::PlanVoid(_)
@@ -236,7 +243,9 @@ impl Next<'_> {
             Stage::Signed { txid } => Some(Effect::Send { txid: *txid }),
             Stage::Seen { txid } => Some(Effect::Look { txid: *txid }),
             Stage::Held { txid: Some(txid), reason } => Some(match reason {
-                HeldReason::FeeTooLow | HeldReason::Signer => Effect::Send { txid: *txid },
+                HeldReason::FeeTooLow | HeldReason::Signer | HeldReason::Refused => {
+                    Effect::Send { txid: *txid }
+                }
                 HeldReason::InputSpentElsewhere => Effect::FindSpender { txid: *txid },
                 HeldReason::DeepReorganisation => Effect::Look { txid: *txid },
             }),
@@ -287,6 +296,7 @@ impl Next<'_> {
     pub(super) fn abandon(&mut self, txid: Txid, killed_by: Option<Txid>) {
         self.changes.push(Change::Abandon { txid, killed_by });
         self.job.was_seen = false;
+        self.job.was_doubtful = false;
         self.job.dead.push(txid);
     }
 

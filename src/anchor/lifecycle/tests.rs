@@ -195,6 +195,25 @@ fn only_repeated_verdicts_against_bytes_that_the_network_does_not_have_end_a_rec
 }
 
 #[test]
+fn while_an_earlier_attempt_may_still_arrive_no_verdict_frees_an_input() {
+    let lost = SendResult::Unknown { reason: "time-out".into(), retry_after_ms: None };
+    for doubt in [Event::Sent(lost), Event::Interrupted] {
+        let mut at = run(&job(Stage::Signed { txid: txid(1) }), doubt).job;
+        for _ in 0..4 {
+            at = run(&at, Event::Sent(SendResult::Invalid("16: mandatory".into()))).job;
+        }
+        let missing = run(&at, Event::Looked(Sighting::Missing));
+        assert_eq!(missing.changes, []);
+        let held = Stage::Held { txid: Some(txid(1)), reason: HeldReason::Refused };
+        assert_eq!(missing.job.stage, held);
+        let again = run(&missing.job, Event::Woken);
+        assert_eq!(again.effects, [Effect::Send { txid: txid(1) }]);
+        let arrived = run(&missing.job, Event::Sent(SendResult::Taken));
+        assert_eq!(arrived.job.stage, Stage::Seen { txid: txid(1) });
+    }
+}
+
+#[test]
 fn a_verdict_after_anything_else_is_the_first_again() {
     for other in [
         Event::Sent(SendResult::Unknown { reason: "time-out".into(), retry_after_ms: None }),

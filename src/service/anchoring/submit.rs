@@ -3,15 +3,38 @@
 use crate::anchor::lifecycle::{Event, SendResult};
 use crate::bitcoin::{Script, TxOut};
 use crate::chain::{BroadcastOutcome, Submission};
-use crate::service::anchoring::AnchoringService;
+use crate::service::anchoring::{AnchoringService, PREPARE_BATCH};
+use crate::storage::jobs::jobs_in_stage;
 use crate::storage::transactions::expect_transaction;
 use crate::storage::utxos::utxo;
-use crate::storage::{StoreError, StoredTransaction, Tables};
-use crate::types::Txid;
+use crate::storage::{StageName, StoreError, StoredTransaction, Tables};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
+use crate::types::{Timestamp, Txid};
 
 impl AnchoringService {
+    /// Notes after a start that what was being sent when the process ended may still arrive.
+    pub async fn note_interruption(&self, now: Timestamp) -> Result<(), StoreError> {
+        for stage in [StageName::Signed, StageName::Held] {
+            let mut after = None;
+            loop {
+                let jobs = self.store.read(|tx| jobs_in_stage(tx, stage, after, PREPARE_BATCH))?;
+                let Some(last) = jobs.last() else { break };
+                after = Some(last.id);
+                let service = self.clone();
+                self.store
+                    .write(move |tx| {
+                        for job in &jobs {
+                            service.apply_in(tx, job.id, &[Event::Interrupted], now)?;
+                        }
+                        Ok::<_, StoreError>(())
+                    })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends the stored bytes of a transaction as they are.
     pub(super) async fn send(&self, txid: Txid) -> Result<Event, StoreError> {
         let (stored, spent) = self.store.read(|tx| {
