@@ -54,7 +54,6 @@ impl DoctorCommand {
     async fn examine(self, surroundings: &Surroundings) -> Findings {
         let mut findings = Findings::default();
         let progress = surroundings.output.spinner("looking");
-        let config = configuration::examine(surroundings, &mut findings);
         let place = match Place::find(self.data_dir, surroundings) {
             Ok(place) => Some(place),
             Err(error) => {
@@ -63,6 +62,11 @@ impl DoctorCommand {
                 None
             }
         };
+        let is_served = match &place {
+            Some(place) => place.is_served().await.unwrap_or(false),
+            None => false,
+        };
+        let config = configuration::examine(surroundings, is_served, &mut findings);
         let mut store = None;
         if let Some(place) = &place {
             place::examine(place, &mut findings);
@@ -76,7 +80,10 @@ impl DoctorCommand {
             store::examine_pool(store, parts.as_ref(), &mut findings);
             records::examine(store, surroundings.clock.now(), &mut findings);
         }
-        outside(parts.as_ref(), store.as_ref(), surroundings, &mut findings).await;
+        // A server that runs says itself how signer and network are.
+        if parts.is_some() || !is_served {
+            outside(parts.as_ref(), store.as_ref(), surroundings, &mut findings).await;
+        }
         progress.finish_and_clear();
         findings
     }

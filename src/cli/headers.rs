@@ -8,13 +8,21 @@ mod status;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::Surroundings;
-use crate::cli::desk::Place;
+use crate::cli::desk::{Ask, Desk, Place};
+use crate::cli::store::ReadStore;
 use crate::config::HeaderConfig;
 use crate::service::headers::{ChainTrust, TrustAnchors};
+use crate::storage::StoreError;
+use crate::storage::identity::identity;
+use crate::types::Network;
+
+/// Where a server tells and changes what its chain hangs on.
+const ROUTE: &str = "/v1/admin/headers/checkpoints";
 
 /// Look after our own chain of block headers
 ///
@@ -41,7 +49,41 @@ enum HeadersAction {
 struct Headers<'a> {
     surroundings: &'a Surroundings,
     place: &'a Place,
+    network: Network,
     anchors: TrustAnchors,
+}
+
+impl Headers<'_> {
+    /// Tells what our chain hangs on: the server's word where one runs, which knows its own
+    /// environment; else what the store says.
+    async fn trust(&self) -> anyhow::Result<Value> {
+        if self.place.is_served().await? {
+            return Ok(Desk::beside(self.place)?.ask(Ask::get(ROUTE)).await?.body);
+        }
+        let store = ReadStore::open(&self.place.data_dir)?;
+        let (trust, bound) = store
+            .read(|tx| Ok::<_, StoreError>((self.anchors.judge(tx)?, identity(tx, "network")?)))?;
+        self.refuse_another(bound.as_deref())?;
+        Ok(trust_json(&trust))
+    }
+
+    /// A store of another network would seem to contradict that network's genesis.
+    fn refuse_another(&self, bound: Option<&str>) -> anyhow::Result<()> {
+        match bound.filter(|bound| **bound != self.network.to_string()) {
+            Some(bound) => bail!(
+                "the store is of the network {bound}, this environment's is {}: set WOC_NETWORK, and \
+                 CHAIN_PROFILE for a simulated one",
+                self.network
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Says whether our chain contradicts a block that is vouched for.
+fn is_contradicted(trust: &Value) -> bool {
+    let mut checkpoints = trust["checkpoints"].as_array().into_iter().flatten();
+    checkpoints.any(|judged| judged["standing"] == "contradicted")
 }
 
 impl HeadersCommand {
@@ -50,7 +92,7 @@ impl HeadersCommand {
         let config = HeaderConfig::load(&surroundings.environment)?;
         surroundings.output.warn(&config.warnings);
         let anchors = TrustAnchors::new(config.chain_profile, config.network, config.checkpoints);
-        let headers = Headers { surroundings, place: &place, anchors };
+        let headers = Headers { surroundings, place: &place, network: config.network, anchors };
         match self.action {
             HeadersAction::Status(arguments) => arguments.run(&headers),
             HeadersAction::Checkpoint(arguments) => arguments.run(&headers),

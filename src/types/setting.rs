@@ -71,8 +71,8 @@ const DEFINITIONS: [SettingDefinition; SettingName::ALL.len()] = [
     },
     SettingDefinition {
         name: "MAX_SPLIT_OUTPUTS",
-        least: 1,
-        most: 1_000,
+        least: 2,
+        most: 200,
         default: 40,
         unit: "outputs",
         description: "How many outputs one split makes at most.",

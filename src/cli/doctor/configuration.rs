@@ -7,8 +7,13 @@ use crate::crypto::random_bytes;
 
 const CHECK: &str = "configuration";
 
-/// Reads the configuration and notes all that is wrong; returns it if nothing is.
-pub(super) fn examine(surroundings: &Surroundings, findings: &mut Findings) -> Option<Config> {
+/// Reads the configuration and notes all that is wrong; returns it if nothing is. What is wrong with
+/// this shell's environment is no failure of a server that runs with another.
+pub(super) fn examine(
+    surroundings: &Surroundings,
+    is_served: bool,
+    findings: &mut Findings,
+) -> Option<Config> {
     match Config::load(&surroundings.environment, random_bytes::<32>) {
         Ok(config) => {
             findings.ok(CHECK, format!("valid, for {}", config.mode.as_str()));
@@ -24,6 +29,15 @@ pub(super) fn examine(surroundings: &Surroundings, findings: &mut Findings) -> O
                 );
             }
             Some(config)
+        }
+        Err(ConfigProblems(problems)) if is_served => {
+            let count = problems.len();
+            findings.warn(
+                CHECK,
+                format!("this shell's has {count} problems; the server runs with another"),
+                "give doctor the server's environment to have it looked at too",
+            );
+            None
         }
         Err(ConfigProblems(problems)) => {
             for problem in problems {

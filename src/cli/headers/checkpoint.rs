@@ -7,12 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::desk::{Ask, Desk};
-use crate::cli::headers::{Headers, print_checkpoints, trust_json};
+use crate::cli::headers::{Headers, ROUTE, is_contradicted, print_checkpoints, trust_json};
 use crate::cli::runtime;
-use crate::cli::store::{ReadStore, open_for_changes};
+use crate::cli::store::open_for_changes;
+use crate::storage::identity::identity;
 use crate::types::Checkpoint;
-
-const ROUTE: &str = "/v1/admin/headers/checkpoints";
 
 /// Who did it, in the audit trail.
 const ACTOR: &str = "operator";
@@ -43,15 +42,11 @@ enum CheckpointAction {
 
 impl CheckpointArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
-        if matches!(self.action, CheckpointAction::List) {
-            let store = ReadStore::open(&headers.place.data_dir)?;
-            return print(headers, &trust_json(&store.read(|tx| headers.anchors.judge(tx))?));
-        }
         let trust = runtime()?.block_on(async {
-            if headers.place.is_served().await? {
-                self.action.ask(headers).await
-            } else {
-                self.action.act(headers).await
+            match self.action {
+                CheckpointAction::List => headers.trust().await,
+                change if headers.place.is_served().await? => change.ask(headers).await,
+                change => change.act(headers).await,
             }
         })?;
         print(headers, &trust)
@@ -79,6 +74,8 @@ impl CheckpointAction {
     /// Does it on the store.
     async fn act(self, headers: &Headers<'_>) -> anyhow::Result<Value> {
         let store = open_for_changes(headers.place)?;
+        let bound = store.read(|tx| identity(tx, "network"))?;
+        headers.refuse_another(bound.as_deref())?;
         let (anchors, now) = (&headers.anchors, headers.surroundings.clock.now());
         let trust = match self {
             Self::List => store.read(|tx| anchors.judge(tx)).map(Some),
@@ -100,8 +97,7 @@ fn print(headers: &Headers<'_>, trust: &Value) -> anyhow::Result<ExitCode> {
     } else {
         print_checkpoints(headers, trust)?;
     }
-    let mut checkpoints = trust["checkpoints"].as_array().into_iter().flatten();
-    if checkpoints.any(|judged| judged["standing"] == "contradicted") {
+    if is_contradicted(trust) {
         output.talk(
             "warning: our chain contradicts a block that is vouched for; nothing counts as mined \
              until that is settled, see docs/HEADERS.md",

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::headers::{Headers, print_checkpoints, trust_json};
+use crate::cli::headers::{Headers, is_contradicted, print_checkpoints};
+use crate::cli::runtime;
 use crate::cli::store::ReadStore;
-use crate::storage::StoreError;
 use crate::storage::headers::deepest_stale;
 
 /// Show what our headers reach over, what they hang on, and the deepest reorganisation
@@ -18,24 +18,25 @@ pub(super) struct StatusArguments {}
 
 impl StatusArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
-        let store = ReadStore::open(&headers.place.data_dir)?;
-        let (trust, deepest) = store
-            .read(|tx| Ok::<_, StoreError>((headers.anchors.judge(tx)?, deepest_stale(tx)?)))?;
+        let trust = runtime()?.block_on(headers.trust())?;
+        let deepest = ReadStore::open(&headers.place.data_dir)?.read(deepest_stale)?;
         let output = &headers.surroundings.output;
         if output.is_json {
-            let mut status = trust_json(&trust);
+            let mut status = trust.clone();
             status["deepestReorganisation"] = json!(deepest);
             output.json(&status)?;
         } else {
-            let anchored = trust.anchored.map_or("nothing: there is no header", |by| by.as_str());
+            let anchored = trust["anchored"].as_str().unwrap_or("nothing: there is no header");
             output.line(&format!("anchored: {anchored}"))?;
-            if let (Some(lowest), Some(tip)) = (trust.lowest, trust.tip) {
-                output.line(&format!("headers: {lowest} to {}, {}", tip.height, tip.hash))?;
+            if let (Some(lowest), Some(hash)) =
+                (trust["lowest"].as_u64(), trust["tip"]["hash"].as_str())
+            {
+                output.line(&format!("headers: {lowest} to {}, {hash}", trust["tip"]["height"]))?;
             }
             output.line(&format!("deepest reorganisation: {deepest}"))?;
-            print_checkpoints(headers, &trust_json(&trust))?;
+            print_checkpoints(headers, &trust)?;
         }
-        let is_sound = trust.contradiction().is_none();
+        let is_sound = !is_contradicted(&trust);
         Ok(if is_sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

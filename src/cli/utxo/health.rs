@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::configured::chain_client;
 use crate::chain::UtxoSource;
+use crate::cli::desk::{Ask, Desk};
 use crate::cli::store::ReadStore;
 use crate::cli::utxo::Pool;
 use crate::config::PoolConfig;
@@ -19,35 +20,46 @@ use crate::wallet::utxo::UtxoStatus;
 
 /// Show what is in the pool beside what the chain says
 ///
-/// Fails if the network endpoint does not answer, and shows the rest.
+/// Asks the server that runs, which knows the runway too. Fails if the network endpoint does not
+/// answer, and shows the rest.
 #[derive(Debug, Args)]
 pub(super) struct HealthArguments {}
 
 impl HealthArguments {
     pub(super) async fn run(self, pool: &Pool<'_>) -> anyhow::Result<ExitCode> {
-        let config = pool.config()?;
-        let store = ReadStore::open(&pool.place.data_dir)?;
-        let (totals, pinned, settings) = store.read(|tx| {
-            let settings = effective_in(tx, &config.settings)?;
-            Ok::<_, StoreError>((pool_totals(tx)?, pinned_funding_address(tx)?, settings))
-        })?;
-        let address = pinned.or_else(|| config.keys.funding_address.clone());
-        let chain = match chain_view(&config, address.as_deref()).await {
-            Ok(view) => view,
-            Err(error) => json!({ "error": format!("{error:#}") }),
+        let health = if pool.place.is_served().await? {
+            Desk::beside(pool.place)?.ask(Ask::get("/v1/admin/utxo-health")).await?.body
+        } else {
+            look(pool).await?
         };
-        let is_whole = chain.get("error").is_none();
-        pool.surroundings.output.json(&json!({
-            "db": by_status(&totals),
-            "funding": {
-                "address": address,
-                "network": config.woc.network,
-                "minConfirmations": settings.min_confirmations(),
-            },
-            "chain": chain,
-        }))?;
+        pool.surroundings.output.json(&health)?;
+        let is_whole = health["chain"].get("error").is_none();
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+/// Looks at the store and the network without a server.
+async fn look(pool: &Pool<'_>) -> anyhow::Result<Value> {
+    let config = pool.config()?;
+    let store = ReadStore::open(&pool.place.data_dir)?;
+    let (totals, pinned, settings) = store.read(|tx| {
+        let settings = effective_in(tx, &config.settings)?;
+        Ok::<_, StoreError>((pool_totals(tx)?, pinned_funding_address(tx)?, settings))
+    })?;
+    let address = pinned.or_else(|| config.keys.funding_address.clone());
+    let chain = match chain_view(&config, address.as_deref()).await {
+        Ok(view) => view,
+        Err(error) => json!({ "error": format!("{error:#}") }),
+    };
+    Ok(json!({
+        "db": by_status(&totals),
+        "funding": {
+            "address": address,
+            "network": config.woc.network,
+            "minConfirmations": settings.min_confirmations(),
+        },
+        "chain": chain,
+    }))
 }
 
 fn by_status(totals: &PoolTotals) -> Value {
