@@ -2,8 +2,8 @@
 //! every now and then it takes blocks back; the server is killed once in between. In the end each registration is in exactly one
 //! transaction, every fee lies between floor and cap, and no satoshi is missing.
 //!
-//! `FAULTS_RECORDS` sets how many are registered (400 unless set), `FAULTS_REORGANISE_SECS` how often
-//! blocks are taken back (3 unless set). `tests/run --full` registers 10,000 with one
+//! `FAULTS_RECORDS` sets how many are registered (2,000 unless set), `FAULTS_REORGANISE_SECS` how often
+//! blocks are taken back (2 unless set). `tests/run --full` registers 10,000 with one
 //! reorganisation a minute.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
@@ -31,8 +31,8 @@ fn knob(name: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_registration_is_anchored_once_whatever_the_network_does() {
-    let records = knob("FAULTS_RECORDS", 400);
-    let period = Duration::from_secs(knob("FAULTS_REORGANISE_SECS", 3));
+    let records = knob("FAULTS_RECORDS", 2_000);
+    let period = Duration::from_secs(knob("FAULTS_REORGANISE_SECS", 2));
     let world = World::start().await;
     let mut server = world.serve().await;
     world.fund(&server).await;
@@ -46,6 +46,7 @@ async fn every_registration_is_anchored_once_whatever_the_network_does() {
     // Whatever is half done, done and not heard of, or in a block that will leave: the rest of the way
     // is gone by another process.
     server.kill();
+    weather.strike(&world).await;
     let server = world.serve().await;
     load::wait_until_seen(&world, &server, &ledger).await;
     let seen = weather.end(&world).await;

@@ -43,10 +43,10 @@ enum CheckpointAction {
 impl CheckpointArguments {
     pub(super) fn run(self, headers: &Headers<'_>) -> anyhow::Result<ExitCode> {
         let trust = runtime()?.block_on(async {
-            match self.action {
-                CheckpointAction::List => headers.trust().await,
-                change if headers.place.is_served().await? => change.ask(headers).await,
-                change => change.act(headers).await,
+            if headers.place.is_served().await? {
+                self.action.ask(headers).await
+            } else {
+                self.action.act(headers).await
             }
         })?;
         print(headers, &trust)
@@ -73,6 +73,9 @@ impl CheckpointAction {
 
     /// Does it on the store.
     async fn act(self, headers: &Headers<'_>) -> anyhow::Result<Value> {
+        if matches!(self, Self::List) {
+            return headers.trust().await;
+        }
         let store = open_for_changes(headers.place)?;
         let bound = store.read(|tx| identity(tx, "network"))?;
         headers.refuse_another(bound.as_deref())?;
