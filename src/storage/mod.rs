@@ -19,6 +19,7 @@ pub mod identity;
 pub mod jobs;
 mod migrations;
 mod open;
+pub mod outside_spends;
 mod overlay;
 pub mod patches;
 mod reader;

@@ -105,6 +105,8 @@ schema! {
     utxo_totals: (Text, u8) => (u64, u64) = "utxo-totals-1";
     /// Index: job, output that it holds.
     leases: (Id, Point) => () = "leases-1";
+    /// Outputs that a transaction from outside has spent, with that transaction.
+    outside_spends: Point => Hash = "outside-spends-1";
     /// The way of each record to the chain.
     jobs: Id => Bytes = "jobs-1";
     /// Index: due time in milliseconds, job.

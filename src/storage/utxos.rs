@@ -48,12 +48,14 @@ impl WriteTx<'_> {
         if let Some(before) = &before {
             self.unindex(before)?;
         }
+        self.trim_outside_spend(utxo)?;
         self.index(utxo)
     }
 
     /// Removes an output whose transaction is dead.
     pub fn remove_utxo(&mut self, outpoint: OutPoint) -> Result<(), StoreError> {
         self.is_dirty = true;
+        self.tables.outside_spends.remove(outpoint.to_bytes())?;
         let before = self
             .tables
             .utxos

@@ -175,6 +175,20 @@ impl Utxo {
         }
     }
 
+    /// Sets the output aside because the block in which a transaction from outside spent it has left
+    /// the best chain.
+    pub fn doubt_spender(self, by: Txid) -> Result<Self, UtxoTransitionError> {
+        match self.state {
+            UtxoState::Spent { by: spender } if spender == by => {
+                Ok(Self { state: UtxoState::Unconfirmed, ..self })
+            }
+            UtxoState::Unconfirmed
+            | UtxoState::Available
+            | UtxoState::Locked { .. }
+            | UtxoState::Spent { .. } => Err(self.refuse("spent by this transaction")),
+        }
+    }
+
     /// Gives the output back after the transaction that was to spend it is proved dead.
     pub fn release(self, dead: Txid, job: RecordId) -> Result<Self, UtxoTransitionError> {
         match self.state {
@@ -234,6 +248,8 @@ mod tests {
         let spent = leased.spend(good, mine).unwrap();
         assert!(spent.clone().lease(mine).is_err());
         assert!(spent.clone().release(dead, mine).is_err(), "spent by a live transaction");
+        assert!(spent.clone().doubt_spender(dead).is_err());
+        assert_eq!(spent.clone().doubt_spender(good).unwrap().state, UtxoState::Unconfirmed);
         assert_eq!(spent.release(good, mine).unwrap().state, UtxoState::Available);
     }
 

@@ -240,7 +240,11 @@ fn release_inputs(
         let Some(held) = utxo(tx, input.previous)? else { continue };
         let released = held.release(dead.txid, id)?;
         let state = match killed_by {
-            Some(by) if taken.contains(&input.previous) => UtxoState::Spent { by },
+            Some(by) if taken.contains(&input.previous) => {
+                let spent = Utxo { state: UtxoState::Spent { by }, ..released };
+                tx.put_outside_spend(&spent, by)?;
+                continue;
+            }
             // What made it is in doubt itself: usable once the network has that again.
             Some(_) | None if !is_on_network(tx, input.previous.txid)? => UtxoState::Unconfirmed,
             Some(_) | None => released.state,

@@ -29,6 +29,7 @@ impl AnchoringService {
             let buried = if is_trusted { newly_final(tx, lowest_changed)? } else { Vec::new() };
             Ok::<_, StoreError>((orphaned, buried))
         })?;
+        self.doubt_outside_spends(now).await?;
         let summary = FollowSummary { orphaned: orphaned.len(), finalised: buried.len() };
         for chunk in orphaned.chunks(BATCH) {
             self.tell(chunk.to_vec(), now).await?;

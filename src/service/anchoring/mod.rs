@@ -13,6 +13,7 @@ mod caps;
 mod custody;
 mod follow;
 mod observe;
+mod outside;
 mod plan;
 mod prepare;
 mod recover;

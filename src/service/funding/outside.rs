@@ -113,6 +113,6 @@ fn note_spender(
     tx.put_transaction(&StoredTransaction { state, ..stored })?;
     tx.put_proof(txid, &proved.path)?;
     tracing::warn!(%outpoint, %txid, "an output of the pool was spent by somebody else for good");
-    tx.put_utxo(&output.spend_elsewhere(txid)?)?;
+    tx.put_outside_spend(&output.spend_elsewhere(txid)?, txid)?;
     Ok(true)
 }

@@ -6,6 +6,7 @@ use redb::ReadableTable;
 
 use crate::bitcoin::{Transaction, TxOut};
 use crate::storage::check::{CheckReport, Row, each_row, readable};
+use crate::storage::outside_spends::outside_spends;
 use crate::storage::utxos::index_code;
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, jobs, transactions,
@@ -53,6 +54,11 @@ pub(super) fn check_money(
         check_spender(tables, &utxo, &spenders, report)
     })?;
     check_utxo_indexes(tables, &totals, report)?;
+    for (outpoint, by) in outside_spends(tables)? {
+        let state = utxos::utxo(tables, outpoint)?.map(|utxo| utxo.state);
+        let is_spent = state == Some(UtxoState::Spent { by });
+        report.expect(is_spent, "index", Row("outside spend", outpoint), "of no spent output");
+    }
     report.expect(report.ledger.balances(), "I5", "ledger", "what came in is not what there is");
     Ok(())
 }
