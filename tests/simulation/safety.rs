@@ -262,7 +262,9 @@ fn check_utxo_steps(snapshot: &Snapshot, memory: &Memory) -> Verdict {
         };
         let is_free = matches!(now.state, UtxoState::Unconfirmed | UtxoState::Available);
         if let UtxoState::Spent { by } = before.state {
-            ensure(!(is_free && snapshot.is_live(&by)), || {
+            // What somebody else spent in a block that left is set aside, and not more than that.
+            let is_doubted = now.state == UtxoState::Unconfirmed && snapshot.is_unmined_guest(&by);
+            ensure(!(is_free && snapshot.is_live(&by)) || is_doubted, || {
                 format!("{outpoint} is free again, although {by} lives")
             })?;
         }

@@ -42,6 +42,13 @@ impl Snapshot {
         self.records.contains_key(&id)
     }
 
+    /// Says whether a transaction is somebody else's and in no block.
+    pub(crate) fn is_unmined_guest(&self, txid: &Txid) -> bool {
+        self.transactions.get(txid).is_some_and(|(stored, _)| {
+            stored.origin == TransactionOrigin::External && stored.state == TransactionState::Seen
+        })
+    }
+
     /// Says whether a transaction of ours may still be mined, as far as the store knows.
     pub(crate) fn is_live(&self, txid: &Txid) -> bool {
         self.transactions.get(txid).is_some_and(|(stored, _)| is_live(stored))
