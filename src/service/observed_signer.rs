@@ -21,6 +21,8 @@ pub struct ObservedSigner {
 
 impl ObservedSigner {
     fn note<T>(&self, outcome: &Result<T, SignerError>) {
+        let is_silent = matches!(outcome, Err(SignerError::Unavailable(_)));
+        self.observations.note_signer_silence(is_silent);
         let outcome = outcome.as_ref().map(|_| ()).map_err(ToString::to_string);
         self.observations.note_signer(outcome, self.clock.now());
     }

@@ -34,6 +34,8 @@ pub struct Observations(Arc<Mutex<ObservedState>>);
 #[derive(Debug, Default)]
 struct ObservedState {
     signer: Observation,
+    /// Whether the signer gave no answer at all when it was asked last.
+    is_signer_silent: bool,
     network: Observation,
     warnings: BTreeMap<&'static str, String>,
     headers: HeadersObservation,
@@ -53,6 +55,16 @@ impl Observations {
     /// Notes what the signer did.
     pub fn note_signer(&self, outcome: Result<(), String>, now: Timestamp) {
         note(&mut self.lock().signer, outcome, now);
+    }
+
+    /// Notes whether the signer answered at all.
+    pub fn note_signer_silence(&self, is_silent: bool) {
+        self.lock().is_signer_silent = is_silent;
+    }
+
+    /// Says whether the signer gave no answer when it was asked last.
+    pub fn is_signer_silent(&self) -> bool {
+        self.lock().is_signer_silent
     }
 
     /// Notes what the network endpoint did.

@@ -26,8 +26,11 @@ use crate::storage::{Shared, StoreError, StoreHealth, StoreOptions, WriteTx};
 
 /// The most operations in one transaction.
 const MAX_GROUP: usize = 256;
-/// The longest wait for a group to become as large as the last one.
+/// The longest wait for a group to become as large as the last one, and the part of a commit's time
+/// that it may take: where a commit is quick, waiting for company costs more than it saves, because
+/// those who wait could be at work meanwhile.
 const LINGER: Duration = Duration::from_millis(3);
+const LINGER_PART: u32 = 4;
 /// The size of a group after which the next one is waited for.
 const LINGER_FROM: usize = 8;
 /// How often an unwritable store looks whether it is writable again.
@@ -189,13 +192,19 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
     Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain })
 }
 
+/// What the group before was like.
+struct LastGroup {
+    size: usize,
+    took: Duration,
+}
+
 /// Takes what is queued. After a large group it waits a moment for one as large: those who were just
 /// answered come back at once, and a commit costs the same for one as for all of them. A lone
 /// write, and the first of many, waits for nobody.
 fn gather(
     operations: &Receiver<Box<dyn Operation>>,
     first: Box<dyn Operation>,
-    last_size: usize,
+    last: &LastGroup,
 ) -> Group {
     let mut group = vec![first];
     while group.len() < MAX_GROUP {
@@ -204,11 +213,11 @@ fn gather(
             Err(_) => break,
         }
     }
-    if last_size < LINGER_FROM {
+    if last.size < LINGER_FROM {
         return group;
     }
-    let deadline = Instant::now() + LINGER;
-    while group.len() < last_size {
+    let deadline = Instant::now() + LINGER.min(last.took / LINGER_PART);
+    while group.len() < last.size {
         let left = deadline.saturating_duration_since(Instant::now());
         match operations.recv_timeout(left) {
             Ok(operation) => group.push(operation),
@@ -220,11 +229,12 @@ fn gather(
 
 impl WriterThread {
     fn run(mut self, operations: &Receiver<Box<dyn Operation>>) {
-        let mut last_size = 1;
+        let mut last = LastGroup { size: 1, took: Duration::ZERO };
         while let Some(first) = self.next(operations) {
-            let group = gather(operations, first, last_size);
-            last_size = group.len();
+            let group = gather(operations, first, &last);
+            let (size, begun) = (group.len(), Instant::now());
             self.process(group);
+            last = LastGroup { size, took: begun.elapsed() };
         }
         self.shared.database.write().unwrap_or_else(PoisonError::into_inner).take();
     }

@@ -30,6 +30,8 @@ pub struct PipelineTask {
     in_hand: InHand,
     preparing: Arc<Semaphore>,
     submitting: Arc<Semaphore>,
+    /// When due records were last handed out.
+    tried_at: Mutex<Option<Timestamp>>,
 }
 
 /// What one hand does.
@@ -57,6 +59,7 @@ impl PipelineTask {
             in_hand: InHand::default(),
             preparing: Arc::new(Semaphore::new(MAX_PREPARING)),
             submitting: Arc::new(Semaphore::new(MAX_SUBMITTING)),
+            tried_at: Mutex::default(),
         }
     }
 
@@ -90,6 +93,9 @@ impl PipelineTask {
             return;
         }
         let now = self.parts.clock.now();
+        if self.is_for_nothing(now) {
+            return;
+        }
         let work = {
             let in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
             let limit = (in_hand.len() + room).min(MAX_IN_HAND);
@@ -103,6 +109,19 @@ impl PipelineTask {
             }
         };
         self.dispatch_groups(work, now, errands);
+    }
+
+    /// Says whether the signer is silent and was tried a moment ago. Every record would be tried and
+    /// written again and again; a round a second finds as soon that it is back, and leaves the disk
+    /// to those who register meanwhile.
+    fn is_for_nothing(&self, now: Timestamp) -> bool {
+        let mut tried = self.tried_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = tried.is_some_and(|at| at <= now && now.since(at) < REST);
+        if self.parts.observations.is_signer_silent() && is_fresh {
+            return true;
+        }
+        *tried = Some(now);
+        false
     }
 
     fn dispatch_groups(&self, work: DueWork, now: Timestamp, errands: &mut JoinSet<()>) {
