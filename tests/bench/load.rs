@@ -1,11 +1,12 @@
 //! Load over kept-alive connections: `wrk` for reads, our own clients for writes.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::cell::Cell;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::processes::{API_KEY, has_tool};
 
@@ -46,7 +47,8 @@ impl Accepted {
 }
 
 /// Registers distinct products from `clients` connections for `duration`, no faster than `pace`
-/// in all, if given.
+/// in all, if given. All clients live on one thread, so that the load takes as little as it can of
+/// the processor that is being measured.
 pub(crate) fn register(
     address: &str,
     owner: &str,
@@ -55,34 +57,31 @@ pub(crate) fn register(
     duration: Duration,
     pace: Option<f64>,
 ) -> Accepted {
-    let next = Arc::new(AtomicU64::new(0));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let begun = Instant::now();
-    let threads: Vec<_> = (0..clients)
-        .map(|_| {
-            let (next, address) = (Arc::clone(&next), address.to_owned());
-            let (owner, prefix) = (owner.to_owned(), prefix.to_owned());
-            std::thread::spawn(move || {
-                let mut connection = Connection::open(&address);
-                let mut latencies = Vec::new();
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if let Some(pace) = pace {
-                        let due = Duration::from_secs_f64(number as f64 / pace);
-                        #[expect(clippy::disallowed_methods, reason = "the load keeps a pace")]
-                        std::thread::sleep(due.saturating_sub(begun.elapsed()));
-                    }
-                    if begun.elapsed() >= duration {
-                        return latencies;
-                    }
-                    let sent = Instant::now();
-                    connection.register(&owner, &format!("{prefix}-{number:07}"));
-                    latencies.push(sent.elapsed().as_secs_f64() * 1000.0);
+    let next = Rc::new(Cell::new(0));
+    let client = || {
+        let next = Rc::clone(&next);
+        async move {
+            let mut connection = Connection::open(address).await;
+            let mut latencies = Vec::new();
+            loop {
+                let number = next.replace(next.get() + 1);
+                if let Some(pace) = pace {
+                    let due = begun + Duration::from_secs_f64(number as f64 / pace);
+                    tokio::time::sleep_until(due.into()).await;
                 }
-            })
-        })
-        .collect();
-    let mut latencies_ms: Vec<f64> =
-        threads.into_iter().flat_map(|thread| thread.join().expect("a client")).collect();
+                if begun.elapsed() >= duration {
+                    return latencies;
+                }
+                let sent = Instant::now();
+                connection.register(owner, &format!("{prefix}-{number:07}")).await;
+                latencies.push(sent.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+    };
+    let all = futures_util::future::join_all((0..clients).map(|_| client()));
+    let mut latencies_ms: Vec<f64> = runtime.block_on(all).into_iter().flatten().collect();
     let elapsed = begun.elapsed();
     latencies_ms.sort_by(f64::total_cmp);
     Accepted { count: latencies_ms.len() as u64, elapsed, latencies_ms }
@@ -90,17 +89,18 @@ pub(crate) fn register(
 
 struct Connection {
     address: String,
-    reader: BufReader<TcpStream>,
+    stream: TcpStream,
+    received: Vec<u8>,
 }
 
 impl Connection {
-    fn open(address: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
+    async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        Self { address: address.to_owned(), reader: BufReader::new(stream) }
+        Self { address: address.to_owned(), stream, received: Vec::with_capacity(4096) }
     }
 
-    fn register(&mut self, owner: &str, uid: &str) {
+    async fn register(&mut self, owner: &str, uid: &str) {
         let body = format!(
             "{{\"product\":{{\"uid_tag_id\":\"{uid}\",\"name\":\"Home jersey, match worn\",\"category\":\"jersey\",\"sku\":\"HLD-J\",\"serial_number\":\"260001\",\"material\":\"Polyester\"}},\"metadata\":{{\"notes\":\"Worn in the opening match.\",\"image\":\"https://images.halden-athletics.example/j.jpg\",\"patch_location\":\"Left chest\"}},\"auth\":{{\"owner\":\"{owner}\"}}}}"
         );
@@ -109,29 +109,26 @@ impl Connection {
             self.address,
             body.len()
         );
-        self.reader.get_mut().write_all(request.as_bytes()).expect("sent");
-        let status = self.read_answer();
+        self.stream.write_all(request.as_bytes()).await.expect("sent");
+        let status = self.read_answer().await;
         assert_eq!(status, 202, "{uid}");
     }
 
-    fn read_answer(&mut self) -> u16 {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).expect("a status line");
-        let status = line.get(9..12).and_then(|s| s.parse().ok()).expect("a status");
-        let mut length = 0;
+    /// Reads one answer with a stated length and returns its status.
+    async fn read_answer(&mut self) -> u16 {
+        self.received.clear();
         loop {
-            line.clear();
-            self.reader.read_line(&mut line).expect("a header");
-            let header = line.trim_end().to_ascii_lowercase();
-            if header.is_empty() {
-                break;
-            }
-            if let Some(value) = header.strip_prefix("content-length:") {
-                length = value.trim().parse().expect("a length");
+            let read = self.stream.read_buf(&mut self.received).await.expect("an answer");
+            assert!(read > 0, "the server closed the connection");
+            let Some(end) = self.received.windows(4).position(|four| four == b"\r\n\r\n") else {
+                continue;
+            };
+            let head = String::from_utf8_lossy(&self.received[..end]).to_ascii_lowercase();
+            let length = head.split("content-length:").nth(1).expect("a length");
+            let length: usize = length.split_whitespace().next().unwrap().parse().unwrap();
+            if self.received.len() >= end + 4 + length {
+                return head.get(9..12).and_then(|s| s.parse().ok()).expect("a status");
             }
         }
-        let mut body = vec![0; length];
-        self.reader.read_exact(&mut body).expect("a body");
-        status
     }
 }
