@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 /// Where a command writes, and how.
@@ -50,6 +50,16 @@ impl Output {
             self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         Ok(())
+    }
+
+    /// Shows on a terminal how far work is, of `count` steps; elsewhere nothing.
+    pub(super) fn bar(&self, count: usize, what: &'static str) -> ProgressBar {
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {eta}");
+        let bar = ProgressBar::new(u64::try_from(count).unwrap_or(u64::MAX)).with_message(what);
+        match style {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        }
     }
 
     /// Shows on a terminal that work goes on; elsewhere nothing.

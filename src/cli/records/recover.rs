@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::cli::Surroundings;
-use crate::cli::desk::{Ask, Place, ask_once};
+use crate::cli::desk::{Ask, Desk, Place, ask_once};
 use crate::types::RecordId;
 
 const PATH: &str = "/v1/admin/records/recover";
@@ -47,13 +48,36 @@ impl RecoverArguments {
     fn body(&self) -> Value {
         match (self.id, self.stage) {
             (Some(id), _) => json!({ "id": id, "dryRun": self.dry_run }),
-            (None, Some(StoppedStage::Failed)) => {
-                json!({ "stage": "failed", "dryRun": self.dry_run })
-            }
-            (None, Some(StoppedStage::Held) | None) => {
-                json!({ "stage": "held", "dryRun": self.dry_run })
-            }
+            (None, stage) => stage_body(stage, self.dry_run),
         }
+    }
+
+    /// Takes up one record after another, so that whoever watches sees how far it is, and what is done
+    /// stays done when it is interrupted. What cannot be taken up is told with its reason.
+    async fn recover_each(
+        &self,
+        desk: &Desk,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<Value> {
+        let mut done = desk.ask(Ask::post(PATH, stage_body(self.stage, true))).await?.body;
+        let items = done["items"].as_array().cloned().unwrap_or_default();
+        let bar = surroundings.output.bar(items.len(), "records");
+        let mut told = Vec::with_capacity(items.len());
+        for item in items {
+            if item["recoverable"] == true {
+                let body = json!({ "id": item["id"], "dryRun": false });
+                let one = desk.ask(Ask::post(PATH, body)).await?.body;
+                told.extend(one["items"].as_array().cloned().unwrap_or_default());
+            } else {
+                told.push(item);
+            }
+            bar.inc(1);
+        }
+        bar.finish_and_clear();
+        done["dryRun"] = json!(false);
+        done["recovered"] = json!(told.iter().filter(|item| item["recoverable"] == true).count());
+        done["items"] = Value::Array(told);
+        Ok(done)
     }
 
     pub(super) async fn run(
@@ -61,8 +85,14 @@ impl RecoverArguments {
         place: &Place,
         surroundings: &Surroundings,
     ) -> anyhow::Result<ExitCode> {
-        let request = Ask::post(PATH, self.body());
-        let done = ask_once(place, surroundings, request).await?.body;
+        let done = if self.id.is_some() || self.dry_run {
+            ask_once(place, surroundings, Ask::post(PATH, self.body())).await?.body
+        } else {
+            let desk = Desk::open(place, surroundings).await?;
+            let done = self.recover_each(&desk, surroundings).await;
+            desk.close().await.context("the product did not stop as it should")?;
+            done?
+        };
         let output = &surroundings.output;
         let items = done["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         if output.is_json {
@@ -77,6 +107,14 @@ impl RecoverArguments {
         let is_undone = self.id.is_some() && done["recovered"] == 0;
         Ok(if is_undone { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
+}
+
+fn stage_body(stage: Option<StoppedStage>, is_dry_run: bool) -> Value {
+    let stage = match stage {
+        Some(StoppedStage::Failed) => "failed",
+        Some(StoppedStage::Held) | None => "held",
+    };
+    json!({ "stage": stage, "dryRun": is_dry_run })
 }
 
 fn cells(item: &Value, is_dry_run: bool) -> Vec<String> {
