@@ -40,6 +40,8 @@ pub(crate) struct Struck {
 impl Weather {
     /// Sets the faults up and takes one to three blocks back every `period`.
     pub(crate) async fn begin(world: &World, period: Duration) -> Self {
+        // There must be blocks to take back, however early that is.
+        world.post(&format!("{}/sim/mine", world.chain()), &json!({ "blocks": 12 })).await;
         for (fault, per_mille) in FAULTS {
             let fault: Value = serde_json::from_str(fault).unwrap();
             let rule = json!({ "fault": fault, "occurrence": { "per_mille": per_mille } });
