@@ -1,0 +1,248 @@
+//! How the parts of the product find one another: one function for each service, and what the
+//! background and the edge are made of.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+
+use crate::app::readiness::ReportedReadiness;
+use crate::app::{Ports, Settings};
+use crate::http::verification::verdict_cache;
+use crate::http::{HttpParts, HttpState, product, router};
+use crate::service::Services;
+use crate::service::anchoring::AnchoringService;
+use crate::service::callback::CallbackService;
+use crate::service::funding::FundingService;
+use crate::service::headers::{HeaderService, TrustAnchors};
+use crate::service::idempotency::IdempotencyService;
+use crate::service::keys::Keyring;
+use crate::service::listing::ListingService;
+use crate::service::maintenance::MaintenanceService;
+use crate::service::pending::PendingService;
+use crate::service::progress::Progress;
+use crate::service::readiness::{Observations, ReadinessService};
+use crate::service::records::RecordsService;
+use crate::service::registration::{RegistrationService, Wake};
+use crate::service::runway::RunwayService;
+use crate::service::settings::SettingsService;
+use crate::service::transfer::TransferService;
+use crate::service::treasury::TreasuryService;
+use crate::service::unlock::UnlockService;
+use crate::service::verification::VerificationService;
+use crate::storage::Store;
+use crate::telemetry::Metrics;
+use crate::worker::{Wakes, WorkerParts};
+
+/// What the product is put together from.
+pub(super) struct Parts {
+    pub(super) store: Store,
+    pub(super) settings: Settings,
+    pub(super) ports: Ports,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) progress: Progress,
+    pub(super) observations: Observations,
+    pub(super) wakes: Wakes,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Parts {
+    pub(super) fn services(&self) -> Services {
+        let store = self.store.clone();
+        let process = self.ports.clock.now();
+        let pending = PendingService {
+            store: store.clone(),
+            confirmed_at_depth: self.settings.confirmed_at_depth,
+        };
+        Services {
+            registration: RegistrationService {
+                store: store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                progress: self.progress.clone(),
+                wake: self.wake_pipeline(),
+                process,
+            },
+            transfer: TransferService {
+                store: store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                progress: self.progress.clone(),
+                wake: self.wake_pipeline(),
+                process,
+            },
+            idempotency: IdempotencyService { store: store.clone() },
+            verification: VerificationService {
+                store: store.clone(),
+                network: self.keyring.network,
+                issuers: [self.keyring.issuer.public_key].into(),
+            },
+            unlock: UnlockService {
+                store: store.clone(),
+                master_secret: self.settings.master_secret.clone(),
+                requires_nonce: self.settings.unlock_requires_nonce,
+            },
+            listing: ListingService { store: store.clone(), pending: pending.clone() },
+            pending,
+            funding: self.funding(),
+            callback: CallbackService {
+                token: self.ports.network.callback_token.clone(),
+                wake: self.wake_all(),
+            },
+            maintenance: self.maintenance(),
+            runway: self.runway(),
+            headers: self.headers(),
+            records: self.records(),
+            settings: SettingsService {
+                store: store.clone(),
+                runtime: self.settings.anchoring.runtime.clone(),
+            },
+            readiness: self.readiness(),
+        }
+    }
+
+    fn records(&self) -> RecordsService {
+        RecordsService {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            wake: self.wake_pipeline(),
+        }
+    }
+
+    fn readiness(&self) -> ReadinessService {
+        ReadinessService {
+            store: self.store.clone(),
+            observations: self.observations.clone(),
+            warnings: self.warnings().into(),
+            endpoints: self.ports.network.endpoints.clone(),
+            clock: Arc::clone(&self.ports.clock),
+        }
+    }
+
+    pub(super) fn anchoring(&self) -> AnchoringService {
+        AnchoringService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            signer: Arc::clone(&self.ports.signer),
+            broadcaster: Arc::clone(&self.ports.broadcaster),
+            tracker: Arc::clone(&self.ports.tracker),
+            progress: self.progress.clone(),
+            metrics: Arc::clone(&self.metrics),
+            shortage: self.wake_shortage(),
+            settings: Arc::new(self.settings.anchoring.clone()),
+            anchors: self.anchors(),
+        }
+    }
+
+    fn maintenance(&self) -> MaintenanceService {
+        MaintenanceService {
+            funding: self.funding(),
+            treasury: TreasuryService {
+                store: self.store.clone(),
+                keyring: Arc::clone(&self.keyring),
+                anchoring: self.anchoring(),
+                policy: self.settings.pool.clone(),
+            },
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            state: Arc::default(),
+        }
+    }
+
+    fn runway(&self) -> RunwayService {
+        RunwayService {
+            store: self.store.clone(),
+            caps: self.settings.anchoring.caps,
+            policy: self.settings.pool.clone(),
+        }
+    }
+
+    fn funding(&self) -> FundingService {
+        FundingService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            tracker: Arc::clone(&self.ports.tracker),
+            source: Arc::clone(&self.ports.utxo_source),
+            anchors: self.anchors(),
+            runtime: self.settings.anchoring.runtime.clone(),
+            chain_view_ttl: self.settings.chain_view_ttl,
+            chain_view: Arc::new(Mutex::new(None)),
+        }
+    }
+
+    fn anchors(&self) -> TrustAnchors {
+        let Settings { profile, checkpoints, .. } = &self.settings;
+        TrustAnchors::new(*profile, self.keyring.network, checkpoints.clone())
+    }
+
+    fn headers(&self) -> HeaderService {
+        HeaderService {
+            store: self.store.clone(),
+            tracker: Arc::clone(&self.ports.tracker),
+            anchors: self.anchors(),
+        }
+    }
+
+    fn wake_pipeline(&self) -> Wake {
+        let pipeline = Arc::clone(&self.wakes.pipeline);
+        Arc::new(move || pipeline.notify_one())
+    }
+
+    fn wake_all(&self) -> Wake {
+        let wakes = self.wakes.clone();
+        Arc::new(move || {
+            wakes.pipeline.notify_one();
+            wakes.chain.notify_one();
+        })
+    }
+
+    fn wake_maintenance(&self) -> Wake {
+        let maintenance = Arc::clone(&self.wakes.maintenance);
+        Arc::new(move || maintenance.notify_one())
+    }
+
+    fn wake_shortage(&self) -> Wake {
+        let shortage = Arc::clone(&self.wakes.shortage);
+        Arc::new(move || shortage.notify_one())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.settings.warnings.clone();
+        if self.keyring.custody.is_none() {
+            warnings.push(
+                "CUSTODY_KEY_IDENTIFIER is not set: products get no custody seal on chain".into(),
+            );
+        }
+        warnings
+    }
+
+    pub(super) fn worker(&self, services: &Services) -> WorkerParts {
+        WorkerParts {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            maintenance: services.maintenance.clone(),
+            runway: services.runway.clone(),
+            schedule: self.settings.schedule,
+            headers: self.headers(),
+            observations: self.observations.clone(),
+            metrics: Arc::clone(&self.metrics),
+            clock: Arc::clone(&self.ports.clock),
+            periods: self.settings.periods,
+            policy_source: self.ports.network.policy_source.clone(),
+            network_policy: self.ports.network.policy.clone(),
+            endpoints: self.ports.network.endpoints.clone(),
+        }
+    }
+
+    pub(super) fn router(&self, services: &Services) -> Router {
+        let state = HttpState::new(HttpParts {
+            api_keys: Arc::clone(&self.ports.api_keys),
+            tokens: Arc::clone(&self.ports.tokens),
+            clock: Arc::clone(&self.ports.clock),
+            readiness: Arc::new(ReportedReadiness(services.readiness.clone())),
+            services: services.clone(),
+            verdicts: verdict_cache(),
+            metrics: Arc::clone(&self.metrics),
+            maintain: self.wake_maintenance(),
+            options: self.settings.http.clone(),
+        });
+        router(state, product())
+    }
+}
