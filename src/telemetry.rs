@@ -49,6 +49,10 @@ pub struct Metrics {
     pub records_held: Gauge,
     /// Blocks that the deepest reorganisation seen took off.
     pub reorganisation_depth: Gauge,
+    /// Commits of the store since the start.
+    pub store_commits: Gauge,
+    /// Writes that those commits carried.
+    pub store_writes: Gauge,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -102,6 +106,8 @@ impl Metrics {
             locked_satoshis: Family::default(),
             records_held: Gauge::default(),
             reorganisation_depth: Gauge::default(),
+            store_commits: Gauge::default(),
+            store_writes: Gauge::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -137,6 +143,10 @@ impl Metrics {
         let depth = self.reorganisation_depth.clone();
         let help = "Blocks that the deepest reorganisation seen took off";
         registry.register("reorganisation_depth", help, depth);
+        let commits = self.store_commits.clone();
+        registry.register("store_commits", "Commits of the store since the start", commits);
+        let writes = self.store_writes.clone();
+        registry.register("store_writes", "Writes that those commits carried", writes);
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();

@@ -18,7 +18,6 @@ use crate::http::problem::{Problem, ProblemCode};
 use crate::http::view::certificate_url;
 use crate::patch::tag::UidTag;
 use crate::service::idempotency::{IdempotentRequest, StoredAnswer};
-use crate::service::pending::PendingView;
 use crate::service::registration::{Acceptance, Caller};
 use crate::types::{Digest, RecordId, Txid};
 
@@ -123,21 +122,35 @@ pub(super) async fn answer(
     acceptance: Acceptance,
     kind: Kind,
 ) -> Result<Response, Problem> {
-    let id = match acceptance {
-        Acceptance::Accepted(id) => id,
+    let standing = match acceptance {
+        Acceptance::Accepted(id) => {
+            let view = state.services.pending.get(id)?;
+            let view = view.ok_or(Problem::new(ProblemCode::Internal))?;
+            let is_refused = matches!(view.job.stage, Stage::Failed { .. });
+            Standing { id, txid: view.txid, is_refused }
+        }
+        Acceptance::Queued(id) => Standing { id, txid: None, is_refused: false },
         Acceptance::Replayed(stored) => return Ok(replay(stored)),
     };
-    let view = state.services.pending.get(id)?.ok_or(Problem::new(ProblemCode::Internal))?;
-    let made = compose(state, uid, &view, kind);
+    let made = compose(state, uid, standing, kind);
     Ok(replay(match caller.idempotency.clone() {
         Some(request) => state.services.idempotency.store_answer(request, made).await?,
         None => made,
     }))
 }
 
-fn compose(state: &HttpState, uid: &UidTag, view: &PendingView, kind: Kind) -> StoredAnswer {
-    let id = view.record.id;
-    let (status, location, body) = match (view.txid, kind) {
+/// How an accepted event stands.
+struct Standing {
+    id: RecordId,
+    /// Its transaction, once the network has taken it.
+    txid: Option<Txid>,
+    /// Whether the network refused it for good.
+    is_refused: bool,
+}
+
+fn compose(state: &HttpState, uid: &UidTag, standing: Standing, kind: Kind) -> StoredAnswer {
+    let id = standing.id;
+    let (status, location, body) = match (standing.txid, kind) {
         (Some(txid), Kind::Registration) => {
             let certificate_url = certificate_url(state, uid);
             let message = "Patch registered.";
@@ -155,11 +168,12 @@ fn compose(state: &HttpState, uid: &UidTag, view: &PendingView, kind: Kind) -> S
             (StatusCode::OK, None, body)
         }
         (None, kind) => {
-            let (name, message) = match (kind, &view.job.stage) {
-                (_, Stage::Failed { .. }) => ("registration", "The network refused the record."),
-                (Kind::Registration, _) => ("registration", "Patch accepted for anchoring."),
-                (Kind::Transfer, _) => ("transfer", "Transfer accepted for anchoring."),
+            let (name, message) = match kind {
+                Kind::Registration => ("registration", "Patch accepted for anchoring."),
+                Kind::Transfer => ("transfer", "Transfer accepted for anchoring."),
             };
+            let refused = "The network refused the record.";
+            let message = if standing.is_refused { refused } else { message };
             let body = Queued { message, job_id: id, uid_tag_id: uid.as_str(), pending_id: id };
             let location = format!("/v1/patches/pending/{name}/{id}");
             (StatusCode::ACCEPTED, Some(location), json(&body))

@@ -85,6 +85,10 @@ impl From<UidTag> for String {
 /// Says whether a character shows: letters, marks, numbers, punctuation, symbols, and the plain
 /// space. Control, format (direction, zero width), private and unassigned ones do not.
 pub(super) fn is_printable(character: char) -> bool {
+    // Most texts are ASCII, and the general rule looks each character up in a table.
+    if character.is_ascii() {
+        return character == ' ' || character.is_ascii_graphic();
+    }
     match character.general_category_group() {
         GeneralCategoryGroup::Letter
         | GeneralCategoryGroup::Mark

@@ -11,7 +11,7 @@ use crate::crypto::random_bytes;
 use crate::patch::record::{AuthenticationRecord, Metadata, Product, Purpose, RecordFacts};
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
-use crate::service::progress::Progress;
+use crate::service::progress::{Progress, ProgressWaiter};
 use crate::storage::patches::has_patch;
 use crate::storage::{Patch, Store, StoreError, StoredAnswer, StoredRecord, WriteTx};
 #[cfg(feature = "planted-bugs")]
@@ -40,13 +40,35 @@ pub struct Caller {
     pub patience: Duration,
 }
 
+impl Caller {
+    /// Says whether the request waits for the network at all.
+    pub(super) const fn waits(&self) -> bool {
+        !self.patience.is_zero()
+    }
+}
+
 /// What became of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acceptance {
     /// The event is durable; its present state tells whether the network has it.
     Accepted(RecordId),
+    /// The event is durable and has not moved as far as this request knows: it did not wait.
+    Queued(RecordId),
     /// The same request was answered before.
     Replayed(StoredAnswer),
+}
+
+impl Acceptance {
+    /// Says of a new event how it stands after its request has waited, if it did.
+    pub(super) async fn after_waiting(
+        id: RecordId,
+        waiter: Option<ProgressWaiter>,
+        patience: Duration,
+    ) -> Self {
+        let Some(waiter) = waiter else { return Self::Queued(id) };
+        waiter.wait(patience).await;
+        Self::Accepted(id)
+    }
 }
 
 /// A registration that was not accepted.
@@ -98,7 +120,7 @@ pub struct RegistrationService {
 impl RegistrationService {
     /// Accepts a registration and waits for the network as long as the caller likes.
     ///
-    /// When this returns [`Acceptance::Accepted`] the record is on disk and will be anchored, whatever
+    /// When this returns an [`Acceptance`] the record is on disk and will be anchored, whatever
     /// happens to this process.
     pub async fn register(
         &self,
@@ -107,7 +129,7 @@ impl RegistrationService {
         now: Timestamp,
     ) -> Result<Acceptance, RegistrationError> {
         let draft = Arc::new(self.draft(&registration, now)?);
-        let waiter = self.progress.watch(draft.record.id);
+        let waiter = caller.waits().then(|| self.progress.watch(draft.record.id));
         let (service, request) = (self.clone(), caller.idempotency.clone());
         let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
         let replay = self
@@ -117,8 +139,7 @@ impl RegistrationService {
         match replay {
             Replay::New => {
                 (self.wake)();
-                waiter.wait(caller.patience).await;
-                Ok(Acceptance::Accepted(draft.record.id))
+                Ok(Acceptance::after_waiting(draft.record.id, waiter, caller.patience).await)
             }
             Replay::Unanswered(id) => Ok(Acceptance::Accepted(id)),
             Replay::Answer { answer, .. } => Ok(Acceptance::Replayed(answer)),

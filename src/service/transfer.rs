@@ -118,7 +118,7 @@ impl TransferService {
         let present = self.store.read(|tx| find_present(tx, transfer.current_txid))?;
         self.check_consent(&transfer, &present)?;
         let draft = Arc::new(self.draft(&transfer, &present, now)?);
-        let waiter = self.progress.watch(draft.record.id);
+        let waiter = caller.waits().then(|| self.progress.watch(draft.record.id));
         let (service, request) = (self.clone(), caller.idempotency.clone());
         let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
         let replay = self
@@ -128,8 +128,7 @@ impl TransferService {
         let acceptance = match replay {
             Replay::New => {
                 (self.wake)();
-                waiter.wait(caller.patience).await;
-                Acceptance::Accepted(draft.record.id)
+                Acceptance::after_waiting(draft.record.id, waiter, caller.patience).await
             }
             Replay::Unanswered(id) => Acceptance::Accepted(id),
             Replay::Answer { answer, .. } => Acceptance::Replayed(answer),

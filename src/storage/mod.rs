@@ -91,6 +91,7 @@ struct Shared {
     database: RwLock<Option<Database>>,
     health: AtomicU8,
     commits: AtomicU64,
+    writes: AtomicU64,
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
 }
@@ -117,6 +118,7 @@ impl Store {
             database: RwLock::new(Some(database)),
             health: AtomicU8::new(0),
             commits: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
         });
@@ -159,6 +161,11 @@ impl Store {
     /// Returns how many commits the writer has made; fewer than writes, because it groups them.
     pub fn commit_count(&self) -> u64 {
         self.shared.commits.load(Ordering::Acquire)
+    }
+
+    /// Returns how many writes those commits carried.
+    pub fn write_count(&self) -> u64 {
+        self.shared.writes.load(Ordering::Acquire)
     }
 
     /// Returns a number that changes, before a write is answered, whenever the write touched the

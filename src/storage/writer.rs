@@ -308,6 +308,7 @@ impl WriterThread {
         } else {
             transaction.commit()?;
             self.shared.commits.fetch_add(1, Ordering::AcqRel);
+            self.shared.writes.fetch_add(group.len() as u64, Ordering::AcqRel);
             self.committed();
         }
         if let Some(place) = run.poisoned_at {

@@ -63,6 +63,9 @@ impl HousekeepingTask {
             let state = endpoint.state.as_number();
             self.parts.metrics.set_endpoint(endpoint.name.as_str(), state);
         }
+        let (commits, writes) = (self.parts.store.commit_count(), self.parts.store.write_count());
+        self.parts.metrics.store_commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
+        self.parts.metrics.store_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
         let (jobs, pool) =
             self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
         let pending: u64 =

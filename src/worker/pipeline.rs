@@ -74,9 +74,9 @@ impl PipelineTask {
         }
         let mut errands = JoinSet::new();
         loop {
-            self.dispatch(&mut errands);
+            let is_idle = self.dispatch(&mut errands);
             while errands.try_join_next().is_some() {}
-            let wait = self.time_to_next();
+            let wait = if is_idle { self.time_to_next() } else { REST };
             if !next_round(&self.wakes.pipeline, wait, &mut shutdown).await {
                 break;
             }
@@ -84,17 +84,15 @@ impl PipelineTask {
         while errands.join_next().await.is_some() {}
     }
 
-    /// Hands out everything that is due and for which there is a free hand.
-    fn dispatch(&self, errands: &mut JoinSet<()>) {
+    /// Hands out everything that is due and for which there is a free hand; false if nobody looked,
+    /// because there is none or it would be for nothing.
+    fn dispatch(&self, errands: &mut JoinSet<()>) -> bool {
         // While every group is busy there is no hand for more: looking for it would only cost. The
         // next group that ends wakes this task.
         let room = self.preparing.available_permits() * PREPARE_BATCH;
-        if room == 0 {
-            return;
-        }
         let now = self.parts.clock.now();
-        if self.is_for_nothing(now) {
-            return;
+        if room == 0 || self.is_for_nothing(now) {
+            return false;
         }
         let work = {
             let in_hand = self.in_hand.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,10 +103,11 @@ impl PipelineTask {
             Ok(work) => work,
             Err(error) => {
                 tracing::error!(%error, "due records could not be read");
-                return;
+                return true;
             }
         };
         self.dispatch_groups(work, now, errands);
+        true
     }
 
     /// Says whether the signer is silent and was tried a moment ago. Every record would be tried and

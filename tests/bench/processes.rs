@@ -144,6 +144,12 @@ pub(crate) fn wait_ready(address: &str) -> Duration {
     panic!("{address} is not ready");
 }
 
+/// Reads text with the API key.
+pub(crate) fn get_text(address: &str, path: &str) -> String {
+    let (_, body) = exchange(address, "GET", path, "").expect("an answer");
+    String::from_utf8(body).expect("text")
+}
+
 /// Reads JSON with the API key.
 pub(crate) fn get(address: &str, path: &str) -> Value {
     let (_, body) = exchange(address, "GET", path, "").expect("an answer");

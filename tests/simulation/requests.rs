@@ -404,7 +404,7 @@ impl Stage {
 
 fn heard(acceptance: &Acceptance) -> Heard {
     match acceptance {
-        Acceptance::Accepted(id) => Heard::Accepted(*id),
+        Acceptance::Accepted(id) | Acceptance::Queued(id) => Heard::Accepted(*id),
         Acceptance::Replayed(answer) => {
             Heard::Accepted(RecordId::from_bytes(answer.body.as_slice().try_into().unwrap()))
         }
