@@ -8,9 +8,9 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::ConnectionLimits;
-use crate::app::{NetworkSide, Ports, Settings};
+use crate::app::{LoginSettings, NetworkSide, Ports, Settings};
 use crate::auth::token::TokenKeys;
-use crate::auth::{ApiKeys, Relaxed, Tokens};
+use crate::auth::{ApiKeys, Relaxed};
 use crate::chain::{
     ArcCallback, ArcClient, ArcConfig, ArcFlavor, NetworkPolicy, Router, RouterEndpoint,
     RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
@@ -26,7 +26,7 @@ use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
 use crate::service::settings::RuntimeSettings;
-use crate::signer::{KmsConfig, KmsSigner, Signer, SplitSigner};
+use crate::signer::{KmsConfig, KmsSigner, SecretDeriver, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule};
@@ -53,18 +53,15 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         utxo_source: router,
         clock,
         api_keys: api_keys(config),
-        tokens: tokens(config)?,
+        token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
+        relaxes_tokens: config.relaxes_auth(),
+        secret_deriver: Some(secret_deriver(&config.kms)?),
     })
 }
 
 fn api_keys(config: &Config) -> Arc<dyn ApiKeys> {
     let keys = ConfiguredApiKey::new(config.secrets.api_key.expose());
     if config.relaxes_auth() { Arc::new(Relaxed(keys)) } else { Arc::new(keys) }
-}
-
-fn tokens(config: &Config) -> anyhow::Result<Arc<dyn Tokens>> {
-    let tokens = token_keys(config.mode, &config.secrets.jwt)?;
-    Ok(if config.relaxes_auth() { Arc::new(Relaxed(tokens)) } else { Arc::new(tokens) })
 }
 
 /// Makes the keys of tokens; short ones only where nothing is at stake.
@@ -134,19 +131,31 @@ pub fn signer_client(kms: &KmsSettings) -> anyhow::Result<Arc<dyn Signer>> {
             "KMS_SIGN_URL is not set: start `patchproof signer` and name its address, or try `patchproof demo`"
         );
     };
-    let client = |url: &Url| -> anyhow::Result<Arc<dyn Signer>> {
-        let mut config = KmsConfig::new(url.clone());
-        config.api_key = kms.api_key.as_ref().map(|key| key.expose().to_owned());
-        config.timeout = kms.timeout;
-        config.attempts = kms.retry_attempts;
-        config.retry_delay = kms.retry_delay;
-        Ok(Arc::new(KmsSigner::new(config).context("KMS_SIGN_URL or KMS_API_KEY cannot be used")?))
-    };
-    let messages = client(sign_url.url())?;
+    let messages: Arc<dyn Signer> = Arc::new(kms_client(kms, sign_url.url())?);
     match &kms.tx_sign_url {
         None => Ok(messages),
-        Some(url) => Ok(Arc::new(SplitSigner { messages, transactions: client(url.url())? })),
+        Some(url) => {
+            let transactions = Arc::new(kms_client(kms, url.url())?);
+            Ok(Arc::new(SplitSigner { messages, transactions }))
+        }
     }
+}
+
+/// Makes the client of whoever derives login secrets. A login waits for one attempt and no longer.
+pub fn secret_deriver(kms: &KmsSettings) -> anyhow::Result<Arc<dyn SecretDeriver>> {
+    let url = kms.svd_url.as_ref().or(kms.sign_url.as_ref());
+    let url = url.context("neither KMS_SVD_URL nor KMS_SIGN_URL is set")?;
+    let once = KmsSettings { retry_attempts: 1, ..kms.clone() };
+    Ok(Arc::new(kms_client(&once, url.url())?))
+}
+
+fn kms_client(kms: &KmsSettings, url: &Url) -> anyhow::Result<KmsSigner> {
+    let mut config = KmsConfig::new(url.clone());
+    config.api_key = kms.api_key.as_ref().map(|key| key.expose().to_owned());
+    config.timeout = kms.timeout;
+    config.attempts = kms.retry_attempts;
+    config.retry_delay = kms.retry_delay;
+    KmsSigner::new(config).context("the signer's URL or KMS_API_KEY cannot be used")
 }
 
 /// Returns the signer's names for our keys.
@@ -196,6 +205,11 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         },
         confirmed_at_depth: anchoring.confirmed_at_depth,
         unlock_requires_nonce: config.unlock.requires_nonce,
+        login: LoginSettings {
+            challenge_ttl: config.login.challenge_ttl,
+            kid: config.login.kid.clone(),
+            proof_patience: config.login.proof_timeout,
+        },
         master_secret: config.secrets.master_secret.expose().as_bytes().to_vec().into(),
         chain_view_ttl: config.health_woc_cache,
         http: HttpOptions {
@@ -211,6 +225,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             },
             metrics_enabled: config.http.metrics_enabled,
             metrics_require_api_key: config.http.metrics_require_api_key,
+            svd_open_registration: config.login.open_registration,
             deploy_sha: config.deploy_sha.clone(),
         },
         periods,

@@ -21,7 +21,8 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::app::parts::Parts;
-use crate::auth::{ApiKeys, Tokens};
+use crate::auth::ApiKeys;
+use crate::auth::token::TokenKeys;
 use crate::chain::{Broadcaster, ChainTracker, UtxoSource};
 use crate::http::HttpOptions;
 use crate::service::Services;
@@ -30,7 +31,7 @@ use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::progress::Progress;
 use crate::service::readiness::Observations;
-use crate::signer::Signer;
+use crate::signer::{SecretDeriver, Signer};
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::{ChainProfile, Checkpoint, Clock};
@@ -56,8 +57,12 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Judges API keys.
     pub api_keys: Arc<dyn ApiKeys>,
-    /// Judges Bearer tokens.
-    pub tokens: Arc<dyn Tokens>,
+    /// Sign and verify Bearer tokens.
+    pub token_keys: Arc<TokenKeys>,
+    /// Whether a request without a token is let in where one is needed; see [`crate::auth::Relaxed`].
+    pub relaxes_tokens: bool,
+    /// Derives login secrets with the server's key.
+    pub secret_deriver: Option<Arc<dyn SecretDeriver>>,
 }
 
 /// What operators decide.
@@ -79,6 +84,8 @@ pub struct Settings {
     pub confirmed_at_depth: u32,
     /// Whether unlock messages need a nonce.
     pub unlock_requires_nonce: bool,
+    /// How users log in.
+    pub login: LoginSettings,
     /// The master secret.
     pub master_secret: Zeroizing<Vec<u8>>,
     /// How long the network's view of the pool is remembered.
@@ -89,6 +96,24 @@ pub struct Settings {
     pub periods: Periods,
     /// Things an operator should know though nothing is down.
     pub warnings: Vec<String>,
+}
+
+/// What operators decide about the passwordless login.
+#[derive(Debug, Clone)]
+pub struct LoginSettings {
+    /// How long a challenge may be answered.
+    pub challenge_ttl: Duration,
+    /// The identifier of the server's key, if it is not to be worked out.
+    pub kid: Option<String>,
+    /// How long a login waits for the signer's proof.
+    pub proof_patience: Duration,
+}
+
+impl Default for LoginSettings {
+    fn default() -> Self {
+        let (challenge_ttl, proof_patience) = (Duration::from_secs(180), Duration::from_secs(1));
+        Self { challenge_ttl, kid: None, proof_patience }
+    }
 }
 
 /// The product, put together.

@@ -7,6 +7,8 @@ use axum::Router;
 
 use crate::app::readiness::ReportedReadiness;
 use crate::app::{Ports, Settings};
+use crate::auth::svd::ChallengeKey;
+use crate::auth::{Relaxed, Tokens};
 use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
 use crate::service::Services;
@@ -17,6 +19,7 @@ use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::Keyring;
 use crate::service::listing::ListingService;
+use crate::service::login::{LoginService, ProofSource, hot_challenges};
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
@@ -25,6 +28,7 @@ use crate::service::records::RecordsService;
 use crate::service::registration::{RegistrationService, Wake};
 use crate::service::runway::RunwayService;
 use crate::service::settings::SettingsService;
+use crate::service::tokens::TokenService;
 use crate::service::transfer::TransferService;
 use crate::service::treasury::TreasuryService;
 use crate::service::unlock::UnlockService;
@@ -94,7 +98,33 @@ impl Parts {
                 store: store.clone(),
                 runtime: self.settings.anchoring.runtime.clone(),
             },
+            login: self.login(),
+            tokens: self.tokens(),
             readiness: self.readiness(),
+        }
+    }
+
+    fn tokens(&self) -> TokenService {
+        TokenService { keys: Arc::clone(&self.ports.token_keys), store: self.store.clone() }
+    }
+
+    fn login(&self) -> LoginService {
+        let settings = &self.settings.login;
+        LoginService {
+            store: self.store.clone(),
+            challenges: ChallengeKey::derive(&self.settings.master_secret),
+            tokens: Arc::clone(&self.ports.token_keys),
+            ttl: settings.challenge_ttl,
+            proofs: ProofSource {
+                deriver: self.ports.secret_deriver.clone(),
+                signer: Arc::clone(&self.ports.signer),
+                patience: settings.proof_patience,
+                fixed_kid: settings.kid.clone(),
+                state: Arc::default(),
+            },
+            metrics: Arc::clone(&self.metrics),
+            deploy_sha: self.settings.http.deploy_sha.clone(),
+            hot: hot_challenges(settings.challenge_ttl),
         }
     }
 
@@ -232,9 +262,12 @@ impl Parts {
     }
 
     pub(super) fn router(&self, services: &Services) -> Router {
+        let tokens = self.tokens();
+        let tokens: Arc<dyn Tokens> =
+            if self.ports.relaxes_tokens { Arc::new(Relaxed(tokens)) } else { Arc::new(tokens) };
         let state = HttpState::new(HttpParts {
             api_keys: Arc::clone(&self.ports.api_keys),
-            tokens: Arc::clone(&self.ports.tokens),
+            tokens,
             clock: Arc::clone(&self.ports.clock),
             readiness: Arc::new(ReportedReadiness(services.readiness.clone())),
             services: services.clone(),

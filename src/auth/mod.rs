@@ -5,11 +5,12 @@
 
 mod principal;
 mod relaxed;
+pub mod svd;
 pub mod token;
 
 pub use relaxed::Relaxed;
 
 pub use principal::{
     ApiKeys, Permission, Principal, Scope, ScopeParseError, Scopes, Subject, TokenRejection,
-    Tokens, permission,
+    TokenScope, Tokens, permission,
 };

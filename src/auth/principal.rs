@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::types::Timestamp;
 
 /// One thing that an API key may be allowed to do.
@@ -129,7 +131,34 @@ impl Principal {
 
 /// The person a Bearer token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Subject(pub String);
+pub struct Subject {
+    /// The name: a user's 24 hexadecimal digits, or what an operator wrote.
+    pub id: String,
+    /// How the person proved who it is.
+    pub scope: TokenScope,
+}
+
+/// How the bearer of a token proved who he is, and so what the token is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenScope {
+    /// By a key, in the passwordless login.
+    Svd,
+    /// By reading a mailbox: not enough to hand anything on (OWASP ASVS 6.3.5).
+    Email,
+    /// An operator vouches for it.
+    Operator,
+}
+
+impl TokenScope {
+    /// Says whether a token may stand for a person who hands products on.
+    pub const fn is_strong(self) -> bool {
+        match self {
+            Self::Svd | Self::Operator => true,
+            Self::Email => false,
+        }
+    }
+}
 
 /// Why a Bearer token was not accepted: for logs, the client gets one answer for every cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -152,6 +181,9 @@ pub enum TokenRejection {
     /// It was taken back.
     #[error("the token was revoked")]
     Revoked,
+    /// Whether it was taken back cannot be found out at present.
+    #[error("whether the token was revoked is not known")]
+    Unknown,
 }
 
 /// Something a handler may demand, named by a type.

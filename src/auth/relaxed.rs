@@ -2,7 +2,9 @@
 //!
 //! What is presented is judged as always, so that tests still see a wrong key refused.
 
-use crate::auth::principal::{ApiKeys, Principal, Scopes, Subject, TokenRejection, Tokens};
+use crate::auth::principal::{
+    ApiKeys, Principal, Scopes, Subject, TokenRejection, TokenScope, Tokens,
+};
 use crate::types::Timestamp;
 
 /// Relaxes the checks of what it holds.
@@ -24,6 +26,6 @@ impl<T: Tokens> Tokens for Relaxed<T> {
     }
 
     fn without_token(&self) -> Option<Subject> {
-        Some(Subject("test".to_owned()))
+        Some(Subject { id: "test".to_owned(), scope: TokenScope::Operator })
     }
 }

@@ -11,7 +11,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{Subject, TokenRejection, Tokens};
+use crate::auth::{Subject, TokenRejection, TokenScope, Tokens};
 use crate::crypto::hmac_sha256;
 use crate::types::Timestamp;
 
@@ -73,6 +73,39 @@ pub struct TokenClaims {
     pub exp: i64,
     /// Its own identifier.
     pub jti: String,
+    /// How its bearer proved who he is.
+    pub scope: TokenScope,
+    /// How often the subject's tokens had been taken back when it was issued.
+    pub epoch: u64,
+    /// What a login bound it to (RFC 7800), for `svd` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// What a login bound a token to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmation {
+    /// SHA-256 of the challenge in hexadecimal; the same as `jti`.
+    pub msha256: String,
+    /// Shows to the user that the server's key took part; absent when the signer was silent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub svd_proof: Option<String>,
+}
+
+/// What a token is issued for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// Whom it speaks for.
+    pub subject: Subject,
+    /// The subject's present epoch.
+    pub epoch: u64,
+    /// Its identifier, never used before.
+    pub jti: String,
+    /// The proof of a login in hexadecimal, if there is one.
+    pub svd_proof: Option<String>,
+    /// How long it is valid.
+    pub ttl: Duration,
 }
 
 /// The keys that sign and verify tokens.
@@ -115,7 +148,8 @@ impl TokenKeys {
         Ok(Self { signing: EncodingKey::from_secret(current), verifying })
     }
 
-    /// Issues a token for `subject` that is valid for `ttl`; `jti` must be random.
+    /// Issues a token to an operator for `subject`, before anything of the subject's was taken back;
+    /// `jti` must be random.
     pub fn issue(
         &self,
         subject: &str,
@@ -123,22 +157,36 @@ impl TokenKeys {
         ttl: Duration,
         jti: &[u8; 16],
     ) -> Result<String, TokenError> {
-        if subject.is_empty() {
+        let subject = Subject { id: subject.to_owned(), scope: TokenScope::Operator };
+        let jti = hex::encode(jti);
+        self.grant(&Grant { subject, epoch: 0, jti, svd_proof: None, ttl }, now)
+    }
+
+    /// Issues a token.
+    pub fn grant(&self, grant: &Grant, now: Timestamp) -> Result<String, TokenError> {
+        let Subject { id, scope } = &grant.subject;
+        if id.is_empty() {
             return Err(TokenError::Nameless);
         }
-        let life = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
-        if life == 0 || ttl > MAX_TTL {
+        let life = i64::try_from(grant.ttl.as_secs()).unwrap_or(i64::MAX);
+        if life == 0 || grant.ttl > MAX_TTL {
             return Err(TokenError::Life);
         }
         let iat = now.as_secs();
         let claims = TokenClaims {
-            sub: subject.to_owned(),
+            sub: id.clone(),
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             iat,
             nbf: iat.saturating_sub(NOT_BEFORE_SKEW_SECS),
             exp: iat.saturating_add(life),
-            jti: hex::encode(jti),
+            jti: grant.jti.clone(),
+            scope: *scope,
+            epoch: grant.epoch,
+            cnf: (*scope == TokenScope::Svd).then(|| Confirmation {
+                msha256: grant.jti.clone(),
+                svd_proof: grant.svd_proof.clone(),
+            }),
         };
         let (key_id, _) = self.verifying.first().ok_or(TokenError::Signing)?;
         jsonwebtoken::encode(&header(key_id), &claims, &self.signing)
@@ -170,7 +218,7 @@ impl TokenKeys {
 
 impl Tokens for TokenKeys {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection> {
-        self.claims(token, now).map(|claims| Subject(claims.sub))
+        self.claims(token, now).map(|claims| Subject { id: claims.sub, scope: claims.scope })
     }
 }
 
@@ -203,7 +251,12 @@ fn check(claims: &TokenClaims, now: Timestamp) -> Result<(), TokenRejection> {
     let max_life = i64::try_from(MAX_TTL.as_secs()).unwrap_or(i64::MAX);
     let life = claims.exp.checked_sub(claims.iat);
     let is_bounded = life.is_some_and(|life| (1..=max_life).contains(&life));
-    if !(is_ours && is_named && is_bounded && claims.nbf <= claims.iat) {
+    let is_bound = match (claims.scope, &claims.cnf) {
+        (TokenScope::Svd, Some(cnf)) => cnf.msha256 == claims.jti,
+        (TokenScope::Svd, None) | (_, Some(_)) => false,
+        (_, None) => true,
+    };
+    if !(is_ours && is_named && is_bounded && is_bound && claims.nbf <= claims.iat) {
         return Err(TokenRejection::WrongClaims);
     }
     let now_secs = now.as_secs();

@@ -16,6 +16,7 @@ mod edge;
 mod endpoint;
 mod environment;
 mod kms;
+mod login;
 mod parts;
 mod place;
 mod pool;
@@ -44,6 +45,7 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
+pub use login::SvdSettings;
 pub use parts::{
     HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
     initial_settings, logging,
@@ -98,6 +100,8 @@ pub struct Config {
     pub settings: InitialSettings,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
+    /// How users log in.
+    pub login: SvdSettings,
     /// The HTTP edge.
     pub http: HttpSettings,
     /// The log.
@@ -157,6 +161,7 @@ impl Config {
         let pool = PoolSettings::read(&mut reader);
         let unlock = UnlockSettings::read(&mut reader);
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
+        let login = SvdSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
@@ -181,6 +186,7 @@ impl Config {
             pool,
             settings,
             unlock,
+            login,
             http,
             logging,
             stores,

@@ -1,7 +1,9 @@
 //! Every variable there is, in the order of the reference.
 
 use crate::config::variable::Variable;
-use crate::config::{anchoring, arc, chain, edge, kms, place, pool, secrets, settings, stores};
+use crate::config::{
+    anchoring, arc, chain, edge, kms, login, place, pool, secrets, settings, stores,
+};
 
 /// Variables that belong together.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +114,15 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Login",
+        variables: &[
+            &login::SVD_CHALLENGE_TTL_SEC,
+            &login::SVD_OPEN_REGISTRATION,
+            &login::SVD_KMS_KID,
+            &login::SVD_PROOF_TIMEOUT_MS,
+        ],
+    },
+    Group {
         title: "HTTP and log",
         variables: &[
             &edge::PUBLIC_URL,
@@ -153,12 +164,8 @@ pub(super) const NOT_USED: &[&str] = &[
     "SVD_BEGIN_WINDOW_MS",
     "SVD_CANARY_MAX",
     "SVD_CANARY_WINDOW_MS",
-    "SVD_CHALLENGE_TTL_SEC",
     "SVD_COMPLETE_MAX",
     "SVD_COMPLETE_WINDOW_MS",
-    "SVD_KMS_KID",
-    "SVD_M_TTL_SEC",
-    "SVD_OPEN_REGISTRATION",
 ];
 
 /// Returns every variable.

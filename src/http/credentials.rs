@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::auth::{ApiKeys, Permission, Principal, Scopes, Subject};
+use crate::auth::{ApiKeys, Permission, Principal, Scopes, Subject, TokenRejection};
 use crate::crypto::{constant_time_eq, sha256};
 use crate::http::HttpState;
 use crate::http::edge::{ClientAddress, X_API_KEY};
@@ -64,6 +64,48 @@ fn key_holder(headers: &HeaderMap, keys: &dyn ApiKeys) -> Result<Principal, Prob
         .ok_or_else(|| Problem::new(ProblemCode::InvalidApiKey))
 }
 
+/// Lets in everybody, and says whose key it is if one is presented; that one must be good for `P`.
+#[derive(Debug, Clone)]
+pub struct MaybeAuthorized<P> {
+    /// Whose key it is, or which operator; nobody's if none was presented.
+    pub principal: Option<Principal>,
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> FromRequestParts<HttpState> for MaybeAuthorized<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let is_operator = matches!(parts.extensions.get(), Some(ClientAddress::Operator { .. }));
+        let principal = if is_operator || parts.headers.contains_key(X_API_KEY) {
+            Some(Authorized::<P>::from_request_parts(parts, state).await?.principal)
+        } else {
+            None
+        };
+        Ok(Self { principal, permission: PhantomData })
+    }
+}
+
+/// Lets in whoever presents a token that is good enough to hand a product on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StrongToken {
+    /// Whom the token speaks for.
+    pub subject: Subject,
+}
+
+impl FromRequestParts<HttpState> for StrongToken {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let BearerToken { subject } = BearerToken::from_request_parts(parts, state).await?;
+        if !subject.scope.is_strong() {
+            return Err(Problem::new(ProblemCode::Forbidden)
+                .detail("A token from an e-mail code is not enough here; log in with a key."));
+        }
+        Ok(Self { subject })
+    }
+}
+
 /// Lets in whoever presents a valid Bearer token (RFC 6750).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BearerToken {
@@ -88,7 +130,15 @@ impl FromRequestParts<HttpState> for BearerToken {
         let token = value.and_then(bearer_token).ok_or_else(invalid)?;
         let subject = state.tokens.verify(token, state.clock.now()).map_err(|reason| {
             tracing::info!(%reason, "a token was refused");
-            invalid()
+            match reason {
+                TokenRejection::Unknown => Problem::new(ProblemCode::StorageUnavailable),
+                TokenRejection::Malformed
+                | TokenRejection::WrongSignature
+                | TokenRejection::Expired
+                | TokenRejection::NotYetValid
+                | TokenRejection::WrongClaims
+                | TokenRejection::Revoked => invalid(),
+            }
         })?;
         Ok(Self { subject })
     }

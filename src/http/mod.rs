@@ -17,6 +17,7 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod json;
+mod logout;
 mod maintenance;
 mod metrics;
 mod openapi;
@@ -25,6 +26,7 @@ mod pending;
 pub mod problem;
 mod records;
 pub mod settings;
+mod svd;
 mod unlock;
 mod utxos;
 pub mod verification;
@@ -95,6 +97,8 @@ pub struct HttpOptions {
     pub metrics_enabled: bool,
     /// Whether `/metrics` asks for an API key; `/internal/metrics` always does.
     pub metrics_require_api_key: bool,
+    /// Whether anybody may register a login key for a user who has none.
+    pub svd_open_registration: bool,
     /// The commit that was deployed, if it was said.
     pub deploy_sha: Option<String>,
 }
@@ -121,6 +125,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(verification::routes())
         .merge(unlock::routes())
         .merge(pending::routes())
+        .merge(svd::routes())
+        .merge(logout::routes())
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())

@@ -13,7 +13,7 @@ use crate::bitcoin::Address;
 use crate::crypto::{PublicKey, Signature, SignatureError};
 use crate::http::HttpState;
 use crate::http::acceptance::{Kind, Origin, Queued, Registered, Transferred, answer, to_the_end};
-use crate::http::credentials::{Authorized, BearerToken};
+use crate::http::credentials::{Authorized, StrongToken};
 use crate::http::extract::{ApiJsonDigest, ApiPath};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode, invalid_fields};
@@ -132,7 +132,7 @@ async fn register(
 #[expect(clippy::too_many_arguments, reason = "each extractor of a handler is an argument")]
 async fn transfer_ownership(
     authorized: Authorized<permission::PatchesWrite>,
-    bearer: BearerToken,
+    bearer: StrongToken,
     key: IdempotencyKeyHeader,
     prefer: Prefer,
     state: State<HttpState>,
@@ -143,7 +143,7 @@ async fn transfer_ownership(
 ) -> Result<Response, Problem> {
     let transfer = transfer_of(&path.0, &body.value, &state)?;
     let request = Origin { method: &method, uri: &uri, body: body.digest };
-    let actor = format!("{} for {}", authorized.principal.id, bearer.subject.0);
+    let actor = format!("{} for {}", authorized.principal.id, bearer.subject.id);
     let caller = request.caller(actor, key, prefer, &state);
     let now = state.clock.now();
     to_the_end(async move {

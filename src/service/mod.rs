@@ -10,6 +10,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod login;
 pub mod maintenance;
 pub mod observed_signer;
 pub mod pending;
@@ -19,6 +20,7 @@ pub mod records;
 pub mod registration;
 pub mod runway;
 pub mod settings;
+pub mod tokens;
 pub mod transfer;
 pub mod treasury;
 pub mod unlock;
@@ -29,6 +31,7 @@ use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
+use crate::service::login::LoginService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
 use crate::service::readiness::ReadinessService;
@@ -36,6 +39,7 @@ use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::runway::RunwayService;
 use crate::service::settings::SettingsService;
+use crate::service::tokens::TokenService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
@@ -73,6 +77,10 @@ pub struct Services {
     pub records: RecordsService,
     /// Changes settings while the process runs.
     pub settings: SettingsService,
+    /// Logs users in.
+    pub login: LoginService,
+    /// Judges tokens and takes them back.
+    pub tokens: TokenService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
 }

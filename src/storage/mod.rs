@@ -26,12 +26,15 @@ mod reader;
 pub mod records;
 pub mod settings;
 pub mod stale_proofs;
+pub mod svd_keys;
 mod tables;
 #[cfg(test)]
 mod tests;
+pub mod token_epochs;
 pub mod transactions;
 pub mod treasury_operations;
 pub mod untold;
+pub mod used_challenges;
 pub mod utxos;
 mod writer;
 
@@ -58,6 +61,7 @@ pub use reader::StoreReader;
 pub use records::StoredRecord;
 pub use settings::StoredSetting;
 pub use stale_proofs::StaleProof;
+pub use svd_keys::SvdKey;
 pub use tables::Tables;
 pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
 pub use treasury_operations::TreasuryOperation;

@@ -139,6 +139,12 @@ schema! {
     challenges_by_expiry: (i64, Id) => () = "challenges-by-expiry-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
+    /// Login keys by user.
+    svd_keys: [u8; 12] => Bytes = "svd-keys-1";
+    /// Login challenges that were answered: challenge to the time of the answer in milliseconds.
+    used_challenges: [u8; 24] => i64 = "used-challenges-1";
+    /// How often a person's tokens were taken back.
+    token_epochs: Text => u64 = "token-epochs-1";
     /// Settings changed at run time, by name.
     settings: Text => Bytes = "settings-1";
     /// What was done by whom, each line chained to the one before by hash.

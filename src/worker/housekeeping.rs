@@ -2,6 +2,7 @@
 
 use tokio::sync::{Notify, watch};
 
+use crate::service::login::REMEMBERED;
 use crate::storage::jobs::job_totals;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StageName, StoreError};
@@ -49,7 +50,8 @@ impl HousekeepingTask {
                 .store
                 .write(move |tx| {
                     let nonces = tx.expire_challenges(now, BATCH)?;
-                    Ok::<_, StoreError>(nonces + tx.expire_idempotency(now, BATCH)?)
+                    let logins = tx.forget_used_challenges(now.minus(REMEMBERED), BATCH)?;
+                    Ok::<_, StoreError>(nonces + logins + tx.expire_idempotency(now, BATCH)?)
                 })
                 .await?;
             if gone < BATCH {

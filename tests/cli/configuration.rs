@@ -101,7 +101,7 @@ fn an_issued_token_verifies_under_the_secret_and_under_no_other() {
     let token = issued.stdout.strip_suffix('\n').unwrap();
     let now = SystemClock.now();
     let subject = TokenKeys::new(SECRET.as_bytes(), None).unwrap().verify(token, now).unwrap();
-    assert_eq!(subject.0, "alice");
+    assert_eq!(subject.id, "alice");
     let other = TokenKeys::new(&[7; 32], None).unwrap();
     assert!(other.verify(token, now).is_err());
 

@@ -10,8 +10,10 @@ use axum::routing::get;
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
 use patchproof::app::{self, App, NetworkSide, Ports};
+use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{
-    ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, Tokens, permission,
+    ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, TokenScope, Tokens,
+    permission,
 };
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
 use patchproof::config::InitialSettings;
@@ -134,7 +136,7 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
         .routes(routes!(svd_echo))
         .routes(routes!(item))
         .route("/panic", get(async || String::from_utf8(vec![0xff]).expect("planted, with S3CRET")))
-        .route("/who", get(async |token: BearerToken| token.subject.0))
+        .route("/who", get(async |token: BearerToken| token.subject.id))
         .route("/large", get(async move || Bytes::from(vec![b'.'; body_length])))
         .route(
             "/held",
@@ -170,6 +172,7 @@ fn options() -> HttpOptions {
         limits: EdgeLimits::default(),
         metrics_enabled: true,
         metrics_require_api_key: false,
+        svd_open_registration: true,
         deploy_sha: None,
     }
 }
@@ -187,7 +190,9 @@ async fn services() -> Services {
         network: NetworkSide::default(),
         clock: Arc::new(SystemClock),
         api_keys: Arc::new(Keys),
-        tokens: Arc::new(OneToken),
+        token_keys: Arc::new(TokenKeys::new(&[7; 32], None).unwrap()),
+        relaxes_tokens: false,
+        secret_deriver: None,
     };
     let settings = app::Settings {
         keys: KeyNames {
@@ -212,6 +217,7 @@ async fn services() -> Services {
         schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
+        login: app::LoginSettings::default(),
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
         http: options(),
@@ -280,7 +286,11 @@ struct OneToken;
 
 impl Tokens for OneToken {
     fn verify(&self, token: &str, _: Timestamp) -> Result<Subject, TokenRejection> {
-        if token == "good" { Ok(Subject("ada".into())) } else { Err(TokenRejection::Expired) }
+        if token == "good" {
+            Ok(Subject { id: "ada".into(), scope: TokenScope::Operator })
+        } else {
+            Err(TokenRejection::Expired)
+        }
     }
 }
 

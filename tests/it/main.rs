@@ -16,11 +16,15 @@ mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod lying_proofs;
 #[cfg(test)]
 mod network;
 #[cfg(test)]
 mod pending;
+#[cfg(test)]
+mod permissions;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]

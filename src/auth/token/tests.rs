@@ -28,6 +28,7 @@ fn good_claims() -> Value {
     json!({
         "sub": "alice", "iss": "patchproof", "aud": "patchproof-api",
         "iat": iat, "nbf": iat - 30, "exp": iat + 600, "jti": "09".repeat(16),
+        "scope": "operator", "epoch": 0,
     })
 }
 
@@ -60,7 +61,10 @@ fn refused(token: &str) -> TokenRejection {
 fn a_token_says_whom_it_speaks_for_and_for_how_long() {
     let claims = keys().claims(&token(), NOW).unwrap();
     assert_eq!(serde_json::to_value(&claims).unwrap(), good_claims());
-    assert_eq!(keys().verify(&token(), NOW), Ok(Subject("alice".into())));
+    assert_eq!(
+        keys().verify(&token(), NOW),
+        Ok(Subject { id: "alice".into(), scope: TokenScope::Operator })
+    );
     let header = token().split('.').next().map(|part| URL_SAFE_NO_PAD.decode(part).unwrap());
     let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
     assert_eq!(header, good_header());

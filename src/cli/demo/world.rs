@@ -19,7 +19,7 @@ use url::Url;
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
 use crate::app::control::ControlSocket;
-use crate::app::{App, NetworkSide, Ports, Settings, shutdown_signal};
+use crate::app::{App, LoginSettings, NetworkSide, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
@@ -286,15 +286,18 @@ fn ports(
     // The pace is for public endpoints; this one is ours.
     chain.requests_per_second = None;
     let chain = Arc::new(WhatsOnChain::new(chain)?);
+    let signer = Arc::new(KmsSigner::new(kms)?);
     Ok(Ports {
-        signer: Arc::new(KmsSigner::new(kms)?),
+        secret_deriver: Some(Arc::<KmsSigner>::clone(&signer)),
+        signer,
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         network: NetworkSide::default(),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
-        tokens: Arc::new(token_keys(secrets)?),
+        token_keys: Arc::new(token_keys(secrets)?),
+        relaxes_tokens: false,
     })
 }
 
@@ -329,6 +332,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
         schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
+        login: LoginSettings::default(),
         master_secret: secrets.master_secret.clone().into_bytes().into(),
         chain_view_ttl: Duration::from_secs(5),
         http: HttpOptions {
@@ -341,6 +345,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             limits: EdgeLimits::default(),
             metrics_enabled: true,
             metrics_require_api_key: false,
+            svd_open_registration: true,
             deploy_sha: None,
         },
         periods: Periods { chain: second, housekeeping: second, pipeline: second },

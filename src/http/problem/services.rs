@@ -1,11 +1,11 @@
 //! What each service's errors are to a client: exhaustive, so that a new error shows up here.
 
-use crate::anchor::canonical::CanonicalError;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
+use crate::service::login::LoginError;
 use crate::service::maintenance::MaintenanceError;
 use crate::service::registration::RegistrationError;
 use crate::service::settings::SettingsError;
@@ -60,6 +60,22 @@ impl From<RegistrationError> for Problem {
             RegistrationError::Idempotency(error) => error.into(),
             RegistrationError::Canonical(error) => internal(&error),
             RegistrationError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<LoginError> for Problem {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::BadChallenge => Self::new(ProblemCode::SvdBadChallenge),
+            LoginError::Expired => Self::new(ProblemCode::SvdExpired),
+            LoginError::Replayed => Self::new(ProblemCode::SvdReplayed),
+            LoginError::InvalidSignature => Self::new(ProblemCode::SvdInvalidSignature),
+            LoginError::NoKey => Self::new(ProblemCode::SvdNoPmc),
+            LoginError::DuplicateKey => Self::new(ProblemCode::DuplicatePmc),
+            LoginError::SignerUnavailable => Self::new(ProblemCode::SignerUnavailable),
+            LoginError::Token(error) => internal(&error),
+            LoginError::Store(store) => store.into(),
         }
     }
 }
@@ -178,7 +194,7 @@ impl From<TreasuryError> for Problem {
     }
 }
 
-fn internal(error: &CanonicalError) -> Problem {
+fn internal(error: &dyn std::error::Error) -> Problem {
     tracing::error!(%error, "a record could not be written down");
     Problem::new(ProblemCode::Internal)
 }

@@ -14,7 +14,7 @@
 //! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped, and counted for its day |
 //! | I6 | the bytes kept are the transaction they are kept as |
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
-//! | I9 | nonces and idempotency keys count once |
+//! | I9 | nonces, login challenges and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
 //! | chain | headers link and their work grows; proofs prove, those of the past did |
 //! | index | every index row has its entity, and the other way round; totals are right |
@@ -120,6 +120,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
+    once::check_svd_keys(tables, &mut report)?;
     once::check_settings(tables, &mut report)?;
     once::check_audit(tables, &mut report)?;
     Ok(report)

@@ -1,4 +1,5 @@
-//! What may count only once: nonces, idempotency keys, unlocks; and the audit trail and settings.
+//! What may count only once: nonces, idempotency keys, unlocks, logins; and the audit trail, login
+//! keys and settings.
 
 use std::collections::HashSet;
 
@@ -7,13 +8,15 @@ use redb::ReadableTable;
 use crate::storage::audit::first_broken_audit_line;
 use crate::storage::check::{CheckReport, Row, each_row, readable};
 use crate::storage::{
-    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, StoredSetting, Tables,
-    challenges, idempotency, patches, records,
+    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, StoredSetting, SvdKey,
+    Tables, challenges, idempotency, patches, records,
 };
 use crate::types::SettingName;
 
 /// The action of an unlock in the audit trail is this and the nonce that paid for it.
 const UNLOCK_ACTION: &str = "unlock.nonce:";
+/// The action of a login is this and the challenge that was answered.
+const LOGIN_ACTION: &str = "login.svd:";
 
 /// Checks nonces against their index.
 pub(super) fn check_challenges(
@@ -81,6 +84,18 @@ pub(super) fn check_contents(
     })
 }
 
+/// Checks that login keys lie under their users.
+pub(super) fn check_svd_keys(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.svd_keys(), "login key", report, |user, it: SvdKey, report| {
+        let subject = Row("login key", hex::encode(user));
+        report.expect(user == it.user.to_bytes(), "row", subject, "under another key");
+        Ok(())
+    })
+}
+
 /// Checks that settings can be read and are within their bounds.
 pub(super) fn check_settings(
     tables: &impl Tables,
@@ -99,12 +114,13 @@ pub(super) fn check_audit(
     tables: &impl Tables,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    let mut unlocks = HashSet::new();
+    let mut paid = HashSet::new();
     each_row(tables.audit(), "audit line", report, |_, line: AuditEntry, report| {
-        if line.action.starts_with(UNLOCK_ACTION) && unlocks.contains(&line.action) {
+        let is_paid = [UNLOCK_ACTION, LOGIN_ACTION].iter().any(|it| line.action.starts_with(it));
+        if is_paid && paid.contains(&line.action) {
             report.add("I9", &line.action, "happened more than once");
-        } else if line.action.starts_with(UNLOCK_ACTION) {
-            unlocks.insert(line.action);
+        } else if is_paid {
+            paid.insert(line.action);
         }
         Ok(())
     })?;

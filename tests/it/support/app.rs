@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::app::{App, NetworkSide, Ports, Settings};
+use patchproof::app::{App, LoginSettings, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{
@@ -48,7 +48,7 @@ const HEDGE: Duration = Duration::from_secs(2);
 /// How long an endpoint in trouble is left alone; only the clock of a test moves so far.
 pub(crate) const COOL_DOWN: Duration = Duration::from_secs(600);
 
-const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes and more";
+pub(crate) const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes and more";
 /// Longer than anything here takes, on a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at something that will happen.
@@ -266,15 +266,18 @@ fn ports(outside: &Outside) -> Ports {
     chain.requests_per_second = None;
     chain.retries = 0;
     let chain = Arc::new(WhatsOnChain::new(chain).unwrap());
+    let signer = Arc::new(KmsSigner::new(kms).unwrap());
     let ports = Ports {
-        signer: Arc::new(KmsSigner::new(kms).unwrap()),
+        secret_deriver: Some(Arc::<KmsSigner>::clone(&signer)),
+        signer,
         broadcaster: Arc::<WhatsOnChain>::clone(&chain),
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: Arc::<WhatsOnChain>::clone(&chain) as _,
         network: NetworkSide::default(),
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
-        tokens: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
+        token_keys: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
+        relaxes_tokens: false,
     };
     if outside.order.is_empty() { ports } else { routed(outside, &chain, ports) }
 }
@@ -353,6 +356,7 @@ fn settings() -> Settings {
         schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
+        login: LoginSettings::default(),
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
         http: HttpOptions {
@@ -365,6 +369,7 @@ fn settings() -> Settings {
             limits: EdgeLimits::default(),
             metrics_enabled: true,
             metrics_require_api_key: false,
+            svd_open_registration: true,
             deploy_sha: None,
         },
         periods: Periods {

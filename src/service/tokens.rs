@@ -1,0 +1,63 @@
+//! Bearer tokens against the store: one that was taken back is worth nothing from that moment on.
+
+use std::sync::Arc;
+
+use crate::auth::svd::UserId;
+use crate::auth::token::TokenKeys;
+use crate::auth::{Subject, TokenRejection, TokenScope, Tokens};
+use crate::storage::svd_keys::svd_key;
+use crate::storage::token_epochs::token_epoch;
+use crate::storage::{Store, StoreError};
+use crate::types::Timestamp;
+
+/// Judges tokens and takes them back.
+#[derive(Clone)]
+pub struct TokenService {
+    /// Verifies them.
+    pub keys: Arc<TokenKeys>,
+    /// Knows which were taken back.
+    pub store: Store,
+}
+
+impl TokenService {
+    /// Takes back every token that a person has.
+    pub async fn log_out(&self, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
+        let name = subject.id.clone();
+        self.store
+            .write(move |tx| {
+                tx.end_tokens(&name)?;
+                tx.append_audit(now, &name, "token.logout", &name)
+            })
+            .await
+    }
+
+    fn is_present(&self, subject: &Subject, epoch: u64) -> Result<bool, StoreError> {
+        self.store.read(|tx| {
+            let is_epoch = token_epoch(tx, &subject.id)? == epoch;
+            let user = subject.id.parse::<UserId>();
+            let has_key = match (subject.scope, user) {
+                (TokenScope::Svd, Ok(user)) => {
+                    svd_key(tx, user)?.is_some_and(|key| key.revoked_at.is_none())
+                }
+                (TokenScope::Svd, Err(_)) => false,
+                (TokenScope::Email | TokenScope::Operator, _) => true,
+            };
+            Ok(is_epoch && has_key)
+        })
+    }
+}
+
+impl Tokens for TokenService {
+    fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection> {
+        let claims = self.keys.claims(token, now)?;
+        let subject = Subject { id: claims.sub, scope: claims.scope };
+        match self.is_present(&subject, claims.epoch) {
+            Ok(true) => Ok(subject),
+            Ok(false) => Err(TokenRejection::Revoked),
+            Err(error) => {
+                tracing::error!(%error, "whether a token was taken back is not known");
+                Err(TokenRejection::Unknown)
+            }
+        }
+    }
+}

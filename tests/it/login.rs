@@ -1,0 +1,480 @@
+//! The passwordless login as owners and strangers use it; tests are named after the defects of the
+//! predecessor that must not come back.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use patchproof::auth::svd::{UserId, change_key_digest, revoke_digest};
+use patchproof::auth::token::{Grant, TokenKeys};
+use patchproof::auth::{Subject, TokenScope};
+use patchproof::crypto::{PublicKey, SecretKey, hmac_sha256, sha256_parts};
+use patchproof::storage::used_challenges::used_challenge_count;
+use patchproof::types::{Clock, Digest};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::answer::Answer;
+use crate::support::app::{JWT_SECRET, TestApp};
+use crate::support::clients::Owner;
+use crate::support::outside::Mood;
+
+const ADA: &str = "3f92107747fcccc58db83812";
+const NOBODY: &str = "00000000000000000000dead";
+
+pub(crate) async fn post(app: &TestApp, step: &str, body: &Value) -> Answer {
+    app.anonymous().call(Method::POST, &["api", "svd", step]).json(body).send().await
+}
+
+pub(crate) async fn register(app: &TestApp, user: &str, owner: &Owner) -> Answer {
+    post(app, "register", &json!({ "userId": user, "pmcHex": owner.key.public_key() })).await
+}
+
+async fn begin(app: &TestApp, user: &str) -> String {
+    let begun = post(app, "begin", &json!({ "userId": user })).await.expect(200);
+    begun["M"].as_str().unwrap().to_owned()
+}
+
+fn challenge(text: &str) -> patchproof::auth::svd::Challenge {
+    let mut bytes = [0u8; 24];
+    hex::decode_to_slice(text, &mut bytes).unwrap();
+    patchproof::auth::svd::Challenge::from_bytes(bytes)
+}
+
+/// Signs a challenge as its user does: with the key of this challenge.
+fn answer_of(user: &str, key: &SecretKey, given: &str) -> Value {
+    let digest = challenge(given).digest();
+    let signature = key.plus(&digest).unwrap().sign(&digest);
+    json!({ "userId": user, "M": given, "signatureHex": signature })
+}
+
+/// Works out the secret as the user does, who knows the server's public key only.
+fn users_secret(user_key: &SecretKey, server_key: &PublicKey, given: &str) -> [u8; 32] {
+    let (raw, digest) = (hex::decode(given).unwrap(), challenge(given).digest());
+    let x = user_key.plus(&digest).unwrap().shared_x(&server_key.plus(&digest).unwrap());
+    let user_public = user_key.public_key().to_bytes();
+    let salt = sha256_parts(&[&server_key.to_bytes(), &user_public, &raw]);
+    hmac_sha256(&hmac_sha256(&salt, x.as_slice()), b"SVD-Session")
+}
+
+async fn log_in(app: &TestApp, user: &str, owner: &Owner) -> String {
+    let given = begin(app, user).await;
+    let done = post(app, "complete", &answer_of(user, &owner.key, &given)).await.expect(200);
+    done["token"].as_str().unwrap().to_owned()
+}
+
+/// Asks something that only a valid token answers, and changes nothing: a transfer of nothing.
+async fn use_token(app: &TestApp, token: &str) -> u16 {
+    let segments = ["v1", "patches", &"0".repeat(64), "transfer-ownership"];
+    let owner = Owner::number(1);
+    let body = owner.hands_over("TAG", "0".repeat(64).parse().unwrap(), &owner.address());
+    let call = app.api().call(Method::POST, &segments).bearer(token).json(&body);
+    call.send().await.status
+}
+
+async fn with_ada() -> (TestApp, Owner) {
+    let app = TestApp::penniless().await;
+    let ada = Owner::number(1);
+    let _ = register(&app, ADA, &ada).await.expect(201);
+    (app, ada)
+}
+
+#[tokio::test]
+async fn an_owner_logs_in_and_the_token_says_what_the_contract_promises() {
+    let (app, ada) = with_ada().await;
+    let begun = post(&app, "begin", &json!({ "userId": ADA })).await;
+    assert_eq!(begun.header("cache-control"), Some("no-store"));
+    let begun = begun.expect(200);
+    assert_eq!(begun["pmcHex"], json!(ada.key.public_key()));
+    let given = begun["M"].as_str().unwrap();
+    let done = post(&app, "complete", &answer_of(ADA, &ada.key, given)).await;
+    assert_eq!(done.header("cache-control"), Some("no-store"));
+    let token = done.expect(200)["token"].as_str().unwrap().to_owned();
+    let keys = TokenKeys::new(JWT_SECRET, None).unwrap();
+    let claims = keys.claims(&token, app.outside.clock.now()).unwrap();
+    let digest = challenge(given).digest();
+    let cnf = claims.cnf.unwrap();
+    assert_eq!(claims.sub, ADA);
+    assert_eq!(claims.jti, hex::encode(digest.as_bytes()));
+    assert_eq!(cnf.msha256, claims.jti);
+    assert_eq!((claims.exp - claims.iat, claims.iat - claims.nbf), (600, 30));
+    // The owner can tell that the server's key took part: both work out the same secret.
+    let server = app.outside.keystore.get("svd").unwrap().public_key();
+    let shared = users_secret(&ada.key, &server, given);
+    let user: UserId = ADA.parse().unwrap();
+    let proof = patchproof::auth::svd::svd_proof(user, &digest, &shared);
+    assert_eq!(cnf.svd_proof, Some(hex::encode(proof)));
+    assert_eq!(use_token(&app, &token).await, 404);
+}
+
+#[tokio::test]
+async fn a1_a_key_is_never_overwritten() {
+    let (app, ada) = with_ada().await;
+    let eve = Owner::number(2);
+    register(&app, ADA, &eve).await.problem(409, "DUPLICATE_PMC");
+    register(&app, ADA, &ada).await.problem(409, "DUPLICATE_PMC");
+    let given = begin(&app, ADA).await;
+    let refused = post(&app, "complete", &answer_of(ADA, &eve.key, &given)).await;
+    refused.problem(401, "SVD_INVALID_SIGNATURE");
+    let _token = log_in(&app, ADA, &ada).await;
+
+    let bob = "0000000000000000000000b0";
+    let wishes: Vec<Owner> = (10..138).map(Owner::number).collect();
+    let answers = join_all(wishes.iter().map(|owner| register(&app, bob, owner))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.problem(409, "DUPLICATE_PMC");
+    }
+}
+
+#[tokio::test]
+async fn a1_where_registration_is_closed_it_takes_a_key_with_the_scope() {
+    let app = TestApp::with(|settings| settings.http.svd_open_registration = false).await;
+    let ada = Owner::number(1);
+    register(&app, ADA, &ada).await.problem(401, "UNAUTHENTICATED");
+    let body = json!({ "userId": ADA, "pmcHex": ada.key.public_key() });
+    let with = async |key: &str| {
+        let client = app.api_with(key);
+        client.call(Method::POST, &["api", "svd", "register"]).json(&body).send().await
+    };
+    with("pos").await.problem(403, "FORBIDDEN");
+    with("wrong").await.problem(401, "INVALID_API_KEY");
+    let _ = with("keys:write").await.expect(201);
+}
+
+#[tokio::test]
+async fn a2_a13_a_revoked_key_opens_nothing_and_its_tokens_end() {
+    let (app, ada) = with_ada().await;
+    let token = log_in(&app, ADA, &ada).await;
+    assert_eq!(use_token(&app, &token).await, 404);
+    let (open, given) = (begin(&app, ADA).await, begin(&app, ADA).await);
+    let digest = revoke_digest(ADA.parse().unwrap(), &challenge(&given));
+    let wish =
+        |key: &SecretKey| json!({ "userId": ADA, "M": given, "signatureHex": key.sign(&digest) });
+    let stranger = post(&app, "revoke", &wish(&Owner::number(2).key)).await;
+    stranger.problem(401, "SVD_INVALID_SIGNATURE");
+    assert_eq!(use_token(&app, &token).await, 404);
+    let _ = post(&app, "revoke", &wish(&ada.key)).await.expect(200);
+    assert_eq!(use_token(&app, &token).await, 401);
+    let late = post(&app, "complete", &answer_of(ADA, &ada.key, &open)).await;
+    late.problem(401, "SVD_INVALID_SIGNATURE");
+    let given = begin(&app, ADA).await;
+    let refused = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await;
+    refused.problem(401, "SVD_INVALID_SIGNATURE");
+    register(&app, ADA, &Owner::number(2)).await.problem(409, "DUPLICATE_PMC");
+    let app = app.restart().await;
+    assert_eq!(use_token(&app, &token).await, 401);
+}
+
+#[tokio::test]
+async fn a2_an_operator_revokes_without_the_key() {
+    let (app, ada) = with_ada().await;
+    let token = log_in(&app, ADA, &ada).await;
+    let revoke = async |key: &str, user: &str| {
+        app.api_with(key).call(Method::DELETE, &["v1", "admin", "svd", user]).send().await
+    };
+    revoke("pos", ADA).await.problem(403, "FORBIDDEN");
+    revoke("keys:write", NOBODY).await.problem(400, "SVD_NO_PMC");
+    let _ = revoke("keys:write", ADA).await.expect(200);
+    assert_eq!(use_token(&app, &token).await, 401);
+    let _ = revoke("keys:write", ADA).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_is_changed_on_the_word_of_the_old_one() {
+    let (app, ada) = with_ada().await;
+    let new = Owner::number(7);
+    let token = log_in(&app, ADA, &ada).await;
+    let given = begin(&app, ADA).await;
+    let user = ADA.parse().unwrap();
+    let digest = change_key_digest(user, &new.key.public_key(), &challenge(&given));
+    let wish = |signer: &Owner| {
+        let signature = signer.key.sign(&digest);
+        json!({ "userId": ADA, "newPmcHex": new.key.public_key(), "M": given, "signatureHex": signature })
+    };
+    post(&app, "change-key", &wish(&new)).await.problem(401, "SVD_INVALID_SIGNATURE");
+    let _ = post(&app, "change-key", &wish(&ada)).await.expect(200);
+    post(&app, "change-key", &wish(&ada)).await.problem(401, "SVD_INVALID_SIGNATURE");
+    post(&app, "change-key", &wish(&new)).await.problem(409, "SVD_REPLAYED");
+    assert_eq!(use_token(&app, &token).await, 401);
+    let begun = begin(&app, ADA).await;
+    let refused = post(&app, "complete", &answer_of(ADA, &ada.key, &begun)).await;
+    refused.problem(401, "SVD_INVALID_SIGNATURE");
+    let token = log_in(&app, ADA, &new).await;
+    assert_eq!(use_token(&app, &token).await, 404);
+}
+
+#[tokio::test]
+async fn a3_strangers_cannot_cancel_or_crowd_out_a_login() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    let mut others = Vec::new();
+    for _ in 0..200 {
+        others.push(begin(&app, ADA).await);
+    }
+    let junk = json!({ "userId": ADA, "M": given, "signatureHex": "3006020101020101" });
+    post(&app, "complete", &junk).await.problem(401, "SVD_INVALID_SIGNATURE");
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await.expect(200);
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &others[0])).await.expect(200);
+}
+
+#[tokio::test]
+async fn a4_failures_and_beginnings_write_nothing() {
+    let (app, ada) = with_ada().await;
+    let before = app.store.write_count();
+    let given = begin(&app, ADA).await;
+    let mut made_up = given.clone();
+    made_up.replace_range(20..22, if &given[20..22] == "00" { "01" } else { "00" });
+    for (body, status, code) in [
+        (answer_of(ADA, &Owner::number(2).key, &given), 401, "SVD_INVALID_SIGNATURE"),
+        (answer_of(NOBODY, &ada.key, &given), 400, "SVD_BAD_CHALLENGE"),
+        (answer_of(ADA, &ada.key, &made_up), 400, "SVD_BAD_CHALLENGE"),
+        (json!({"userId": ADA, "M": "00", "signatureHex": "00"}), 400, "SVD_BAD_CHALLENGE"),
+        (json!({"userId": ADA, "M": given, "signatureHex": "zz"}), 401, "SVD_INVALID_SIGNATURE"),
+        (json!({"userId": ADA, "M": given, "signatureHex": ""}), 401, "SVD_INVALID_SIGNATURE"),
+    ] {
+        post(&app, "complete", &body).await.problem(status, code);
+    }
+    assert_eq!(app.store.write_count(), before);
+    assert_eq!(app.store.read(used_challenge_count).unwrap(), 0);
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await.expect(200);
+    assert_eq!(app.store.read(used_challenge_count).unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a5_a_challenge_counts_once_even_after_a_restart() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    let body = answer_of(ADA, &ada.key, &given);
+    let answers = join_all((0..64).map(|_| post(&app, "complete", &body))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        answer.problem(409, "SVD_REPLAYED");
+    }
+    // Nothing is in memory then.
+    let app = app.restart().await;
+    post(&app, "complete", &body).await.problem(409, "SVD_REPLAYED");
+}
+
+#[tokio::test]
+async fn a5_a_challenge_given_out_before_a_restart_is_good_after_it() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    let app = app.restart().await;
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await.expect(200);
+}
+
+#[tokio::test]
+async fn a6_no_challenge_outlives_its_time() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    app.outside.clock.advance(Duration::from_secs(181));
+    let late = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await;
+    late.problem(400, "SVD_EXPIRED");
+    app.outside.clock.advance(Duration::from_secs(24 * 3600));
+    let late = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await;
+    late.problem(400, "SVD_EXPIRED");
+}
+
+#[tokio::test]
+async fn a7_an_unknown_user_looks_like_a_known_one() {
+    let (app, ada) = with_ada().await;
+    let known = post(&app, "begin", &json!({ "userId": ADA })).await;
+    let unknown = post(&app, "begin", &json!({ "userId": NOBODY })).await;
+    let names = |answer: &Answer| -> Vec<String> {
+        let mut names: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&known), names(&unknown));
+    assert_eq!(known.body.len(), unknown.body.len());
+    let (known, unknown) = (known.expect(200), unknown.expect(200));
+    let fields = |body: &Value| body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(fields(&known), fields(&unknown));
+    let again = post(&app, "begin", &json!({ "userId": NOBODY })).await.expect(200);
+    assert_eq!(again["pmcHex"], unknown["pmcHex"]);
+    // Answers of both are refused in the same words.
+    let wrong = Owner::number(9);
+    let given = [known["M"].as_str().unwrap(), unknown["M"].as_str().unwrap()];
+    let first = post(&app, "complete", &answer_of(ADA, &wrong.key, given[0])).await;
+    let second = post(&app, "complete", &answer_of(NOBODY, &wrong.key, given[1])).await;
+    let said = |answer: &Answer| {
+        let mut problem = answer.problem(401, "SVD_INVALID_SIGNATURE");
+        problem["requestId"] = Value::Null;
+        problem
+    };
+    assert_eq!(said(&first), said(&second));
+    let _token = log_in(&app, ADA, &ada).await;
+}
+
+#[tokio::test]
+async fn a11_c11_only_the_canonical_form_of_a_signature_counts() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    let body = answer_of(ADA, &ada.key, &given);
+    let low = hex::decode(body["signatureHex"].as_str().unwrap()).unwrap();
+    let mut trailing = low.clone();
+    trailing.push(0);
+    let twin = high_twin(&low);
+    for bad in [twin, trailing] {
+        let mut changed = body.clone();
+        changed["signatureHex"] = hex::encode(bad).into();
+        post(&app, "complete", &changed).await.problem(401, "SVD_INVALID_SIGNATURE");
+    }
+    let metrics = app.anonymous().get(&["metrics"]).await;
+    let count = metrics.text().lines().find(|line| line.starts_with("svd_malleable_reject_total{"));
+    assert!(count.unwrap().ends_with(" 1"), "{count:?}");
+    let _ = post(&app, "complete", &body).await.expect(200);
+}
+
+/// Returns the other signature that matches the same message: the one with high S.
+fn high_twin(der: &[u8]) -> Vec<u8> {
+    const ORDER: &str = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+    let order = hex::decode(ORDER).unwrap();
+    let r_length = usize::from(der[3]);
+    let (r, s) = (&der[4..4 + r_length], &der[6 + r_length..]);
+    let mut padded = [0u8; 32];
+    padded[32 - s.len()..].copy_from_slice(s);
+    let (mut high, mut borrow) = ([0u8; 32], 0i16);
+    for index in (0..32).rev() {
+        let digit = i16::from(order[index]) - i16::from(padded[index]) - borrow;
+        borrow = i16::from(digit < 0);
+        high[index] = u8::try_from(digit.rem_euclid(256)).unwrap();
+    }
+    let s = [&[0u8][..], &high].concat();
+    let body = [&[2, der[3]][..], r, &[2, 33], &s].concat();
+    [&[0x30, u8::try_from(body.len()).unwrap()][..], &body].concat()
+}
+
+#[tokio::test]
+async fn a12_a_login_does_not_die_with_the_signer() {
+    let (app, ada) = with_ada().await;
+    app.outside.signer_is(Mood::Down);
+    let token = log_in(&app, ADA, &ada).await;
+    let keys = TokenKeys::new(JWT_SECRET, None).unwrap();
+    let claims = keys.claims(&token, app.outside.clock.now()).unwrap();
+    assert_eq!(claims.cnf.unwrap().svd_proof, None);
+    app.outside.signer_is(Mood::Honest);
+    app.outside.clock.advance(Duration::from_secs(11));
+    let token = log_in(&app, ADA, &ada).await;
+    let claims = keys.claims(&token, app.outside.clock.now()).unwrap();
+    assert!(claims.cnf.unwrap().svd_proof.is_some());
+}
+
+#[tokio::test]
+async fn a13_a_failing_disk_is_said_and_issues_no_token() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    app.disk().set_broken(true);
+    let body = answer_of(ADA, &ada.key, &given);
+    assert_eq!(post(&app, "complete", &body).await.status, 503);
+    app.disk().set_broken(false);
+    let answer = app
+        .until("the store takes writes again", async || {
+            Some(post(&app, "complete", &body).await).filter(|answer| answer.status != 503)
+        })
+        .await;
+    // The challenge was not used up by the failure.
+    let _ = answer.expect(200);
+}
+
+#[tokio::test]
+async fn a14_hexadecimal_is_read_in_either_case() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, &ADA.to_uppercase()).await;
+    let mut body = answer_of(ADA, &ada.key, &given);
+    for field in ["userId", "M", "signatureHex"] {
+        body[field] = body[field].as_str().unwrap().to_uppercase().into();
+    }
+    let _ = post(&app, "complete", &body).await.expect(200);
+    post(&app, "complete", &body).await.problem(409, "SVD_REPLAYED");
+}
+
+#[tokio::test]
+async fn b9_a_token_from_an_e_mail_code_hands_nothing_on() {
+    let (app, _) = with_ada().await;
+    let keys = TokenKeys::new(JWT_SECRET, None).unwrap();
+    let subject = Subject { id: "email:00".into(), scope: TokenScope::Email };
+    let ttl = Duration::from_secs(900);
+    let grant = Grant { subject, epoch: 0, jti: "01".repeat(16), svd_proof: None, ttl };
+    let token = keys.grant(&grant, app.outside.clock.now()).unwrap();
+    assert_eq!(use_token(&app, &token).await, 403);
+}
+
+#[tokio::test]
+async fn b13_after_logging_out_no_token_of_the_person_is_good() {
+    let (app, ada) = with_ada().await;
+    let (first, second) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
+    let log_out = async |token: &str| {
+        let call = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
+        call.bearer(token).send().await
+    };
+    let _ = log_out(&first).await.expect(200);
+    log_out(&first).await.problem(401, "TOKEN_INVALID");
+    assert_eq!(use_token(&app, &second).await, 401);
+    let third = log_in(&app, ADA, &ada).await;
+    assert_eq!(use_token(&app, &third).await, 404);
+}
+
+#[tokio::test]
+async fn b15_who_logged_in_is_noted_and_the_owners_signature_decides() {
+    let app = TestApp::start().await;
+    let (ada, ben, eve) = (Owner::number(1), Owner::number(2), Owner::number(3));
+    let _ = register(&app, ADA, &eve).await.expect(201);
+    let token = log_in(&app, ADA, &eve).await;
+    let txid = app.api().register("TAG-1", &ada).await;
+    let segments = ["v1", "patches", &txid.to_string(), "transfer-ownership"];
+    let hand_over = async |from: &Owner| {
+        let body = from.hands_over("TAG-1", txid, &ben.address());
+        app.api().call(Method::POST, &segments).bearer(&token).json(&body).send().await
+    };
+    hand_over(&eve).await.problem(403, "NOT_OWNER");
+    let _ = hand_over(&ada).await.expect(200);
+}
+
+#[tokio::test]
+async fn g10_the_canary_tries_everything_and_stores_nothing() {
+    let (app, _) = with_ada().await;
+    let canary = async |key: &str| app.api_with(key).get(&["api", "svd", "canary"]).await;
+    app.anonymous().get(&["api", "svd", "canary"]).await.problem(401, "UNAUTHENTICATED");
+    canary("pos").await.problem(403, "FORBIDDEN");
+    let before = app.store.write_count();
+    let report = canary("metrics:read").await.expect(200);
+    assert_eq!(report["ok"], true);
+    let steps: Vec<&str> =
+        report["steps"].as_array().unwrap().iter().map(|s| s["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["challenge", "signature", "refusal", "store", "token", "signer"]);
+    assert!(report["steps"].as_array().unwrap().iter().all(|step| step["ok"] == true));
+    assert_eq!(app.store.write_count(), before);
+    app.outside.signer_is(Mood::Down);
+    let report = canary("metrics:read").await.expect(200);
+    assert_eq!(report["steps"][5]["ok"], false);
+}
+
+#[tokio::test]
+async fn the_server_names_its_key() {
+    let (app, _) = with_ada().await;
+    let answer = app.anonymous().get(&["api", "svd", "kid"]).await;
+    assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    let key = app.outside.keystore.get("svd").unwrap().public_key();
+    assert_eq!(answer.expect(200)["kid"], patchproof::signer::svd_kid(&key));
+    let app = app.restart_with(|settings| settings.login.kid = Some("svd-mine".into())).await;
+    let answer = app.anonymous().get(&["api", "svd", "kid"]).await;
+    assert_eq!(answer.expect(200)["kid"], "svd-mine");
+}
+
+#[tokio::test]
+async fn signatures_over_anything_else_than_the_challenge_are_refused() {
+    let (app, ada) = with_ada().await;
+    let given = begin(&app, ADA).await;
+    let digest = challenge(&given).digest();
+    let user = ADA.parse().unwrap();
+    let raw = Digest::from_bytes(patchproof::crypto::sha256(given.as_bytes()));
+    for signature in [
+        ada.key.sign(&digest),
+        ada.key.plus(&digest).unwrap().sign(&raw),
+        ada.key.sign(&revoke_digest(user, &challenge(&given))),
+    ] {
+        let body = json!({ "userId": ADA, "M": given, "signatureHex": signature });
+        post(&app, "complete", &body).await.problem(401, "SVD_INVALID_SIGNATURE");
+    }
+}
