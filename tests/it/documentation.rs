@@ -169,7 +169,7 @@ async fn every_route_that_needs_a_credential_says_so_in_the_description_and_asks
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let needs_one = operation["security"].as_array().is_some_and(|ways| {
-                !ways.is_empty() && ways.iter().all(|way| way.as_object().unwrap().len() > 0)
+                !ways.is_empty() && ways.iter().all(|way| !way.as_object().unwrap().is_empty())
             });
             let filled = path.replace("{uid_tag_id}", "TAG-1").replace("{id}", "1");
             let filled = filled.replace("{txid}", &"0".repeat(64));
