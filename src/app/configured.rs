@@ -17,11 +17,12 @@ use crate::chain::{
 };
 use crate::config::{
     AllowedOrigins, AnchorPayload, BroadcastSettings, BroadcastVia, Config, JwtSecrets,
-    KeySettings, KmsSettings, Mode, PoolSettings, Secret, WocSettings,
+    KeySettings, KmsSettings, LimitSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
+use crate::http::limits::{Rate, RateLimits};
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
@@ -219,10 +220,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             answers_async: anchoring.is_async,
             max_chain_depth: anchoring.max_chain_depth,
             maintains_on_health: config.pool.maintains_on_health,
-            limits: EdgeLimits {
-                cors: origins(&config.http.allowed_origins),
-                ..EdgeLimits::default()
-            },
+            limits: edge_limits(config),
             metrics_enabled: config.http.metrics_enabled,
             metrics_require_api_key: config.http.metrics_require_api_key,
             svd_open_registration: config.login.open_registration,
@@ -246,6 +244,27 @@ fn pool_policy(config: &Config, runtime: RuntimeSettings) -> PoolPolicySource {
         ..PoolPolicy::of(runtime.current().fee_rate(), config.anchoring.max_chain_depth)
     };
     PoolPolicySource::new(move || runtime.current().pool(base))
+}
+
+fn edge_limits(config: &Config) -> EdgeLimits {
+    EdgeLimits {
+        cors: origins(&config.http.allowed_origins),
+        rates: rates(&config.limits),
+        ..EdgeLimits::default()
+    }
+}
+
+fn rates(limits: &LimitSettings) -> RateLimits {
+    let rate = |setting: RateSetting| Rate { most: setting.most, window: setting.window };
+    RateLimits {
+        public: rate(limits.public),
+        api_key: rate(limits.api_key),
+        svd_begin: rate(limits.svd_begin),
+        svd_complete: rate(limits.svd_complete),
+        svd_canary: rate(limits.svd_canary),
+        // Whoever watches a process asks often, but no more often than one who works with it.
+        probe: rate(limits.api_key),
+    }
 }
 
 fn origins(allowed: &AllowedOrigins) -> CorsOrigins {

@@ -12,7 +12,7 @@ use crate::config::{
 use crate::types::{ChainProfile, Network};
 
 /// Stands in every secret of these tests; no output may hold it.
-const CANARY: &str = "canary";
+const CANARY: &str = "do-not-tell";
 
 fn secret(name: &str) -> String {
     format!("{CANARY}-{name}-mV7v0oPq2L1sK9xQ3zRfT8uYhJ5g")

@@ -54,14 +54,10 @@ pub struct SvdSettings {
 impl SvdSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let ttl = reader.number(&SVD_CHALLENGE_TTL_SEC);
-        let is_set = reader.text(&SVD_OPEN_REGISTRATION).is_some();
+        let is_open = !reader.is_production;
         Self {
             challenge_ttl: Duration::from_secs(ttl),
-            open_registration: if is_set {
-                reader.switch(&SVD_OPEN_REGISTRATION)
-            } else {
-                !reader.is_production
-            },
+            open_registration: reader.switch_or(&SVD_OPEN_REGISTRATION, is_open),
             kid: reader.text(&SVD_KMS_KID),
             proof_timeout: reader.milliseconds(&SVD_PROOF_TIMEOUT_MS),
         }

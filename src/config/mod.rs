@@ -16,6 +16,7 @@ mod edge;
 mod endpoint;
 mod environment;
 mod kms;
+mod limits;
 mod login;
 mod parts;
 mod place;
@@ -45,6 +46,7 @@ pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSetting
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
+pub use limits::{LimitSettings, RateSetting};
 pub use login::SvdSettings;
 pub use parts::{
     HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
@@ -102,6 +104,8 @@ pub struct Config {
     pub unlock: UnlockSettings,
     /// How users log in.
     pub login: SvdSettings,
+    /// How often clients may ask.
+    pub limits: LimitSettings,
     /// The HTTP edge.
     pub http: HttpSettings,
     /// The log.
@@ -162,6 +166,7 @@ impl Config {
         let unlock = UnlockSettings::read(&mut reader);
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let login = SvdSettings::read(&mut reader);
+        let limits = LimitSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
@@ -187,6 +192,7 @@ impl Config {
             settings,
             unlock,
             login,
+            limits,
             http,
             logging,
             stores,

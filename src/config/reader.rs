@@ -183,12 +183,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn switch(&mut self, variable: &'static Variable) -> bool {
+        self.switch_or(variable, false)
+    }
+
+    /// Reads a switch that is in a position of its own when it is not set.
+    pub(super) fn switch_or(&mut self, variable: &'static Variable, unset: bool) -> bool {
         let value = self.parsed(variable, |text| match text.to_ascii_lowercase().as_str() {
             "1" | "true" | "yes" | "on" => Some(true),
             "0" | "false" | "no" | "off" => Some(false),
             _ => None,
         });
-        value.unwrap_or_default()
+        value.unwrap_or(unset)
     }
 
     /// Reads one of the words of a choice.

@@ -2,7 +2,7 @@
 
 use crate::config::variable::Variable;
 use crate::config::{
-    anchoring, arc, chain, edge, kms, login, place, pool, secrets, settings, stores,
+    anchoring, arc, chain, edge, kms, limits, login, place, pool, secrets, settings, stores,
 };
 
 /// Variables that belong together.
@@ -123,6 +123,21 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Limits",
+        variables: &[
+            &limits::PUBLIC_API_MAX,
+            &limits::PUBLIC_API_WINDOW_MS,
+            &limits::API_KEY_MAX,
+            &limits::API_KEY_WINDOW_MS,
+            &limits::SVD_BEGIN_MAX,
+            &limits::SVD_BEGIN_WINDOW_MS,
+            &limits::SVD_COMPLETE_MAX,
+            &limits::SVD_COMPLETE_WINDOW_MS,
+            &limits::SVD_CANARY_MAX,
+            &limits::SVD_CANARY_WINDOW_MS,
+        ],
+    },
+    Group {
         title: "HTTP and log",
         variables: &[
             &edge::PUBLIC_URL,
@@ -143,8 +158,6 @@ pub const GROUPS: &[Group] = &[
 
 /// Variables of the predecessor that mean nothing to this version; they do no harm.
 pub(super) const NOT_USED: &[&str] = &[
-    "API_KEY_MAX",
-    "API_KEY_WINDOW_MS",
     "AUTH_REQUEST_MAX",
     "AUTH_REQUEST_WINDOW_MS",
     "AUTH_SUBMIT_MAX",
@@ -152,20 +165,12 @@ pub(super) const NOT_USED: &[&str] = &[
     "CLAIM_INTENT_TTL_MS",
     "DB_NAME",
     "EMAIL_FROM",
-    "PUBLIC_API_MAX",
-    "PUBLIC_API_WINDOW_MS",
     "REDIS_HOST",
     "REDIS_PORT",
     "SMTP_HOST",
     "SMTP_PASS",
     "SMTP_PORT",
     "SMTP_USER",
-    "SVD_BEGIN_MAX",
-    "SVD_BEGIN_WINDOW_MS",
-    "SVD_CANARY_MAX",
-    "SVD_CANARY_WINDOW_MS",
-    "SVD_COMPLETE_MAX",
-    "SVD_COMPLETE_WINDOW_MS",
 ];
 
 /// Returns every variable.

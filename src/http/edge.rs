@@ -27,6 +27,8 @@ use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
 use tracing::{Span, debug_span, info_span};
 
+use crate::auth::ApiKeys;
+use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::Metrics;
 use crate::types::Clock;
@@ -60,6 +62,8 @@ pub struct EdgeLimits {
     pub request_timeout: Duration,
     /// Which web pages of other origins may call.
     pub cors: CorsOrigins,
+    /// How often clients may ask.
+    pub rates: RateLimits,
 }
 
 impl Default for EdgeLimits {
@@ -71,6 +75,7 @@ impl Default for EdgeLimits {
             body_timeouts: BodyTimeouts { stall, total },
             request_timeout: Duration::from_secs(30),
             cors: CorsOrigins::SameOrigin,
+            rates: RateLimits::default(),
         }
     }
 }
@@ -83,13 +88,22 @@ struct Shared {
     limits: EdgeLimits,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    api_keys: Arc<dyn ApiKeys>,
+    rates: Limits,
     request_ids: RequestIds,
 }
 
 impl EdgeLayer {
     /// Makes the layer.
-    pub fn new(limits: EdgeLimits, metrics: Arc<Metrics>, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Shared { limits, metrics, clock, request_ids: RequestIds::new() }))
+    pub fn new(
+        limits: EdgeLimits,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+        api_keys: Arc<dyn ApiKeys>,
+    ) -> Self {
+        let rates = Limits::new(&limits.rates, &clock);
+        let request_ids = RequestIds::new();
+        Self(Arc::new(Shared { limits, metrics, clock, api_keys, rates, request_ids }))
     }
 }
 
@@ -131,7 +145,8 @@ impl Service<Request> for EdgeService {
         let exchange = Exchange::begin(&request, id, &shared.limits.cors);
         let client = request.extensions().get::<ClientAddress>();
         let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
-        let work = match self.admit(request) {
+        let class = route.get().map_or(LimitClass::Public, RouteMetrics::class);
+        let work = match self.admit(request, class) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),
         };
@@ -143,7 +158,7 @@ impl Service<Request> for EdgeService {
 impl EdgeService {
     /// Lets a request through to its handler, or answers for it.
     #[expect(clippy::result_large_err, reason = "both sides are moved once, into the future")]
-    fn admit(&self, request: Request) -> Result<Request, Response> {
+    fn admit(&self, request: Request, class: LimitClass) -> Result<Request, Response> {
         let limits = &self.shared.limits;
         if let Some(problem) = guard::refusal(&request) {
             return Err(problem.into_response());
@@ -151,10 +166,32 @@ impl EdgeService {
         if cors::is_preflight(request.method(), request.headers()) {
             return Err(limits.cors.grant(request.headers()).preflight());
         }
+        self.count(&request, class).map_err(IntoResponse::into_response)?;
         let small = request.uri().path().starts_with(SVD_PREFIX);
         let limit = if small { limits.svd_body } else { limits.body };
         body::guard(request, limit, limits.body_timeouts)
             .map_err(|refusal| Problem::from(refusal).into_response())
+    }
+}
+
+impl EdgeService {
+    /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used; a
+    /// wrong one counts for the address that tries it, so that keys cannot be guessed.
+    fn count(&self, request: &Request, class: LimitClass) -> Result<(), Problem> {
+        let shared = &self.shared;
+        let client = request.extensions().get::<ClientAddress>();
+        if matches!(client, Some(ClientAddress::Operator { .. })) {
+            return Ok(());
+        }
+        let presented = request.headers().get(X_API_KEY).and_then(|key| key.to_str().ok());
+        let principal = presented.and_then(|key| shared.api_keys.authenticate(key));
+        let (class, key) = match (principal, class) {
+            (Some(principal), LimitClass::SvdCanary) => (class, LimitKey::of_text(&principal.id)),
+            (Some(principal), _) => (LimitClass::ApiKey, LimitKey::of_text(&principal.id)),
+            (None, LimitClass::SvdCanary) => (LimitClass::Public, LimitKey::of_client(client)),
+            (None, class) => (class, LimitKey::of_client(client)),
+        };
+        shared.rates.check(class, key)
     }
 }
 

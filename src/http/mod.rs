@@ -17,6 +17,7 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod json;
+pub mod limits;
 mod logout;
 mod maintenance;
 mod metrics;
@@ -156,6 +157,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         state.options.limits.clone(),
         Arc::clone(&state.metrics),
         Arc::clone(&state.clock),
+        Arc::clone(&state.api_keys),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
     let (routes, document) = documented.split_for_parts();

@@ -96,6 +96,13 @@ impl ManualClock {
     }
 }
 
+impl ManualClock {
+    /// Sets the clock back, as operators and time servers do.
+    pub fn go_back(&self, duration: Duration) {
+        self.0.fetch_sub(i64::try_from(duration.as_millis()).unwrap_or(0), Ordering::SeqCst);
+    }
+}
+
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))

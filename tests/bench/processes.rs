@@ -93,6 +93,8 @@ impl World {
             .env("PORT", "0")
             .env("PATCHPROOF_DATA_DIR", self.data())
             .env("API_KEY", API_KEY)
+            .env("API_KEY_MAX", "1000000000")
+            .env("PUBLIC_API_MAX", "1000000000")
             .env("JWT_SECRET", "bench-jwt-secret-0123456789abcdef0123456789")
             .env("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234")
             .env("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address))

@@ -117,6 +117,8 @@ impl World {
             .env("PORT", "0")
             .env("PATCHPROOF_DATA_DIR", self.data())
             .env("API_KEY", API_KEY)
+            .env("API_KEY_MAX", "1000000000")
+            .env("PUBLIC_API_MAX", "1000000000")
             .env("JWT_SECRET", JWT_SECRET)
             .env("MASTER_SECRET", "crash-suite-master-secret-0123456789")
             .env("KMS_SIGN_URL", format!("{}/sign", self.signer))

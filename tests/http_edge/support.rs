@@ -22,6 +22,7 @@ use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
 use patchproof::http::extract::{ApiJson, ApiPath};
 use patchproof::http::health::{Dependency, Readiness, ReadinessReport, ReadinessStatus};
+use patchproof::http::limits::RateLimits;
 use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::service::Services;
@@ -66,7 +67,7 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let origins = CorsOrigins::Listed(vec!["https://shop.example".parse().unwrap()]);
-        let limits = EdgeLimits { cors: origins, ..EdgeLimits::default() };
+        let limits = EdgeLimits { cors: origins, ..edge_limits() };
         Self {
             connections: ConnectionLimits::default(),
             options: HttpOptions { limits, ..options() },
@@ -161,6 +162,11 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
     http::router(state, routes)
 }
 
+/// Limits that no test meets by accident.
+fn edge_limits() -> EdgeLimits {
+    EdgeLimits { rates: RateLimits::default().times(10_000), ..EdgeLimits::default() }
+}
+
 fn options() -> HttpOptions {
     HttpOptions {
         network: Network::Test,
@@ -169,7 +175,7 @@ fn options() -> HttpOptions {
         answers_async: false,
         max_chain_depth: 25,
         maintains_on_health: false,
-        limits: EdgeLimits::default(),
+        limits: edge_limits(),
         metrics_enabled: true,
         metrics_require_api_key: false,
         svd_open_registration: true,

@@ -29,6 +29,7 @@ use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::EdgeLimits;
+use crate::http::limits::RateLimits;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
@@ -41,6 +42,9 @@ use crate::storage::{Store, StoreOptions};
 use crate::types::{ChainProfile, Clock, Network, SystemClock};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule, Wakes};
+
+/// The demo is for one person who tries everything: every limit is this many times the usual.
+const GENEROSITY: u32 = 100;
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -342,7 +346,10 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             answers_async: false,
             max_chain_depth: 25,
             maintains_on_health: false,
-            limits: EdgeLimits::default(),
+            limits: EdgeLimits {
+                rates: RateLimits::default().times(GENEROSITY),
+                ..EdgeLimits::default()
+            },
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,

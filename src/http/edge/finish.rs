@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::http::edge::cors::{CorsGrant, CorsOrigins};
 use crate::http::edge::request_id::{RequestId, X_REQUEST_ID};
+use crate::http::limits::LimitClass;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::{Metrics, observe};
 
@@ -39,9 +40,10 @@ const METHODS: [Method; 7] = [
 ];
 const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-/// The latency histograms of one route, made when first needed.
+/// What is known of one route: how it is limited, and its latency histograms, made when first needed.
 pub(super) struct RouteMetrics {
     name: String,
+    class: LimitClass,
     histograms: [[OnceLock<Histogram>; STATUS_CLASSES.len()]; METHODS.len() + 1],
     metrics: Arc<Metrics>,
 }
@@ -50,8 +52,14 @@ impl RouteMetrics {
     /// Starts with none; requests that match no route are all counted as `other`.
     pub(super) fn new(metrics: &Arc<Metrics>, route: Option<&str>) -> Self {
         let name = route.unwrap_or("other").to_owned();
+        let class = LimitClass::of_route(&name);
         let metrics = Arc::clone(metrics);
-        Self { name, histograms: Default::default(), metrics }
+        Self { name, class, histograms: Default::default(), metrics }
+    }
+
+    /// Returns the class in which requests of the route are limited.
+    pub(super) const fn class(&self) -> LimitClass {
+        self.class
     }
 
     fn histogram(&self, method: &Method, status: StatusCode) -> &Histogram {

@@ -17,6 +17,7 @@ use patchproof::config::InitialSettings;
 use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
+use patchproof::http::limits::RateLimits;
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::callback::CallbackToken;
@@ -325,6 +326,11 @@ impl ApiKeys for Keys {
     }
 }
 
+/// Limits that no test meets by accident.
+pub(crate) fn generous() -> RateLimits {
+    RateLimits::default().times(10_000)
+}
+
 fn settings() -> Settings {
     let millis = Duration::from_millis;
     Settings {
@@ -366,7 +372,7 @@ fn settings() -> Settings {
             answers_async: false,
             max_chain_depth: 25,
             maintains_on_health: false,
-            limits: EdgeLimits::default(),
+            limits: EdgeLimits { rates: generous(), ..EdgeLimits::default() },
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,

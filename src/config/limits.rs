@@ -1,0 +1,76 @@
+//! How often clients may ask.
+
+use std::time::Duration;
+
+use crate::config::reader::Reader;
+use crate::config::variable::{Kind, Variable};
+
+/// The most requests that a window can be given; more are no limit.
+const MOST: Kind = Kind::Integer { least: 1, most: 1_000_000_000 };
+/// A day is the longest window.
+const WINDOW: Kind = Kind::Integer { least: 1, most: 86_400_000 };
+
+macro_rules! rate {
+    ($window:ident $window_default:literal, $most:ident $most_default:literal, $what:literal) => {
+        pub(super) const $window: Variable = Variable::new(
+            stringify!($window),
+            WINDOW,
+            $window_default,
+            concat!("The time in which ", $what, " are counted, in milliseconds."),
+        )
+        .or($window_default);
+        pub(super) const $most: Variable = Variable::new(
+            stringify!($most),
+            MOST,
+            $most_default,
+            concat!("How many ", $what, " one client may make in that time."),
+        )
+        .or($most_default);
+    };
+}
+
+rate!(PUBLIC_API_WINDOW_MS "900000", PUBLIC_API_MAX "100", "requests without a valid API key");
+rate!(API_KEY_WINDOW_MS "60000", API_KEY_MAX "6000", "requests with one and the same API key");
+rate!(SVD_BEGIN_WINDOW_MS "60000", SVD_BEGIN_MAX "20", "beginnings of logins");
+rate!(SVD_COMPLETE_WINDOW_MS "60000", SVD_COMPLETE_MAX "30", "answers to login challenges");
+rate!(SVD_CANARY_WINDOW_MS "60000", SVD_CANARY_MAX "30", "self-tests of the login");
+
+/// So many requests in so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateSetting {
+    /// How many.
+    pub most: u32,
+    /// In how long.
+    pub window: Duration,
+}
+
+/// How often clients may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Without a valid API key, by address.
+    pub public: RateSetting,
+    /// With one, by key.
+    pub api_key: RateSetting,
+    /// Beginning logins, by address.
+    pub svd_begin: RateSetting,
+    /// Answering challenges, by address.
+    pub svd_complete: RateSetting,
+    /// Testing the login, by key.
+    pub svd_canary: RateSetting,
+}
+
+impl LimitSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut rate = |window: &'static Variable, most: &'static Variable| RateSetting {
+            window: reader.milliseconds(window),
+            most: reader.number(most),
+        };
+        Self {
+            public: rate(&PUBLIC_API_WINDOW_MS, &PUBLIC_API_MAX),
+            api_key: rate(&API_KEY_WINDOW_MS, &API_KEY_MAX),
+            svd_begin: rate(&SVD_BEGIN_WINDOW_MS, &SVD_BEGIN_MAX),
+            svd_complete: rate(&SVD_COMPLETE_WINDOW_MS, &SVD_COMPLETE_MAX),
+            svd_canary: rate(&SVD_CANARY_WINDOW_MS, &SVD_CANARY_MAX),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! How often clients may ask: one limit for each class of requests, counted for each client.
+//!
+//! Every route is limited: one that says nothing else is public. A key of a limit is 16 bytes,
+//! whatever a client sends, and each class remembers a bounded number of them; beyond it all who are
+//! new share one budget, so that an attacker with many addresses slows strangers down and nobody
+//! else. A limit never asks whom a request is about, only who sends it: nobody can use up another's
+//! login. docs/LIMITS.md has the table.
+
+mod clock;
+mod key;
+mod rates;
+mod store;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue};
+use governor::clock::Clock as _;
+use governor::middleware::NoOpMiddleware;
+use governor::{Quota, RateLimiter};
+
+use crate::http::problem::{Problem, ProblemCode};
+use crate::types::Clock;
+
+use clock::LimitClock;
+pub use key::LimitKey;
+pub use rates::{LimitClass, Rate, RateLimits};
+use store::CappedStore;
+
+/// The most clients that a class remembers; each takes some 40 bytes.
+pub const MAX_KEYS: usize = 65_536;
+/// How many requests may pass before clients that are back at a full budget are forgotten.
+const SWEEP_EVERY: u64 = 16_384;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+type Limiter = RateLimiter<
+    LimitKey,
+    CappedStore,
+    LimitClock,
+    NoOpMiddleware<<LimitClock as governor::clock::Clock>::Instant>,
+>;
+
+/// The limit of one class.
+struct Bucket {
+    class: LimitClass,
+    rate: Rate,
+    limiter: Limiter,
+    asked: AtomicU64,
+}
+
+/// Every limit; clones share them.
+#[derive(Clone)]
+pub struct Limits(Arc<[Bucket; LimitClass::ALL.len()]>);
+
+impl Limits {
+    /// Makes the limits, all unused.
+    pub fn new(rates: &RateLimits, clock: &Arc<dyn Clock>) -> Self {
+        Self(Arc::new(LimitClass::ALL.map(|class| Bucket::new(class, rates.of(class), clock))))
+    }
+
+    /// Counts one request; a problem if the client has none left.
+    pub fn check(&self, class: LimitClass, key: LimitKey) -> Result<(), Problem> {
+        self.0[class.index()].check(key)
+    }
+
+    /// Returns how many clients a class remembers.
+    pub fn key_count(&self, class: LimitClass) -> usize {
+        self.0[class.index()].limiter.len()
+    }
+}
+
+impl Bucket {
+    fn new(class: LimitClass, rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+        let most = NonZeroU32::new(rate.most).unwrap_or(NonZeroU32::MIN);
+        let window = rate.window.max(Duration::from_millis(1));
+        let quota = Quota::with_period(window / most.get()).map(|quota| quota.allow_burst(most));
+        let quota = quota.unwrap_or_else(|| Quota::per_second(most));
+        let (store, clock) = (CappedStore::new(MAX_KEYS), LimitClock::new(Arc::clone(clock)));
+        let limiter = Limiter::new(quota, store, clock);
+        Self { class, rate, limiter, asked: AtomicU64::new(0) }
+    }
+
+    fn check(&self, key: LimitKey) -> Result<(), Problem> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.limiter.retain_recent();
+            self.limiter.shrink_to_fit();
+        }
+        self.limiter.check_key(&key).map_err(|until| {
+            let wait = until.wait_time_from(self.limiter.clock().now());
+            self.problem(wait)
+        })
+    }
+
+    /// Says when there is room again: whoever waits exactly that long is let in.
+    fn problem(&self, wait: Duration) -> Problem {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let seconds = seconds.max(1);
+        let name = self.class.as_str();
+        let header = |text: String| HeaderValue::from_str(&text).ok();
+        let policy =
+            header(format!("\"{name}\";q={};w={}", self.rate.most, self.rate.window_secs()));
+        let present = header(format!("\"{name}\";r=0;t={seconds}"));
+        let mut problem = Problem::new(ProblemCode::RateLimited).retry_after(seconds);
+        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, present)] {
+            if let Some(value) = value {
+                problem = problem.header(name, value);
+            }
+        }
+        problem
+    }
+}
+
+#[cfg(test)]
+mod tests;

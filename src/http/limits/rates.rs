@@ -1,0 +1,143 @@
+//! The classes of requests and what each may do in how long.
+
+use std::time::Duration;
+
+/// A class of requests that is limited together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LimitClass {
+    /// Whatever needs no credential, or has a wrong one; by address.
+    Public,
+    /// Whatever has a valid API key; by key.
+    ApiKey,
+    /// Whether the process is well; by address.
+    Probe,
+    /// Beginning a login, registering a login key; by address.
+    SvdBegin,
+    /// Answering a challenge, changing or revoking a login key; by address.
+    SvdComplete,
+    /// The self-test of the login; by key.
+    SvdCanary,
+}
+
+impl LimitClass {
+    /// Every class.
+    pub const ALL: [Self; 6] = [
+        Self::Public,
+        Self::ApiKey,
+        Self::Probe,
+        Self::SvdBegin,
+        Self::SvdComplete,
+        Self::SvdCanary,
+    ];
+
+    /// Returns the name in the RateLimit fields.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::ApiKey => "api-key",
+            Self::Probe => "probe",
+            Self::SvdBegin => "svd-begin",
+            Self::SvdComplete => "svd-complete",
+            Self::SvdCanary => "svd-canary",
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Returns the class of a route, as long as nobody presents a key.
+    pub fn of_route(path: &str) -> Self {
+        match path {
+            "/health" | "/livez" | "/ready" | "/readyz" | "/__ping" => Self::Probe,
+            "/api/svd/begin" | "/api/svd/register" => Self::SvdBegin,
+            "/api/svd/complete" | "/api/svd/change-key" | "/api/svd/revoke" => Self::SvdComplete,
+            "/api/svd/canary" => Self::SvdCanary,
+            _ => Self::Public,
+        }
+    }
+}
+
+/// So many requests in so long, all at once or spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub most: u32,
+    /// In how long.
+    pub window: Duration,
+}
+
+impl Rate {
+    /// Makes a rate of a number of requests in a number of seconds.
+    pub const fn per_secs(most: u32, secs: u64) -> Self {
+        Self { most, window: Duration::from_secs(secs) }
+    }
+
+    /// Returns the window in whole seconds, at least one.
+    pub(super) fn window_secs(self) -> u64 {
+        self.window.as_secs().max(1)
+    }
+
+    /// Returns the rate with so many times as many requests.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        Self { most: self.most.saturating_mul(factor), window: self.window }
+    }
+}
+
+/// The rate of every class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimits {
+    /// See [`LimitClass::Public`].
+    pub public: Rate,
+    /// See [`LimitClass::ApiKey`].
+    pub api_key: Rate,
+    /// See [`LimitClass::Probe`].
+    pub probe: Rate,
+    /// See [`LimitClass::SvdBegin`].
+    pub svd_begin: Rate,
+    /// See [`LimitClass::SvdComplete`].
+    pub svd_complete: Rate,
+    /// See [`LimitClass::SvdCanary`].
+    pub svd_canary: Rate,
+}
+
+impl Default for RateLimits {
+    fn default() -> Self {
+        Self {
+            public: Rate::per_secs(100, 15 * 60),
+            api_key: Rate::per_secs(6_000, 60),
+            probe: Rate::per_secs(6_000, 60),
+            svd_begin: Rate::per_secs(20, 60),
+            svd_complete: Rate::per_secs(30, 60),
+            svd_canary: Rate::per_secs(30, 60),
+        }
+    }
+}
+
+impl RateLimits {
+    /// Returns the rate of a class.
+    pub const fn of(&self, class: LimitClass) -> Rate {
+        match class {
+            LimitClass::Public => self.public,
+            LimitClass::ApiKey => self.api_key,
+            LimitClass::Probe => self.probe,
+            LimitClass::SvdBegin => self.svd_begin,
+            LimitClass::SvdComplete => self.svd_complete,
+            LimitClass::SvdCanary => self.svd_canary,
+        }
+    }
+
+    /// Returns limits of so many times as many requests.
+    #[must_use]
+    pub const fn times(self, factor: u32) -> Self {
+        Self {
+            public: self.public.times(factor),
+            api_key: self.api_key.times(factor),
+            probe: self.probe.times(factor),
+            svd_begin: self.svd_begin.times(factor),
+            svd_complete: self.svd_complete.times(factor),
+            svd_canary: self.svd_canary.times(factor),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! How often clients may ask: over every route, and without anybody using up another's budget.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use patchproof::http::limits::{Rate, RateLimits};
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::login::{post, register};
+use crate::support::app::{FULL_KEY, OTHER_KEY, TestApp, generous};
+use crate::support::clients::Owner;
+
+const BUDGET: u32 = 5;
+const MINUTE: Rate = Rate::per_secs(BUDGET, 60);
+
+async fn limited(rates: RateLimits) -> TestApp {
+    let app = TestApp::with(|settings| settings.http.limits.rates = rates).await;
+    // The first answer has the description fetched that answers are compared with.
+    let _ = app.anonymous().get(&["health"]).await.expect(200);
+    app.outside.clock.advance(Duration::from_secs(60));
+    app
+}
+
+/// Returns a client that comes from another address of this machine.
+fn client_at(address: &str) -> Client {
+    let address: IpAddr = address.parse().unwrap();
+    let builder = Client::builder().no_proxy().tls_certs_only([]).local_address(address);
+    builder.build().unwrap()
+}
+
+#[tokio::test]
+async fn b19_every_route_is_limited_with_a_key_and_without() {
+    let rates = RateLimits {
+        public: MINUTE,
+        api_key: MINUTE,
+        probe: MINUTE,
+        svd_begin: MINUTE,
+        svd_complete: MINUTE,
+        svd_canary: MINUTE,
+    };
+    let app = limited(rates).await;
+    let document = patchproof::http::description();
+    let mut routes = vec![("GET".to_owned(), "/no/such/route".to_owned())];
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().keys();
+        routes.extend(methods.map(|method| (method.to_uppercase(), path.clone())));
+    }
+    for (method, path) in routes {
+        let filled = path.replace("{txid}", "0").replace("{uid_tag_id}", "TAG-1");
+        let filled = filled.replace("{id}", "1").replace("{userId}", "0").replace("{height}", "1");
+        let segments: Vec<&str> = filled.trim_start_matches('/').split('/').collect();
+        for key in [None, Some(FULL_KEY)] {
+            let mut refused = None;
+            for _ in 0..BUDGET * 10 {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let answer = match key {
+                    Some(key) => app.api_with(key).call(method, &segments).send().await,
+                    None => app.anonymous().call(method, &segments).send().await,
+                };
+                if answer.status == 429 {
+                    refused = Some(answer);
+                    break;
+                }
+            }
+            let answer = refused.unwrap_or_else(|| unreachable!("{method} {path} is not limited"));
+            answer.problem(429, "RATE_LIMITED");
+            let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=60).contains(&wait), "{wait}");
+            let present = answer.header("ratelimit").unwrap();
+            assert!(present.ends_with(&format!(";r=0;t={wait}")), "{present}");
+            assert!(answer.header("ratelimit-policy").unwrap().ends_with(";q=5;w=60"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_as_long_as_it_is_told_is_let_in() {
+    let app = limited(RateLimits { public: MINUTE, ..generous() }).await;
+    let ask = async || app.anonymous().verify("TAG-1").await;
+    for _ in 0..BUDGET {
+        assert_eq!(ask().await.status, 404);
+    }
+    let refused = ask().await;
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    app.outside.clock.advance(Duration::from_secs(wait));
+    assert_eq!(ask().await.status, 404);
+}
+
+#[tokio::test]
+async fn a8_nobody_uses_up_the_login_of_somebody_at_another_address() {
+    let rates = RateLimits { svd_begin: MINUTE, svd_complete: MINUTE, ..generous() };
+    let app = limited(rates).await;
+    let (user, ada) = ("3f92107747fcccc58db83812", Owner::number(1));
+    let _ = register(&app, user, &ada).await.expect(201);
+    let body = json!({ "userId": user });
+    let url = app.base.join("api/svd/begin").unwrap();
+    let begin =
+        async |client: &Client| client.post(url.clone()).json(&body).send().await.unwrap().status();
+    let attacker = client_at("127.0.0.2");
+    let mut refused = 0;
+    for _ in 0..BUDGET * 10 {
+        refused += u32::from(begin(&attacker).await == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert_eq!(refused, BUDGET * 9);
+    assert_eq!(begin(&client_at("127.0.0.3")).await, StatusCode::OK);
+    // Naming another user, or more, does not help the attacker (B1).
+    let other = json!({ "userId": "00000000000000000000dead", "identifier": "x" });
+    let again = attacker.post(url.clone()).json(&other).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::TOO_MANY_REQUESTS);
+    let _ = post(&app, "begin", &body).await.expect(200);
+}
+
+#[tokio::test]
+async fn b19_keys_cannot_be_guessed_and_the_right_one_still_opens() {
+    let app = limited(RateLimits { public: MINUTE, ..generous() }).await;
+    let list = async |key: &str| app.api_with(key).get(&["v1", "admin", "patches"]).await;
+    for number in 0..BUDGET {
+        let answer = list(&format!("guess-{number}")).await;
+        answer.problem(401, "INVALID_API_KEY");
+    }
+    list("guess-more").await.problem(429, "RATE_LIMITED");
+    let _ = list(FULL_KEY).await.expect(200);
+}
+
+#[tokio::test]
+async fn keys_do_not_share_a_budget() {
+    let app = limited(RateLimits { api_key: MINUTE, ..generous() }).await;
+    let list = async |key: &str| app.api_with(key).get(&["v1", "admin", "patches"]).await.status;
+    for _ in 0..BUDGET {
+        assert_eq!(list(FULL_KEY).await, 200);
+    }
+    assert_eq!(list(FULL_KEY).await, 429);
+    assert_eq!(list(OTHER_KEY).await, 200);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_being_too_much_does_nothing() {
+    let app = limited(RateLimits { svd_begin: Rate::per_secs(1, 60), ..generous() }).await;
+    let ada = Owner::number(1);
+    let _ = register(&app, "3f92107747fcccc58db83812", &ada).await.expect(201);
+    let late = register(&app, "0000000000000000000000b0", &ada).await;
+    late.problem(429, "RATE_LIMITED");
+    app.outside.clock.advance(Duration::from_secs(60));
+    let again = register(&app, "0000000000000000000000b0", &ada).await.expect(201);
+    assert_eq!(again["success"], Value::Bool(true));
+}
