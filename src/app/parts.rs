@@ -13,6 +13,8 @@ use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
 use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
+use crate::service::api_keys::ApiKeyService;
+use crate::service::audit::{AuditService, Refusals};
 use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
 use crate::service::headers::{HeaderService, TrustAnchors};
@@ -98,6 +100,12 @@ impl Parts {
                 store: store.clone(),
                 runtime: self.settings.anchoring.runtime.clone(),
             },
+            audit: AuditService { store: store.clone(), refusals: Refusals::default() },
+            api_keys: ApiKeyService::new(
+                store.clone(),
+                Arc::clone(&self.ports.clock),
+                Arc::clone(&self.ports.api_keys),
+            ),
             login: self.login(),
             tokens: self.tokens(),
             readiness: self.readiness(),
@@ -249,6 +257,8 @@ impl Parts {
             anchoring: self.anchoring(),
             maintenance: services.maintenance.clone(),
             runway: services.runway.clone(),
+            api_keys: services.api_keys.clone(),
+            audit: services.audit.clone(),
             schedule: self.settings.schedule,
             headers: self.headers(),
             observations: self.observations.clone(),
@@ -266,7 +276,7 @@ impl Parts {
         let tokens: Arc<dyn Tokens> =
             if self.ports.relaxes_tokens { Arc::new(Relaxed(tokens)) } else { Arc::new(tokens) };
         let state = HttpState::new(HttpParts {
-            api_keys: Arc::clone(&self.ports.api_keys),
+            api_keys: Arc::new(services.api_keys.clone()),
             tokens,
             clock: Arc::clone(&self.ports.clock),
             readiness: Arc::new(ReportedReadiness(services.readiness.clone())),

@@ -3,6 +3,7 @@
 //! Guarantees that a permission is one of a closed list. The traits at the bottom are how the
 //! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
 
+pub mod api_key;
 mod principal;
 mod relaxed;
 pub mod svd;

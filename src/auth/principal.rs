@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bitcoin::Address;
 use crate::types::Timestamp;
 
 /// One thing that an API key may be allowed to do.
@@ -92,13 +93,23 @@ impl FromStr for Scope {
 }
 
 /// A set of scopes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scopes(u16);
 
 impl Scopes {
     /// Returns the set that allows everything.
     pub const fn all() -> Self {
         Self(Scope::Admin.bit())
+    }
+
+    /// Returns the scopes of the set, in the order of their documentation.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.has(*scope))
+    }
+
+    /// Tells whether the set names a scope itself.
+    pub const fn has(self, scope: Scope) -> bool {
+        self.0 & scope.bit() != 0
     }
 
     /// Tells whether the set allows what needs `scope`.
@@ -120,12 +131,14 @@ pub struct Principal {
     pub id: String,
     /// What the key may do.
     pub scopes: Scopes,
+    /// The shop that a point of sale's key belongs to.
+    pub shop: Option<Address>,
 }
 
 impl Principal {
     /// Returns the operator of this machine with this user number, who may do everything.
     pub fn local_operator(uid: u32) -> Self {
-        Self { id: format!("local:{uid}"), scopes: Scopes::all() }
+        Self { id: format!("local:{uid}"), scopes: Scopes::all(), shop: None }
     }
 }
 

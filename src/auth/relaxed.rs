@@ -16,7 +16,7 @@ impl<T: ApiKeys> ApiKeys for Relaxed<T> {
     }
 
     fn without_key(&self) -> Option<Principal> {
-        Some(Principal { id: "test".to_owned(), scopes: Scopes::all() })
+        Some(Principal { id: "test".to_owned(), scopes: Scopes::all(), shop: None })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error. A command asks for no more configuration
 //! than it uses.
 
+mod audit;
 mod check;
 mod completions;
 mod config;
@@ -10,6 +11,7 @@ mod demo;
 mod desk;
 mod doctor;
 mod headers;
+mod keys;
 mod man;
 mod openapi;
 mod output;
@@ -79,6 +81,8 @@ enum Command {
     Utxo(utxo::UtxoCommand),
     Headers(headers::HeadersCommand),
     Records(records::RecordsCommand),
+    Keys(keys::KeysCommand),
+    Audit(audit::AuditCommand),
     Settings(settings::SettingsCommand),
     Check(check::CheckCommand),
     Doctor(doctor::DoctorCommand),
@@ -119,6 +123,8 @@ impl Command {
             Self::Utxo(command) => command.run(surroundings),
             Self::Headers(command) => command.run(surroundings),
             Self::Records(command) => command.run(surroundings),
+            Self::Keys(command) => command.run(surroundings),
+            Self::Audit(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
             Self::Doctor(command) => command.run(surroundings),

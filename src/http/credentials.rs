@@ -29,7 +29,11 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
-        let principal = authenticate(parts, state.api_keys.as_ref())?;
+        let principal = authenticate(parts, state.api_keys.as_ref()).inspect_err(|problem| {
+            if problem.code() == ProblemCode::InvalidApiKey {
+                state.services.audit.refusals.note("API key");
+            }
+        })?;
         if !principal.scopes.allows(P::SCOPE) {
             tracing::info!(principal = principal.id, scope = %P::SCOPE, "a key lacks a scope");
             let detail = format!("The API key lacks the scope {}.", P::SCOPE);
@@ -130,6 +134,7 @@ impl FromRequestParts<HttpState> for BearerToken {
         let token = value.and_then(bearer_token).ok_or_else(invalid)?;
         let subject = state.tokens.verify(token, state.clock.now()).map_err(|reason| {
             tracing::info!(%reason, "a token was refused");
+            state.services.audit.refusals.note("token");
             match reason {
                 TokenRejection::Unknown => Problem::new(ProblemCode::StorageUnavailable),
                 TokenRejection::Malformed
@@ -184,7 +189,11 @@ impl ConfiguredApiKey {
 impl ApiKeys for ConfiguredApiKey {
     fn authenticate(&self, presented: &str) -> Option<Principal> {
         let is_ours = constant_time_eq(&sha256(presented.as_bytes()), &self.0);
-        is_ours.then(|| Principal { id: "configured".to_owned(), scopes: Scopes::all() })
+        is_ours.then(|| Principal {
+            id: "configured".to_owned(),
+            scopes: Scopes::all(),
+            shop: None,
+        })
     }
 }
 

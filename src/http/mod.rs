@@ -8,6 +8,7 @@
 mod acceptance;
 mod admin;
 pub mod assets;
+mod audit;
 mod callback;
 mod checkpoints;
 pub mod credentials;
@@ -17,6 +18,7 @@ pub mod extract;
 pub mod headers;
 pub mod health;
 pub mod json;
+mod keys;
 pub mod limits;
 mod logout;
 mod maintenance;
@@ -126,6 +128,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(verification::routes())
         .merge(unlock::routes())
         .merge(pending::routes())
+        .merge(audit::routes())
+        .merge(keys::routes())
         .merge(svd::routes())
         .merge(logout::routes())
         .merge(admin::routes())

@@ -188,7 +188,11 @@ fn transfer_of(txid: &str, body: &TransferRequest, state: &HttpState) -> Result<
     Ok(Transfer { current_txid, new_owner, owner_public_key, owner_signature })
 }
 
-fn parse_address(field: &str, text: &str, state: &HttpState) -> Result<Address, Problem> {
+pub(super) fn parse_address(
+    field: &str,
+    text: &str,
+    state: &HttpState,
+) -> Result<Address, Problem> {
     Address::parse(text, state.options.network)
         .map_err(|error| Problem::invalid_field(field, error.to_string()))
 }

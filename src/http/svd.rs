@@ -201,7 +201,8 @@ async fn complete(
     let signature = hex::decode(&body.0.signature_hex)
         .map_err(|_| Problem::new(ProblemCode::SvdInvalidSignature))?;
     let login = &state.services.login;
-    let token = login.complete(user, challenge, &signature, state.clock.now()).await?;
+    let token = login.complete(user, challenge, &signature, state.clock.now()).await;
+    let token = token.inspect_err(|_| state.services.audit.refusals.note("login"))?;
     Ok(([NO_STORE], Json(TokenBody { token })).into_response())
 }
 

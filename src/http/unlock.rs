@@ -169,7 +169,7 @@ fn wrapped_of(body: UnlockRequest) -> Result<Option<WrappedContent>, Problem> {
         (status = 200, body = ContentBody), (status = 401, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 413, body = ProblemBody)))]
 async fn put_content(
-    _authorized: Authorized<permission::Unlock>,
+    authorized: Authorized<permission::Unlock>,
     state: State<HttpState>,
     path: ApiPath<String>,
     headers: HeaderMap,
@@ -183,7 +183,8 @@ async fn put_content(
         .unwrap_or("application/octet-stream")
         .to_owned();
     let now = state.clock.now();
-    let version =
-        state.services.unlock.put_content(uid.clone(), content_type, body.0.to_vec(), now).await?;
+    let (bytes, actor) = (body.0.to_vec(), &authorized.principal.id);
+    let unlock = &state.services.unlock;
+    let version = unlock.put_content(uid.clone(), content_type, bytes, actor, now).await?;
     Ok(Json(ContentBody { uid_tag_id: uid.into(), version }).into_response())
 }

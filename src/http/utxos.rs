@@ -68,12 +68,13 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
 async fn add_output(
-    _authorized: Authorized<permission::UtxoWrite>,
+    authorized: Authorized<permission::UtxoWrite>,
     state: State<HttpState>,
     body: ApiJson<AddOutputRequest>,
 ) -> Result<(StatusCode, Json<AddedOutputBody>), Problem> {
     let stated = stated_output(body.0)?;
-    let added = state.services.funding.add(&stated, state.clock.now()).await?;
+    let (actor, now) = (&authorized.principal.id, state.clock.now());
+    let added = state.services.funding.add(&stated, actor, now).await?;
     let body = AddedOutputBody {
         txid: added.outpoint.txid,
         vout: added.outpoint.vout,

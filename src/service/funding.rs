@@ -137,7 +137,12 @@ pub struct FundingService {
 
 impl FundingService {
     /// Adds one output after checking that it exists, pays us, and is not spent.
-    pub async fn add(&self, stated: &StatedOutput, now: Timestamp) -> Result<Utxo, FundingError> {
+    pub async fn add(
+        &self,
+        stated: &StatedOutput,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Utxo, FundingError> {
         if stated.is_exclusive {
             self.refuse_others(stated.outpoint)?;
         }
@@ -154,7 +159,7 @@ impl FundingService {
         let top = self.tracker.tip().await?.height;
         let height = self.height_of(txid).await?;
         let utxo = self.with_state(utxo, height, top);
-        self.take_in(vec![(parent, utxo)], now).await?;
+        self.take_in(vec![(parent, utxo)], Some(actor), now).await?;
         // One that was known already may be locked or spent here.
         Ok(self.store.read(|tx| expect_utxo(tx, stated.outpoint))?)
     }
@@ -190,7 +195,7 @@ impl FundingService {
                 }
             }
         }
-        let (added, updated) = self.take_in(found, now).await?;
+        let (added, updated) = self.take_in(found, None, now).await?;
         let spent_elsewhere = self.find_spent(&named, now).await?;
         Ok(SyncSummary { added, updated, spent_elsewhere, ..summary })
     }
@@ -256,13 +261,18 @@ impl FundingService {
     async fn take_in(
         &self,
         found: Vec<(Transaction, Utxo)>,
+        actor: Option<&str>,
         now: Timestamp,
     ) -> Result<(usize, usize), FundingError> {
+        let actor = actor.map(str::to_owned);
         let totals = self
             .store
             .write(move |tx| {
                 let (mut added, mut updated) = (0, 0);
                 for (parent, output) in &found {
+                    if let Some(actor) = &actor {
+                        tx.append_audit(now, actor, "utxo.add", &output.outpoint.to_string())?;
+                    }
                     match take_in_one(tx, parent, output, now)? {
                         Taken::Added => added += 1,
                         Taken::Updated => updated += 1,

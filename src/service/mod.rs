@@ -4,6 +4,8 @@
 //! closure per state change, and talks to signer and network only outside of closures.
 
 pub mod anchoring;
+pub mod api_keys;
+pub mod audit;
 pub mod callback;
 pub mod funding;
 pub mod headers;
@@ -26,6 +28,8 @@ pub mod treasury;
 pub mod unlock;
 pub mod verification;
 
+use crate::service::api_keys::ApiKeyService;
+use crate::service::audit::AuditService;
 use crate::service::callback::CallbackService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
@@ -77,6 +81,10 @@ pub struct Services {
     pub records: RecordsService,
     /// Changes settings while the process runs.
     pub settings: SettingsService,
+    /// Reads the audit trail.
+    pub audit: AuditService,
+    /// Keeps and judges API keys.
+    pub api_keys: ApiKeyService,
     /// Logs users in.
     pub login: LoginService,
     /// Judges tokens and takes them back.

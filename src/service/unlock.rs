@@ -197,12 +197,13 @@ impl UnlockService {
         uid: UidTag,
         content_type: String,
         bytes: Vec<u8>,
+        actor: &str,
         now: Timestamp,
     ) -> Result<u32, UnlockError> {
         if bytes.len() > MAX_CONTENT {
             return Err(UnlockError::TooLarge);
         }
-        let service = self.clone();
+        let (service, actor) = (self.clone(), actor.to_owned());
         self.store
             .write(move |tx| {
                 if patch(tx, uid.as_str())?.is_none() {
@@ -214,7 +215,7 @@ impl UnlockService {
                 let content_type = content_type.clone();
                 let stored = StoredContent { version, content_type, sealed, put_at: now };
                 tx.put_content(uid.as_str(), &stored)?;
-                tx.append_audit(now, "api", "content.put", uid.as_str())?;
+                tx.append_audit(now, &actor, "content.put", uid.as_str())?;
                 Ok(version)
             })
             .await

@@ -5,7 +5,8 @@
 //! disk (two-phase commit, fsync). After an I/O error the store opens its file anew so that reads
 //! go on, refuses writes as long as they fail, and says so.
 
-mod audit;
+pub mod api_keys;
+pub mod audit;
 mod backend;
 pub mod challenges;
 mod check;
@@ -44,7 +45,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
-pub use audit::AuditEntry;
+pub use api_keys::{ApiKeyPage, StoredApiKey};
+pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
 pub use challenges::Challenge;
 pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};

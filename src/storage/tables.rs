@@ -145,6 +145,10 @@ schema! {
     used_challenges: [u8; 24] => i64 = "used-challenges-1";
     /// How often a person's tokens were taken back.
     token_epochs: Text => u64 = "token-epochs-1";
+    /// API keys by identifier, without their secrets.
+    api_keys: [u8; 8] => Bytes = "api-keys-1";
+    /// When each API key was used last, in milliseconds.
+    api_key_uses: [u8; 8] => i64 = "api-key-uses-1";
     /// Settings changed at run time, by name.
     settings: Text => Bytes = "settings-1";
     /// What was done by whom, each line chained to the one before by hash.

@@ -1,5 +1,8 @@
 //! Lets expire what has expired and keeps the gauges true.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use tokio::sync::{Notify, watch};
 
 use crate::service::login::REMEMBERED;
@@ -12,17 +15,21 @@ use crate::worker::{Wakes, WorkerParts, next_round};
 
 /// Rows that expire in one storage transaction.
 const BATCH: usize = 500;
+/// Between two times at which refusals are written down.
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 
 /// The task that tidies up.
 pub struct HousekeepingTask {
     parts: WorkerParts,
     wakes: Wakes,
+    /// When refusals were written down last.
+    refused_at: Mutex<Option<Timestamp>>,
 }
 
 impl HousekeepingTask {
     /// Makes the task.
-    pub const fn new(parts: WorkerParts, wakes: Wakes) -> Self {
-        Self { parts, wakes }
+    pub fn new(parts: WorkerParts, wakes: Wakes) -> Self {
+        Self { parts, wakes, refused_at: Mutex::default() }
     }
 
     /// Runs until `shutdown` turns true.
@@ -43,6 +50,8 @@ impl HousekeepingTask {
     /// Does one round.
     pub async fn round(&self, now: Timestamp) -> Result<(), StoreError> {
         self.measure(now)?;
+        self.parts.api_keys.note_uses().await?;
+        self.write_refusals(now).await?;
         self.measure_runway(now)?;
         loop {
             let gone = self
@@ -58,6 +67,18 @@ impl HousekeepingTask {
                 return Ok(());
             }
         }
+    }
+
+    /// Gives what was refused its lines, once a minute: more would be noise.
+    async fn write_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
+        {
+            let mut last = self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_some_and(|at| at <= now && now.since(at) < REFUSALS_EVERY) {
+                return Ok(());
+            }
+            *last = Some(now);
+        }
+        self.parts.audit.write_refusals(now).await
     }
 
     fn measure(&self, now: Timestamp) -> Result<(), StoreError> {

@@ -19,6 +19,8 @@ use tokio::task::JoinSet;
 
 use crate::chain::{EndpointBoard, NetworkPolicy, PolicySource};
 use crate::service::anchoring::AnchoringService;
+use crate::service::api_keys::ApiKeyService;
+use crate::service::audit::AuditService;
 use crate::service::headers::HeaderService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::readiness::Observations;
@@ -69,6 +71,10 @@ pub struct WorkerParts {
     pub maintenance: MaintenanceService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
+    /// Notes which API keys were used.
+    pub api_keys: ApiKeyService,
+    /// Writes down what was refused.
+    pub audit: AuditService,
     /// When the pool is looked after.
     pub schedule: Schedule,
     /// Where the tasks note what they saw.

@@ -7,6 +7,7 @@ mod desk;
 mod doctor;
 mod headers;
 mod help;
+mod keys;
 mod pool;
 mod program;
 mod records;

@@ -284,7 +284,7 @@ impl ApiKeys for Keys {
             POS_KEY => [Scope::Pos].into_iter().collect(),
             _ => return None,
         };
-        Some(Principal { id: presented.to_owned(), scopes })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None })
     }
 }
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
 mod documentation;
@@ -15,6 +17,8 @@ mod headers;
 mod health;
 #[cfg(test)]
 mod idempotency;
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

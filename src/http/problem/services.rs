@@ -3,6 +3,7 @@
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
+use crate::service::api_keys::ApiKeyError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::login::LoginError;
@@ -60,6 +61,26 @@ impl From<RegistrationError> for Problem {
             RegistrationError::Idempotency(error) => error.into(),
             RegistrationError::Canonical(error) => internal(&error),
             RegistrationError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ApiKeyError> for Problem {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::NotFound => {
+                Self::new(ProblemCode::NotFound).detail("There is no such API key.")
+            }
+            ApiKeyError::Revoked => {
+                Self::new(ProblemCode::StateConflict).detail("The API key was revoked.")
+            }
+            ApiKeyError::NotYours(scope) => Self::new(ProblemCode::Forbidden)
+                .detail(format!("Your own key lacks the scope {scope}, so you cannot give it.")),
+            ApiKeyError::Shop => Self::invalid_field(
+                "shop",
+                "must be the address of the shop where scopes has pos, and absent elsewhere",
+            ),
+            ApiKeyError::Store(store) => store.into(),
         }
     }
 }

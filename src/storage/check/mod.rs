@@ -121,6 +121,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_idempotency(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
     once::check_svd_keys(tables, &mut report)?;
+    once::check_api_keys(tables, &mut report)?;
     once::check_settings(tables, &mut report)?;
     once::check_audit(tables, &mut report)?;
     Ok(report)

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 
 use redb::ReadableTable;
 
-use crate::storage::audit::first_broken_audit_line;
+use crate::storage::audit::audit_state;
 use crate::storage::check::{CheckReport, Row, each_row, readable};
 use crate::storage::{
-    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredContent, StoredSetting, SvdKey,
-    Tables, challenges, idempotency, patches, records,
+    AuditEntry, Challenge, IdempotencyRow, StoreError, StoredApiKey, StoredContent, StoredSetting,
+    SvdKey, Tables, challenges, idempotency, patches, records,
 };
 use crate::types::SettingName;
 
@@ -96,6 +96,18 @@ pub(super) fn check_svd_keys(
     })
 }
 
+/// Checks that API keys lie under their identifiers.
+pub(super) fn check_api_keys(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.api_keys(), "API key", report, |id, it: StoredApiKey, report| {
+        let subject = Row("API key", hex::encode(id));
+        report.expect(id == it.id.to_bytes(), "row", subject, "under another key");
+        Ok(())
+    })
+}
+
 /// Checks that settings can be read and are within their bounds.
 pub(super) fn check_settings(
     tables: &impl Tables,
@@ -124,12 +136,8 @@ pub(super) fn check_audit(
         }
         Ok(())
     })?;
-    match first_broken_audit_line(tables) {
-        Ok(Some(line)) => {
-            report.add("I15", format!("audit line {line}"), "does not follow the one before");
-            Ok(())
-        }
-        Ok(None) | Err(StoreError::Corrupt { .. }) => Ok(()),
-        Err(error) => Err(error),
+    if let Some(line) = audit_state(tables)?.first_broken {
+        report.add("I15", format!("audit line {line}"), "does not follow the one before");
     }
+    Ok(())
 }

@@ -1,0 +1,127 @@
+//! The audit trail for those who read it, and what never gets a line of its own.
+//!
+//! Each deed writes its line in its own transaction. A refused credential is no deed: it writes
+//! nothing, or anybody could fill the disk. Refusals are counted in memory by kind and written down
+//! together now and then, as one line for each kind.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::storage::audit::{audit_hash, audit_lines, audit_state};
+use crate::storage::{Store, StoreError, Tables};
+use crate::types::{Digest, Timestamp};
+
+pub use crate::storage::{AuditLine, AuditState};
+
+/// The most lines on a page.
+pub const MAX_LINES: usize = 500;
+/// The most lines that one page looks at.
+const MAX_SCANNED: usize = 20_000;
+
+/// Which lines to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditFilter {
+    /// What the action begins with, such as `key.`.
+    pub action: Option<String>,
+    /// Who acted, exactly.
+    pub actor: Option<String>,
+    /// To what it was done, exactly.
+    pub subject: Option<String>,
+}
+
+/// What was noted elsewhere of an earlier state of the trail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditMark {
+    /// How many lines there were.
+    pub lines: u64,
+    /// The hash of the last one.
+    pub head: Digest,
+}
+
+/// Refusals, counted by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Refusals(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Refusals {
+    /// Counts one.
+    pub fn note(&self, kind: &'static str) {
+        *self.counts().entry(kind).or_default() += 1;
+    }
+
+    fn take(&self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut *self.counts())
+    }
+
+    fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads the trail.
+#[derive(Clone)]
+pub struct AuditService {
+    /// The store.
+    pub store: Store,
+    /// What has no line yet.
+    pub refusals: Refusals,
+}
+
+impl AuditService {
+    /// Returns lines, newest first, before `before`, and where to go on.
+    pub fn list(
+        &self,
+        filter: &AuditFilter,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<AuditLine>, Option<u64>), StoreError> {
+        self.store.read(|tx| list_audit(tx, filter, before, limit))
+    }
+
+    /// Walks the whole trail.
+    pub fn state(&self) -> Result<AuditState, StoreError> {
+        self.store.read(audit_state)
+    }
+
+    /// Writes down what was refused since the last time.
+    pub async fn write_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
+        let counts = self.refusals.take();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.store
+            .write(move |tx| {
+                counts.iter().try_for_each(|(kind, count)| {
+                    tx.append_audit(now, "nobody", "auth.refused", &format!("{kind}: {count}"))
+                })
+            })
+            .await
+    }
+}
+
+/// Returns lines of the trail that a filter accepts, newest first.
+pub fn list_audit(
+    tables: &impl Tables,
+    filter: &AuditFilter,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<(Vec<AuditLine>, Option<u64>), StoreError> {
+    let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|it| it == text);
+    audit_lines(
+        tables,
+        before.unwrap_or(u64::MAX),
+        limit.clamp(1, MAX_LINES),
+        MAX_SCANNED,
+        |line| {
+            let action = filter.action.as_ref().is_none_or(|start| line.action.starts_with(start));
+            action && is(&filter.actor, &line.actor) && is(&filter.subject, &line.subject)
+        },
+    )
+}
+
+/// Says whether the trail still begins with what was noted.
+pub fn holds_mark(tables: &impl Tables, mark: &AuditMark) -> Result<bool, StoreError> {
+    match mark.lines.checked_sub(1) {
+        None => Ok(mark.head == Digest::from_bytes([0; 32])),
+        Some(last) => Ok(audit_hash(tables, last)? == Some(mark.head)),
+    }
+}
