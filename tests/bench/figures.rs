@@ -10,6 +10,7 @@ mod anchor;
 mod bare;
 mod idle;
 mod load;
+mod login;
 mod processes;
 mod store;
 mod verify;
@@ -49,6 +50,9 @@ fn main() -> ExitCode {
     }
     if wanted("idle") {
         table.extend(idle::measure());
+    }
+    if wanted("login") {
+        table.extend(login::measure());
     }
     print_table(&table);
     ExitCode::SUCCESS

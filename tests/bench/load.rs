@@ -87,14 +87,16 @@ pub(crate) fn register(
     Accepted { count: latencies_ms.len() as u64, elapsed, latencies_ms }
 }
 
-struct Connection {
+/// A kept-alive connection.
+pub(crate) struct Connection {
     address: String,
     stream: TcpStream,
     received: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: &str) -> Self {
+    /// Opens one.
+    pub(crate) async fn open(address: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         Self { address: address.to_owned(), stream, received: Vec::with_capacity(4096) }
@@ -112,6 +114,23 @@ impl Connection {
         self.stream.write_all(request.as_bytes()).await.expect("sent");
         let status = self.read_answer().await;
         assert_eq!(status, 202, "{uid}");
+    }
+
+    /// Sends JSON without a key and returns the status of the answer.
+    pub(crate) async fn post(&mut self, path: &str, body: &str) -> u16 {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).await.expect("sent");
+        self.read_answer().await
+    }
+
+    /// Returns the body of the last answer.
+    pub(crate) fn body(&self) -> &[u8] {
+        let end = self.received.windows(4).position(|four| four == b"\r\n\r\n");
+        &self.received[end.map_or(0, |end| end + 4)..]
     }
 
     /// Reads one answer with a stated length and returns its status.

@@ -95,6 +95,8 @@ impl World {
             .env("API_KEY", API_KEY)
             .env("API_KEY_MAX", "1000000000")
             .env("PUBLIC_API_MAX", "1000000000")
+            .env("SVD_BEGIN_MAX", "1000000000")
+            .env("SVD_COMPLETE_MAX", "1000000000")
             .env("JWT_SECRET", "bench-jwt-secret-0123456789abcdef0123456789")
             .env("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234")
             .env("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address))

@@ -24,6 +24,8 @@ mod limits;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
 mod lying_proofs;
 #[cfg(test)]
 mod network;
