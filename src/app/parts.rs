@@ -21,7 +21,7 @@ use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::Keyring;
 use crate::service::listing::ListingService;
-use crate::service::login::{LoginService, ProofSource, hot_challenges};
+use crate::service::login::{KnownKeys, LoginService, ProofSource, hot_challenges};
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
@@ -133,6 +133,7 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             deploy_sha: self.settings.http.deploy_sha.clone(),
             hot: hot_challenges(settings.challenge_ttl),
+            keys: KnownKeys::default(),
         }
     }
 

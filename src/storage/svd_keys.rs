@@ -38,3 +38,20 @@ pub fn svd_key(tables: &impl Tables, user: UserId) -> Result<Option<SvdKey>, Sto
     let bytes = tables.svd_keys().get(user.to_bytes())?;
     bytes.map(|bytes| decode(bytes.value(), "login key")).transpose()
 }
+
+/// Returns a user's login key, or else `stranger`'s, and whether there is one. Both ways cost the same
+/// work, so that the time taken does not tell who is registered.
+pub fn svd_key_or(
+    tables: &impl Tables,
+    user: UserId,
+    stranger: &SvdKey,
+) -> Result<(SvdKey, bool), StoreError> {
+    let pretended = encode(stranger);
+    let bytes = tables.svd_keys().get(user.to_bytes())?;
+    let is_there = bytes.is_some();
+    let key = match &bytes {
+        Some(bytes) => decode(bytes.value(), "login key"),
+        None => decode(&pretended, "login key"),
+    };
+    Ok((key?, is_there))
+}

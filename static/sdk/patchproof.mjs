@@ -83,7 +83,7 @@ function signBytes(bytes, secret) {
 /** Returns the proof that a token from a login must carry. */
 export function svdProof(userId, challengeHex, sharedSecretHex) {
   const jti = sha256(hexToBytes(challengeHex))
-  const key = hmac(sha256, sha256(concatBytes(utf8ToBytes(userId), jti)), hexToBytes(sharedSecretHex))
+  const key = hmac(sha256, sha256(concatBytes(utf8ToBytes(userId.toLowerCase()), jti)), hexToBytes(sharedSecretHex))
   return bytesToHex(hmac(sha256, key, utf8ToBytes('JWT-Token')))
 }
 
@@ -129,7 +129,7 @@ export class PatchProof {
 
   /** Takes the server's address, and an API key where a route needs one. */
   constructor(baseUrl, options = {}) {
-    this.baseUrl = baseUrl
+    this.baseUrl = String(baseUrl).replace(/\/*$/, '/')
     this.#apiKey = options.apiKey
   }
 
@@ -140,7 +140,7 @@ export class PatchProof {
     if (token) headers.authorization = `Bearer ${token}`
     if (json !== undefined) headers['content-type'] = 'application/json'
     const body = json === undefined ? undefined : JSON.stringify(json)
-    const answer = await fetch(new URL(path, this.baseUrl), { method, headers, body })
+    const answer = await fetch(new URL(path.slice(1), this.baseUrl), { method, headers, body })
     const text = await answer.text()
     const isJson = (answer.headers.get('content-type') ?? '').includes('json')
     const content = isJson ? JSON.parse(text) : undefined

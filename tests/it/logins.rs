@@ -16,6 +16,7 @@ use crate::support::clients::Owner;
 /// Requests that are under way at a time.
 const AT_ONCE: usize = 256;
 
+#[expect(clippy::disallowed_methods, reason = "how much a test does is told from outside")]
 fn logins() -> usize {
     let said = std::env::var("LOGINS").ok().and_then(|text| text.parse().ok());
     said.unwrap_or(if cfg!(debug_assertions) { 1_000 } else { 10_000 })

@@ -54,9 +54,11 @@ impl LoginService {
                     changed_at: now,
                 })?;
                 tx.append_audit(now, &actor, "svd.register", &user.to_string())?;
-                Ok(())
+                Ok::<_, LoginError>(())
             })
-            .await
+            .await?;
+        self.keys.changed();
+        Ok(())
     }
 
     /// Replaces a user's key, on the word of the present one. Tokens of the old key end.
@@ -73,9 +75,11 @@ impl LoginService {
                 let name = user.to_string();
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &name, "svd.change-key", &name)?;
-                Ok(())
+                Ok::<_, LoginError>(())
             })
-            .await
+            .await?;
+        self.keys.changed();
+        Ok(())
     }
 
     /// Revokes a user's key, on its own word. Its tokens end; the user's name stays taken.
@@ -92,9 +96,11 @@ impl LoginService {
                 let name = user.to_string();
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &name, "svd.revoke", &name)?;
-                Ok(())
+                Ok::<_, LoginError>(())
             })
-            .await
+            .await?;
+        self.keys.changed();
+        Ok(())
     }
 
     /// Revokes a user's key on an operator's word.
@@ -114,9 +120,11 @@ impl LoginService {
                 }
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &actor, "svd.revoke", &name)?;
-                Ok(())
+                Ok::<_, LoginError>(())
             })
-            .await
+            .await?;
+        self.keys.changed();
+        Ok(())
     }
 
     /// Checks a signature under the user's present key and returns that key.

@@ -6,6 +6,7 @@
 
 mod canary;
 mod keys;
+mod known;
 mod proof;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::auth::svd::{AnswerRejection, Challenge, ChallengeKey, ChallengeReject
 use crate::auth::token::{Grant, TokenError, TokenKeys};
 use crate::auth::{Subject, TokenScope};
 use crate::crypto::{PublicKey, random_bytes};
-use crate::storage::svd_keys::svd_key;
+use crate::storage::svd_keys::{svd_key, svd_key_or};
 use crate::storage::token_epochs::token_epoch;
 use crate::storage::{Store, StoreError, SvdKey, WriteTx};
 use crate::telemetry::{Metrics, SvdMetrics, observe};
@@ -25,6 +26,7 @@ use crate::types::Timestamp;
 
 pub use canary::{CanaryReport, CanaryStep};
 pub use keys::{KeyChange, Revocation};
+pub use known::KnownKeys;
 pub use proof::{KeyProof, ProofSource};
 
 /// How long a token from a login is valid.
@@ -104,6 +106,8 @@ pub struct LoginService {
     pub deploy_sha: Option<String>,
     /// Challenges that were answered, as far as memory goes.
     pub hot: Cache<Challenge, ()>,
+    /// Keys that were looked up.
+    pub keys: KnownKeys,
 }
 
 /// Makes room for answered challenges in memory.
@@ -188,13 +192,22 @@ impl LoginService {
         Ok(())
     }
 
-    /// Returns a user's key, or one that looks like it, and whether there is one. Both are worked out
-    /// for everyone, so that it takes the same time.
+    /// Returns a user's key, or one that looks like it, and whether there is one. It takes the same
+    /// time for everyone: strangers are looked up, decoded and remembered like others.
     fn key_of(&self, user: UserId) -> Result<(PublicKey, bool), LoginError> {
-        let decoy = self.challenges.decoy(user);
-        let stored = self.store.read(|tx| svd_key(tx, user))?;
-        let valid = stored.filter(|key| key.revoked_at.is_none());
-        Ok(valid.map_or((decoy, false), |key| (key.public_key, true)))
+        self.keys.get_or_look_up(user, || {
+            let now = Timestamp::from_millis(0);
+            let stranger = SvdKey {
+                user,
+                public_key: self.challenges.decoy(user),
+                revoked_at: None,
+                registered_at: now,
+                changed_at: now,
+            };
+            let (key, is_there) = self.store.read(|tx| svd_key_or(tx, user, &stranger))?;
+            let is_known = is_there && key.revoked_at.is_none();
+            Ok((if is_known { key.public_key } else { stranger.public_key }, is_known))
+        })
     }
 
     fn meters(&self) -> SvdMetrics {
