@@ -4,7 +4,6 @@
 //! moment at which its revocation is answered.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,8 +79,6 @@ pub struct ApiKeyService {
     /// Judges the key of the environment.
     bootstrap: Arc<dyn ApiKeys>,
     looked_up: Cache<ApiKeyId, Looked>,
-    /// Changes with every change of a key.
-    generation: Arc<AtomicU64>,
     used: Arc<Mutex<HashMap<ApiKeyId, Timestamp>>>,
 }
 
@@ -89,14 +86,7 @@ impl ApiKeyService {
     /// Judges keys of the store, and others by `bootstrap`.
     pub fn new(store: Store, clock: Arc<dyn Clock>, bootstrap: Arc<dyn ApiKeys>) -> Self {
         let looked_up = Cache::new(MOST_REMEMBERED);
-        Self {
-            store,
-            clock,
-            bootstrap,
-            looked_up,
-            generation: Arc::default(),
-            used: Arc::default(),
-        }
+        Self { store, clock, bootstrap, looked_up, used: Arc::default() }
     }
 
     /// Makes a key. Nobody gives what he does not have.
@@ -130,7 +120,6 @@ impl ApiKeyService {
                 tx.append_audit(now, &actor, "key.create", &stored.id.to_string())
             })
             .await?;
-        self.changed();
         Ok(IssuedApiKey { key, secret })
     }
 
@@ -161,7 +150,6 @@ impl ApiKeyService {
                 Ok(key)
             })
             .await?;
-        self.changed();
         Ok(IssuedApiKey { key, secret })
     }
 
@@ -186,7 +174,6 @@ impl ApiKeyService {
                 Ok::<_, ApiKeyError>(key)
             })
             .await?;
-        self.changed();
         Ok(key)
     }
 
@@ -225,14 +212,9 @@ impl ApiKeyService {
         used.get(&id).copied().max(stored)
     }
 
-    /// Makes everything forgotten that was looked up before; called after the change is stored.
-    fn changed(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-
     fn look_up(&self, id: ApiKeyId) -> Option<Arc<StoredApiKey>> {
         // Read before the store: what is stored after this makes what is remembered now worthless.
-        let generation = self.generation.load(Ordering::Acquire);
+        let generation = self.store.credential_generation();
         if let Some((seen, key)) = self.looked_up.get(&id)
             && seen == generation
         {

@@ -48,6 +48,7 @@ impl WriteTx<'_> {
     /// Stores an API key.
     pub fn put_api_key(&mut self, key: &StoredApiKey) -> Result<(), StoreError> {
         self.is_dirty = true;
+        self.touched_credentials = true;
         self.tables.api_keys.insert(key.id.to_bytes(), encode(key).as_slice())?;
         Ok(())
     }

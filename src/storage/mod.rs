@@ -100,6 +100,7 @@ struct Shared {
     writes: AtomicU64,
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
+    credential_generation: AtomicU64,
 }
 
 /// A read transaction: one unchanging view of everything.
@@ -113,6 +114,7 @@ pub struct WriteTx<'txn> {
     is_dirty: bool,
     touched_shards: Vec<usize>,
     touched_chain: bool,
+    touched_credentials: bool,
 }
 
 impl Store {
@@ -127,6 +129,7 @@ impl Store {
             writes: AtomicU64::new(0),
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
+            credential_generation: AtomicU64::new(0),
         });
         let writer = Arc::new(Writer::start(Arc::clone(&shared), options)?);
         Ok(Self { shared, writer })
@@ -183,6 +186,12 @@ impl Store {
     /// Returns a number that changes whenever the best chain of headers changes.
     pub fn chain_generation(&self) -> u64 {
         self.shared.chain_generation.load(Ordering::Acquire)
+    }
+
+    /// Returns a number that changes, before a write is answered and whether or not anybody waits for
+    /// the answer, whenever an API key or a login key changes.
+    pub fn credential_generation(&self) -> u64 {
+        self.shared.credential_generation.load(Ordering::Acquire)
     }
 
     /// Waits until what is queued is written, then stops the writer thread; later writes answer

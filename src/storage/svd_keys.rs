@@ -28,6 +28,7 @@ impl WriteTx<'_> {
     /// Stores a user's login key.
     pub fn put_svd_key(&mut self, key: &SvdKey) -> Result<(), StoreError> {
         self.is_dirty = true;
+        self.touched_credentials = true;
         self.tables.svd_keys.insert(key.user.to_bytes(), encode(key).as_slice())?;
         Ok(())
     }

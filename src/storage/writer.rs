@@ -172,6 +172,7 @@ struct GroupRun {
     is_dirty: bool,
     touched_shards: Vec<usize>,
     touched_chain: bool,
+    touched_credentials: bool,
 }
 
 fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupRun, StoreError> {
@@ -180,6 +181,7 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         is_dirty: false,
         touched_shards: Vec::new(),
         touched_chain: false,
+        touched_credentials: false,
     };
     let mut is_dirty = false;
     let poisoned_at = group.iter_mut().position(|operation| {
@@ -188,8 +190,8 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         is_dirty |= open.is_dirty;
         !is_good && open.is_dirty
     });
-    let WriteTx { touched_shards, touched_chain, .. } = open;
-    Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain })
+    let WriteTx { touched_shards, touched_chain, touched_credentials, .. } = open;
+    Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain, touched_credentials })
 }
 
 /// What the group before was like.
@@ -314,7 +316,7 @@ impl WriterThread {
         if let Some(place) = run.poisoned_at {
             return Ok(GroupOutcome::Poisoned(place));
         }
-        self.publish(&run.touched_shards, run.touched_chain);
+        self.publish(&run.touched_shards, run.touched_chain, run.touched_credentials);
         Ok(GroupOutcome::Done)
     }
 
@@ -329,12 +331,15 @@ impl WriterThread {
     }
 
     /// Tells readers what is no longer true, before any caller hears that its write is done.
-    fn publish(&self, shards: &[usize], chain: bool) {
+    fn publish(&self, shards: &[usize], chain: bool, credentials: bool) {
         for shard in shards {
             self.shared.generations[*shard].fetch_add(1, Ordering::AcqRel);
         }
         if chain {
             self.shared.chain_generation.fetch_add(1, Ordering::AcqRel);
+        }
+        if credentials {
+            self.shared.credential_generation.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -375,7 +380,7 @@ impl WriterThread {
         // A commit whose failure was reported may still have reached the disk: what readers
         // remember may be out of date.
         let all: Vec<usize> = (0..self.shared.generations.len()).collect();
-        self.publish(&all, true);
+        self.publish(&all, true, true);
         outcome
     }
 }

@@ -59,7 +59,7 @@ impl HousekeepingTask {
                 .store
                 .write(move |tx| {
                     let nonces = tx.expire_challenges(now, BATCH)?;
-                    let logins = tx.forget_used_challenges(now.minus(REMEMBERED), BATCH)?;
+                    let logins = tx.forget_used_challenges(now, REMEMBERED, BATCH)?;
                     Ok::<_, StoreError>(nonces + logins + tx.expire_idempotency(now, BATCH)?)
                 })
                 .await?;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use patchproof::auth::Principal;
+use patchproof::types::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -163,4 +166,18 @@ async fn keys_are_listed_page_by_page() {
     }
     seen.sort();
     assert_eq!(seen, ["key 0", "key 1", "key 2", "key 3", "key 4"]);
+}
+
+#[tokio::test]
+async fn a_revocation_counts_though_whoever_asked_for_it_has_gone_away() {
+    let app = TestApp::penniless().await;
+    let (key, id) = issued(&app, &json!({ "name": "x", "scopes": ["patches:write"] })).await;
+    assert_eq!(list_patches(&app, &key).await, 200);
+    let keys = app.services.api_keys.clone();
+    let operator = Principal::local_operator(0);
+    let id = id.parse().unwrap();
+    // Polled once, so that the write is queued, and then dropped.
+    assert!(keys.revoke(id, &operator, app.outside.clock.now()).now_or_never().is_none());
+    app.until("the key is refused", async || (list_patches(&app, &key).await == 401).then_some(()))
+        .await;
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use patchproof::auth::svd::{UserId, change_key_digest, revoke_digest};
 use patchproof::auth::token::{Grant, TokenKeys};
@@ -484,4 +485,21 @@ async fn signatures_over_anything_else_than_the_challenge_are_refused() {
         let body = json!({ "userId": ADA, "M": given, "signatureHex": signature });
         post(&app, "complete", &body).await.problem(401, "SVD_INVALID_SIGNATURE");
     }
+}
+
+#[tokio::test]
+async fn a_registration_counts_though_whoever_asked_for_it_has_gone_away() {
+    let app = TestApp::penniless().await;
+    let ada = Owner::number(1);
+    let _stranger = begin(&app, ADA).await;
+    let login = app.services.login.clone();
+    let (user, key, now) = (ADA.parse().unwrap(), ada.key.public_key(), app.outside.clock.now());
+    // Polled once, so that the write is queued, and then dropped.
+    assert!(login.register(user, key, "somebody", now).now_or_never().is_none());
+    app.until("the user is known", async || {
+        let begun = post(&app, "begin", &json!({ "userId": ADA })).await.expect(200);
+        (begun["pmcHex"] == json!(key)).then_some(())
+    })
+    .await;
+    let _token = log_in(&app, ADA, &ada).await;
 }

@@ -54,11 +54,9 @@ impl LoginService {
                     changed_at: now,
                 })?;
                 tx.append_audit(now, &actor, "svd.register", &user.to_string())?;
-                Ok::<_, LoginError>(())
+                Ok(())
             })
-            .await?;
-        self.keys.changed();
-        Ok(())
+            .await
     }
 
     /// Replaces a user's key, on the word of the present one. Tokens of the old key end.
@@ -75,11 +73,9 @@ impl LoginService {
                 let name = user.to_string();
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &name, "svd.change-key", &name)?;
-                Ok::<_, LoginError>(())
+                Ok(())
             })
-            .await?;
-        self.keys.changed();
-        Ok(())
+            .await
     }
 
     /// Revokes a user's key, on its own word. Its tokens end; the user's name stays taken.
@@ -96,11 +92,9 @@ impl LoginService {
                 let name = user.to_string();
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &name, "svd.revoke", &name)?;
-                Ok::<_, LoginError>(())
+                Ok(())
             })
-            .await?;
-        self.keys.changed();
-        Ok(())
+            .await
     }
 
     /// Revokes a user's key on an operator's word.
@@ -120,11 +114,9 @@ impl LoginService {
                 }
                 tx.end_tokens(&name)?;
                 tx.append_audit(now, &actor, "svd.revoke", &name)?;
-                Ok::<_, LoginError>(())
+                Ok(())
             })
-            .await?;
-        self.keys.changed();
-        Ok(())
+            .await
     }
 
     /// Checks a signature under the user's present key and returns that key.

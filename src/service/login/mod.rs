@@ -118,7 +118,7 @@ pub fn hot_challenges(ttl: Duration) -> Cache<Challenge, ()> {
 impl LoginService {
     /// Gives out a challenge. Nothing is stored, whoever asks however often.
     pub fn begin(&self, user: UserId, now: Timestamp) -> Result<Begun, LoginError> {
-        let (public_key, _) = self.key_of(user)?;
+        let (public_key, _) = self.look_up(user)?;
         let challenge = self.challenges.issue(user, now, &random_bytes());
         self.metrics.challenges_issued.inc();
         self.meters().begin.inc();
@@ -192,22 +192,32 @@ impl LoginService {
         Ok(())
     }
 
-    /// Returns a user's key, or one that looks like it, and whether there is one. It takes the same
-    /// time for everyone: strangers are looked up, decoded and remembered like others.
+    /// Returns a user's key, or one that looks like it, and whether there is one, as remembered from
+    /// the beginning of the login if nothing has changed since.
     fn key_of(&self, user: UserId) -> Result<(PublicKey, bool), LoginError> {
-        self.keys.get_or_look_up(user, || {
-            let now = Timestamp::from_millis(0);
-            let stranger = SvdKey {
-                user,
-                public_key: self.challenges.decoy(user),
-                revoked_at: None,
-                registered_at: now,
-                changed_at: now,
-            };
-            let (key, is_there) = self.store.read(|tx| svd_key_or(tx, user, &stranger))?;
-            let is_known = is_there && key.revoked_at.is_none();
-            Ok((if is_known { key.public_key } else { stranger.public_key }, is_known))
-        })
+        match self.keys.get(user, self.store.credential_generation()) {
+            Some(found) => Ok(found),
+            None => self.look_up(user),
+        }
+    }
+
+    /// Looks a user's key up in the store. The same work is done for everyone, and always all of it:
+    /// neither who is registered nor who was here a moment ago shows in the time that it takes.
+    fn look_up(&self, user: UserId) -> Result<(PublicKey, bool), LoginError> {
+        let generation = self.store.credential_generation();
+        let never = Timestamp::from_millis(0);
+        let stranger = SvdKey {
+            user,
+            public_key: self.challenges.decoy(user),
+            revoked_at: None,
+            registered_at: never,
+            changed_at: never,
+        };
+        let (key, is_there) = self.store.read(|tx| svd_key_or(tx, user, &stranger))?;
+        let is_known = is_there && key.revoked_at.is_none();
+        let found = (if is_known { key.public_key } else { stranger.public_key }, is_known);
+        self.keys.remember(user, generation, found);
+        Ok(found)
     }
 
     fn meters(&self) -> SvdMetrics {
