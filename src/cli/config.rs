@@ -20,14 +20,61 @@ pub(super) struct ConfigCommand {
 enum ConfigAction {
     /// Validate the environment as serve does, and print what is in force or all that is wrong
     Check,
+    /// Print what is in force, secrets hidden
+    Show {
+        /// Say where each value came from and when a change of it counts
+        #[arg(long)]
+        origin: bool,
+        /// Only what somebody set
+        #[arg(long)]
+        set: bool,
+    },
 }
 
 impl ConfigCommand {
     pub(super) fn run(self, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
         match self.action {
             ConfigAction::Check => check(surroundings),
+            ConfigAction::Show { origin, set } => show(surroundings, origin, set),
         }
     }
+}
+
+fn show(
+    surroundings: &Surroundings,
+    with_origin: bool,
+    only_set: bool,
+) -> anyhow::Result<ExitCode> {
+    let output = &surroundings.output;
+    let config = Config::load(&surroundings.environment, random_bytes::<32>)?;
+    let is_set = |variable: &&EffectiveVariable| !only_set || variable.origin.is_given();
+    let shown: Vec<&EffectiveVariable> = config.effective.iter().filter(is_set).collect();
+    if output.is_json {
+        let whole = |variable: &EffectiveVariable| {
+            let mut entry = json!({ "variable": variable.variable, "value": variable.value });
+            if with_origin {
+                entry["origin"] = json!(variable.origin);
+                entry["takesEffect"] = json!(variable.takes_effect);
+            }
+            entry
+        };
+        output.json(&shown.into_iter().map(whole).collect::<Vec<_>>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let names = ["variable", "value", "origin", "takes effect"];
+    let columns = if with_origin { names.len() } else { 2 };
+    let line = |variable: &EffectiveVariable| {
+        let value = variable.value.clone().unwrap_or_default();
+        let origin = variable.origin.to_string();
+        let mut cells =
+            vec![variable.variable.to_owned(), value, origin, variable.takes_effect.to_owned()];
+        cells.truncate(columns);
+        cells
+    };
+    let lines: Vec<Vec<String>> = shown.into_iter().map(line).collect();
+    output.table(&names[..columns], &lines)?;
+    output.warn(&config.warnings);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(surroundings: &Surroundings) -> anyhow::Result<ExitCode> {

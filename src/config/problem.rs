@@ -27,6 +27,16 @@ pub enum Origin {
     Credential(PathBuf),
 }
 
+impl Origin {
+    /// Says whether somebody gave the value.
+    pub const fn is_given(&self) -> bool {
+        match self {
+            Self::Environment(_) | Self::File { .. } | Self::Credential(_) => true,
+            Self::Unset | Self::Default | Self::Generated => false,
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -5,8 +5,20 @@ use crate::config::environment::Environment;
 use crate::config::table::{NOT_USED, variables};
 
 /// Beginnings that nobody else uses: any unknown name with one of them is worth a word.
-const OUR_PREFIXES: [&str; 9] =
-    ["ANCHOR_", "CUSTODY_", "ISSUER_", "JWT_", "KMS_", "PATCHPROOF_", "SVD_", "UTXO_", "WOC_"];
+const OUR_PREFIXES: [&str; 10] = [
+    "ANCHOR_",
+    "CUSTODY_",
+    "ISSUER_",
+    "JWT_",
+    "KMS_",
+    "PATCHPROOF_",
+    "PP_",
+    "SVD_",
+    "UTXO_",
+    "WOC_",
+];
+/// What people put before our names although it is not part of them.
+const NEEDLESS_PREFIXES: [&str; 2] = ["PP_", "PATCHPROOF_"];
 /// Beginnings that others use as well: worth a word if the rest is close to one of our names.
 const SHARED_PREFIXES: [&str; 21] = [
     "API_",
@@ -71,6 +83,11 @@ fn hint(name: &str) -> Option<String> {
 
 /// Returns the known name that is the fewest slips away, if there are at most `patience`.
 fn nearest_name(name: &str, patience: usize) -> Option<String> {
+    let plain = NEEDLESS_PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix));
+    nearest_to(name, patience).or_else(|| nearest_to(plain?, SHARED_SLIPS))
+}
+
+fn nearest_to(name: &str, patience: usize) -> Option<String> {
     let of_variables = variables().flat_map(|variable| {
         let files = variable.names().filter(|_| variable.is_secret());
         let files = files.map(|name| format!("{name}_FILE"));
@@ -115,6 +132,10 @@ mod tests {
             ("api_key", "API_KEY"),
             ("LOG_LEVLE", "LOG_LEVEL"),
             ("PATCHPROOF_DATADIR", "PATCHPROOF_DATA_DIR"),
+            ("PP_PORT", "PORT"),
+            ("PP_API_KEY", "API_KEY"),
+            ("PATCHPROOF_JWT_SECRET", "JWT_SECRET"),
+            ("PP_JWT_SECRETS", "JWT_SECRET"),
         ] {
             let hint = hint(name).unwrap_or_default();
             assert!(hint.ends_with(&format!("did you mean {meant}?")), "{name}: {hint}");
@@ -126,6 +147,10 @@ mod tests {
         assert_eq!(
             hint("KMS_COMPLETELY_DIFFERENT").as_deref(),
             Some("KMS_COMPLETELY_DIFFERENT is not a variable of PatchProof")
+        );
+        assert_eq!(
+            hint("PP_NOTHING_OF_OURS").as_deref(),
+            Some("PP_NOTHING_OF_OURS is not a variable of PatchProof")
         );
         assert!(hint("WOC_NETWORK_FILE").unwrap().contains("only secrets"));
         assert!(hint("SMTP_HOST").unwrap().contains("does not use it"));

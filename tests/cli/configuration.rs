@@ -95,6 +95,48 @@ fn what_is_in_force_is_shown_with_its_origin_and_without_secrets() {
 }
 
 #[test]
+fn what_is_in_force_is_shown_alone_or_with_its_origin() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("jwt_secret"), format!("{SECRET}-jwt\n")).unwrap();
+    let variables = [
+        ("API_KEY", SECRET),
+        ("ISSUER_KEY_IDENTIFIER", "issuer"),
+        ("UTXO_FUNDING_KEY_IDENTIFIER", "funding"),
+        ("REDIS_URL", "redis://default:canary@redis.example:6379"),
+        ("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap()),
+    ];
+    let rows = |arguments: &[&str]| -> Vec<String> {
+        let shown = run(&[&["config", "show"][..], arguments].concat(), &variables).expect(0);
+        assert!(!format!("{shown:?}").contains("canary"), "{shown:?}");
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        shown.stdout.lines().map(words).collect()
+    };
+    assert!(rows(&[]).contains(&"PORT 3001".to_owned()));
+    let credential = format!("credential {}", folder.path().join("jwt_secret").display());
+    let whole = rows(&["--origin"]);
+    for line in [
+        "PORT 3001 default restart".to_owned(),
+        "API_KEY *** environment, API_KEY restart".to_owned(),
+        format!("JWT_SECRET *** {credential} restart"),
+        "MASTER_SECRET *** generated restart".to_owned(),
+        "WOC_API_KEY not set restart".to_owned(),
+    ] {
+        assert!(whole.contains(&line), "{line}: {whole:#?}");
+    }
+    let names: Vec<String> =
+        rows(&["--set"]).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    let set = ["API_KEY", "JWT_SECRET", "ISSUER_KEY_IDENTIFIER", "UTXO_FUNDING_KEY_IDENTIFIER"];
+    assert_eq!(names, [&set[..], &["REDIS_URL"]].concat());
+
+    let entries = run(&["config", "show", "--origin", "--set", "--json"], &variables).expect(0);
+    let expected = serde_json::json!({
+        "variable": "JWT_SECRET", "value": "***", "origin": credential, "takesEffect": "restart",
+    });
+    assert_eq!(entries.json()[1], expected);
+    assert!(run(&["config", "show", "--origin"], FAULTS).expect(78).stdout.is_empty());
+}
+
+#[test]
 fn an_issued_token_verifies_under_the_secret_and_under_no_other() {
     let arguments = ["token", "issue", "--subject", "alice"];
     let issued = run(&arguments, &[("JWT_SECRET", SECRET)]).expect(0);

@@ -10,6 +10,7 @@ const COMMANDS: &[&[&str]] = &[
     &["doctor"],
     &["config"],
     &["config", "check"],
+    &["config", "show"],
     &["token"],
     &["token", "issue"],
     &["signer"],
