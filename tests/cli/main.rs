@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod canaries;
+mod canary_requests;
 mod configuration;
 mod desk;
 mod doctor;

@@ -57,8 +57,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(arguments, variables, Stdio::null())
+    }
+
+    /// Starts a server that writes its log to a file.
+    pub(crate) fn start_logging(
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        log: std::fs::File,
+    ) -> Self {
+        Self::spawn(arguments, variables, log.into())
+    }
+
+    fn spawn(arguments: &[&str], variables: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = command(arguments, variables);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut url = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut url).unwrap();
@@ -73,16 +86,36 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    /// Ends the server at once.
+    pub(crate) fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An answer as it arrived.
+pub(crate) struct Raw {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
 /// Sends a request to a URL that a server printed, and returns status and body, as text if it is no
 /// JSON.
 pub(crate) fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
+    let Raw { status, body, .. } = ask_raw(url, method, path, headers, body);
+    (status, serde_json::from_str(&body).unwrap_or_else(|_| body.into()))
+}
+
+/// Sends a request to a URL that a server printed.
+pub(crate) fn ask_raw(url: &str, method: &str, path: &str, headers: &str, body: &str) -> Raw {
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
@@ -96,7 +129,7 @@ pub(crate) fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str
     };
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
+    Raw { status, head: head.to_owned(), body: body.to_owned() }
 }
 
 pub(crate) fn get(url: &str, path: &str) -> Value {
