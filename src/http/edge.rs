@@ -176,7 +176,7 @@ impl EdgeService {
 
 impl EdgeService {
     /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used; a
-    /// wrong one counts for the address that tries it, so that keys cannot be guessed.
+    /// wrong one counts for the address that tries it, which slows guessing down.
     fn count(&self, request: &Request, class: LimitClass) -> Result<(), Problem> {
         let shared = &self.shared;
         let client = request.extensions().get::<ClientAddress>();

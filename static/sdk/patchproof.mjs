@@ -1,5 +1,6 @@
-// For owners: passwordless login, and the messages by which products are handed on, opened and
-// claimed. An ES module for browsers and Node without a build step.
+// For owners: passwordless login, and the messages by which products are handed on and opened. An ES
+// module for browsers and Node without a build step. The message of a claim is here for the point of
+// sale, whose routes do not exist yet.
 //
 // Keys stay here: the server is sent public keys and signatures. The cryptography is @noble's; in a
 // browser an import map tells where `@noble/` lies. Signatures are ECDSA over secp256k1 of SHA-256 of
