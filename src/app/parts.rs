@@ -1,7 +1,7 @@
 //! How the parts of the product find one another: one function for each service, and what the
 //! background and the edge are made of.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::Router;
 
@@ -202,7 +202,8 @@ impl Parts {
             anchors: self.anchors(),
             runtime: self.settings.anchoring.runtime.clone(),
             chain_view_ttl: self.settings.chain_view_ttl,
-            chain_view: Arc::new(Mutex::new(None)),
+            chain_view: Arc::default(),
+            last_asked: Arc::default(),
         }
     }
 

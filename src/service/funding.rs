@@ -133,6 +133,8 @@ pub struct FundingService {
     pub chain_view_ttl: Duration,
     /// The remembered answer.
     pub chain_view: Arc<Mutex<Option<(Timestamp, ChainView)>>>,
+    /// The output whose spender was asked about last, of those that a list left out.
+    pub last_asked: Arc<Mutex<Option<OutPoint>>>,
 }
 
 impl FundingService {

@@ -151,7 +151,8 @@ impl System {
                 anchors: anchors.clone(),
                 runtime: setup.runtime(),
                 chain_view_ttl: Duration::from_secs(1),
-                chain_view: Arc::new(Mutex::new(None)),
+                chain_view: Arc::default(),
+                last_asked: Arc::default(),
             },
             verification: VerificationService {
                 store: store.clone(),

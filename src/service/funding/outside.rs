@@ -4,6 +4,7 @@
 //! spent when its spender is proved to be in a final block.
 
 use std::collections::HashSet;
+use std::sync::PoisonError;
 
 use crate::anchor::lifecycle::FINAL_CONFIRMATIONS;
 use crate::bitcoin::{Script, SighashCache, Transaction, TxOut, verify_input};
@@ -35,13 +36,9 @@ impl FundingService {
             unspent.extend(list_utxos(tx, UtxoStatus::Unconfirmed, MOST_LOOKED_AT)?);
             Ok::<_, StoreError>(unspent)
         })?;
-        let absent: Vec<Utxo> =
-            unspent.into_iter().filter(|it| !listed.contains(&it.outpoint)).collect();
-        // Begins elsewhere each time, so that every one is asked about in the end.
-        let passed = usize::try_from(now.as_millis()).unwrap_or(0);
-        let first = passed.checked_rem(absent.len()).unwrap_or(0);
+        let absent = unspent.into_iter().filter(|it| !listed.contains(&it.outpoint)).collect();
         let mut found = 0;
-        for output in absent.iter().cycle().skip(first).take(absent.len().min(MOST_ASKED)) {
+        for output in &self.next_to_ask(absent) {
             let Some(spender) = self.verified_spender(output).await else { continue };
             let proved = prove(&self.store, &self.anchors, self.tracker.as_ref(), spender.txid())
                 .await?
@@ -54,6 +51,18 @@ impl FundingService {
             found += usize::from(has_moved);
         }
         Ok(found)
+    }
+
+    /// Returns those whose turn it is: the ones that follow the last one asked about, round and round,
+    /// so that with each sync every one comes a turn nearer, however many there are.
+    fn next_to_ask(&self, mut absent: Vec<Utxo>) -> Vec<Utxo> {
+        absent.sort_unstable_by_key(|it| it.outpoint);
+        let mut last = self.last_asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = absent.partition_point(|it| last.is_some_and(|last| it.outpoint <= last));
+        absent.rotate_left(asked);
+        absent.truncate(MOST_ASKED);
+        *last = absent.last().map(|it| it.outpoint);
+        absent
     }
 
     /// Returns the transaction that spends an output, if one is named and does. Silence, and whatever
