@@ -206,6 +206,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         },
         confirmed_at_depth: anchoring.confirmed_at_depth,
         unlock_requires_nonce: config.unlock.requires_nonce,
+        claim_ttl: config.claim_ttl,
         login: LoginSettings {
             challenge_ttl: config.login.challenge_ttl,
             kid: config.login.kid.clone(),

@@ -84,6 +84,8 @@ pub struct Settings {
     pub confirmed_at_depth: u32,
     /// Whether unlock messages need a nonce.
     pub unlock_requires_nonce: bool,
+    /// How long a claim at a point of sale waits for the shop.
+    pub claim_ttl: Duration,
     /// How users log in.
     pub login: LoginSettings,
     /// The master secret.

@@ -11,11 +11,13 @@ use crate::auth::svd::ChallengeKey;
 use crate::auth::{Relaxed, Tokens};
 use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
+use crate::patch::claim::ClaimKey;
 use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::{AuditService, Refusals};
 use crate::service::callback::CallbackService;
+use crate::service::claims::ClaimService;
 use crate::service::funding::FundingService;
 use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
@@ -37,6 +39,7 @@ use crate::service::unlock::UnlockService;
 use crate::service::verification::VerificationService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
+use crate::types::Timestamp;
 use crate::worker::{Wakes, WorkerParts};
 
 /// What the product is put together from.
@@ -59,6 +62,7 @@ impl Parts {
             store: store.clone(),
             confirmed_at_depth: self.settings.confirmed_at_depth,
         };
+        let transfer = self.transfer(process);
         Services {
             registration: RegistrationService {
                 store: store.clone(),
@@ -67,13 +71,8 @@ impl Parts {
                 wake: self.wake_pipeline(),
                 process,
             },
-            transfer: TransferService {
-                store: store.clone(),
-                keyring: Arc::clone(&self.keyring),
-                progress: self.progress.clone(),
-                wake: self.wake_pipeline(),
-                process,
-            },
+            claims: self.claims(&transfer),
+            transfer,
             idempotency: IdempotencyService { store: store.clone() },
             verification: VerificationService {
                 store: store.clone(),
@@ -109,6 +108,25 @@ impl Parts {
             login: self.login(),
             tokens: self.tokens(),
             readiness: self.readiness(),
+        }
+    }
+
+    fn transfer(&self, process: Timestamp) -> TransferService {
+        TransferService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            process,
+        }
+    }
+
+    fn claims(&self, transfers: &TransferService) -> ClaimService {
+        ClaimService {
+            store: self.store.clone(),
+            key: ClaimKey::derive(&self.settings.master_secret),
+            transfers: transfers.clone(),
+            ttl: self.settings.claim_ttl,
         }
     }
 

@@ -67,6 +67,15 @@ pub(super) const UNLOCK_REQUIRE_NONCE: Variable = Variable::new(
 )
 .or("0");
 
+pub(super) const CLAIM_INTENT_TTL_MS: Variable = Variable::new(
+    "CLAIM_INTENT_TTL_MS",
+    Kind::Integer { least: 10_000, most: 86_400_000 },
+    "180000",
+    "How long a shop may approve a customer's claim, and how long the customer has to file it, in \
+     milliseconds.",
+)
+.or("180000");
+
 /// What is published on chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnchorPayload {

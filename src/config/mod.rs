@@ -100,6 +100,8 @@ pub struct Config {
     pub pool: PoolSettings,
     /// What the run-time settings begin with.
     pub settings: InitialSettings,
+    /// How long a claim at a point of sale waits for the shop.
+    pub claim_ttl: Duration,
     /// How content is unlocked.
     pub unlock: UnlockSettings,
     /// How users log in.
@@ -163,6 +165,7 @@ impl Config {
         let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
         let pool = PoolSettings::read(&mut reader);
+        let claim_ttl = reader.milliseconds(&anchoring::CLAIM_INTENT_TTL_MS);
         let unlock = UnlockSettings::read(&mut reader);
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let login = SvdSettings::read(&mut reader);
@@ -190,6 +193,7 @@ impl Config {
             anchoring,
             pool,
             settings,
+            claim_ttl,
             unlock,
             login,
             limits,

@@ -91,6 +91,7 @@ pub const GROUPS: &[Group] = &[
             &anchoring::JOBS_ASYNC,
             &anchoring::REGISTRATION_WAIT_MS,
             &anchoring::UNLOCK_REQUIRE_NONCE,
+            &anchoring::CLAIM_INTENT_TTL_MS,
         ],
     },
     Group {
@@ -162,7 +163,6 @@ pub(super) const NOT_USED: &[&str] = &[
     "AUTH_REQUEST_WINDOW_MS",
     "AUTH_SUBMIT_MAX",
     "AUTH_SUBMIT_WINDOW_MS",
-    "CLAIM_INTENT_TTL_MS",
     "DB_NAME",
     "EMAIL_FROM",
     "REDIS_HOST",

@@ -11,6 +11,7 @@ pub mod assets;
 mod audit;
 mod callback;
 mod checkpoints;
+mod claims;
 pub mod credentials;
 mod docs;
 pub mod edge;
@@ -127,6 +128,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(patches::routes())
         .merge(verification::routes())
         .merge(unlock::routes())
+        .merge(claims::routes())
         .merge(pending::routes())
         .merge(audit::routes())
         .merge(keys::routes())

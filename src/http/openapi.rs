@@ -17,6 +17,7 @@ use crate::http::problem::{FieldError, ProblemBody};
     components(schemas(ProblemBody, FieldError)),
     tags(
         (name = "health", description = "Whether the process can do its work."),
+        (name = "claims", description = "Products that change hands at a counter."),
         (name = "operation", description = "For those who run the appliance.")
     )
 )]

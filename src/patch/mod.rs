@@ -1,6 +1,7 @@
 //! The rules of products and their custody: tags, records, what owners sign, what a verdict says.
 //! Pure.
 
+pub mod claim;
 pub mod custody;
 pub mod message;
 pub mod record;

@@ -7,6 +7,7 @@ pub mod anchoring;
 pub mod api_keys;
 pub mod audit;
 pub mod callback;
+pub mod claims;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
@@ -31,6 +32,7 @@ pub mod verification;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::callback::CallbackService;
+use crate::service::claims::ClaimService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
@@ -57,6 +59,8 @@ pub struct Services {
     pub registration: RegistrationService,
     /// Hands products on.
     pub transfer: TransferService,
+    /// Takes claims at points of sale.
+    pub claims: ClaimService,
     /// Keeps the answers of repeated requests.
     pub idempotency: IdempotencyService,
     /// Verifies products.

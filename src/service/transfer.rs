@@ -11,7 +11,7 @@ use crate::patch::record::{AuthenticationRecord, PreviousEvent, Purpose, RecordF
 use crate::patch::tag::UidTag;
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
-use crate::service::progress::Progress;
+use crate::service::progress::{Progress, ProgressWaiter};
 use crate::service::registration::{Acceptance, Caller, EventDraft, Wake};
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
@@ -98,6 +98,14 @@ pub struct TransferService {
     pub process: Timestamp,
 }
 
+/// A transfer whose signature is good, ready to be accepted.
+pub(super) struct PreparedTransfer {
+    /// The product.
+    pub(super) uid: UidTag,
+    /// The event.
+    pub(super) draft: Arc<EventDraft>,
+}
+
 /// What a transfer starts from.
 struct Present {
     patch: Patch,
@@ -115,30 +123,78 @@ impl TransferService {
         if let Some(replayed) = self.replayed(caller, now)? {
             return Ok(replayed);
         }
-        let present = self.store.read(|tx| find_present(tx, transfer.current_txid))?;
-        self.check_consent(&transfer, &present)?;
-        let draft = Arc::new(self.draft(&transfer, &present, now)?);
-        let waiter = caller.waits().then(|| self.progress.watch(draft.record.id));
+        let prepared = self.prepare(&transfer, now)?;
+        let waiter = self.watch(&prepared, caller);
         let (service, request) = (self.clone(), caller.idempotency.clone());
-        let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
+        let (actor, draft) = (caller.actor.clone(), Arc::clone(&prepared.draft));
         let replay = self
             .store
-            .write(move |tx| service.accept(tx, &stored, request.as_ref(), &actor, now))
+            .write(move |tx| {
+                if let Some(known) = service.look_up(tx, request.as_ref(), now)? {
+                    return Ok(known);
+                }
+                service.accept(tx, &draft, request.as_ref(), &actor, now)
+            })
             .await?;
+        Ok(self.answered(prepared, replay, waiter, caller).await)
+    }
+
+    /// Checks the owner's signature over the present state and writes the event down, in memory.
+    pub(super) fn prepare(
+        &self,
+        transfer: &Transfer,
+        now: Timestamp,
+    ) -> Result<PreparedTransfer, TransferError> {
+        let present = self.store.read(|tx| find_present(tx, transfer.current_txid))?;
+        self.check_consent(transfer, &present)?;
+        let draft = Arc::new(self.draft(transfer, &present, now)?);
+        Ok(PreparedTransfer { uid: present.patch.uid, draft })
+    }
+
+    /// Begins to wait for the network, before the worker can have been there.
+    pub(super) fn watch(
+        &self,
+        prepared: &PreparedTransfer,
+        caller: &Caller,
+    ) -> Option<ProgressWaiter> {
+        caller.waits().then(|| self.progress.watch(prepared.draft.record.id))
+    }
+
+    /// Wakes the worker for a transfer that is new, and waits as long as the caller likes.
+    pub(super) async fn answered(
+        &self,
+        prepared: PreparedTransfer,
+        replay: Replay,
+        waiter: Option<ProgressWaiter>,
+        caller: &Caller,
+    ) -> AcceptedTransfer {
         let acceptance = match replay {
             Replay::New => {
                 (self.wake)();
-                Acceptance::after_waiting(draft.record.id, waiter, caller.patience).await
+                let id = prepared.draft.record.id;
+                Acceptance::after_waiting(id, waiter, caller.patience).await
             }
             Replay::Unanswered(id) => Acceptance::Accepted(id),
             Replay::Answer { answer, .. } => Acceptance::Replayed(answer),
         };
-        Ok(AcceptedTransfer { uid: present.patch.uid, acceptance })
+        AcceptedTransfer { uid: prepared.uid, acceptance }
+    }
+
+    /// Says what became of a request that was made before, if it was.
+    pub(super) fn look_up(
+        &self,
+        tx: &WriteTx<'_>,
+        request: Option<&IdempotentRequest>,
+        now: Timestamp,
+    ) -> Result<Option<Replay>, TransferError> {
+        let Some(request) = request else { return Ok(None) };
+        let replay = idempotency::look_up(tx, request, &self.progress, now)?;
+        Ok((replay != Replay::New).then_some(replay))
     }
 
     /// A repeated request is answered before its rules are looked at: its own success has moved
     /// the state on.
-    fn replayed(
+    pub(super) fn replayed(
         &self,
         caller: &Caller,
         now: Timestamp,
@@ -203,8 +259,9 @@ impl TransferService {
         Ok(EventDraft::new(facts, transfer.new_owner, previous, position, now)?)
     }
 
-    /// The compare-and-swap: only the state that the owner signed may be followed.
-    fn accept(
+    /// The compare-and-swap: only the state that the owner signed may be followed. Whoever calls it
+    /// has looked the request up in the same transaction.
+    pub(super) fn accept(
         &self,
         tx: &mut WriteTx<'_>,
         draft: &EventDraft,
@@ -212,12 +269,6 @@ impl TransferService {
         actor: &str,
         now: Timestamp,
     ) -> Result<Replay, TransferError> {
-        if let Some(request) = request {
-            let replay = idempotency::look_up(tx, request, &self.progress, now)?;
-            if replay != Replay::New {
-                return Ok(replay);
-            }
-        }
         let record = &draft.record;
         let found = patch(tx, record.uid.as_str())?.ok_or(TransferError::NotFound)?;
         let has_moved = Some(found.head) != record.previous || found.events != record.position;

@@ -10,6 +10,7 @@ pub mod audit;
 mod backend;
 pub mod challenges;
 mod check;
+pub mod claims;
 mod codec;
 pub mod contents;
 mod error;

@@ -137,6 +137,10 @@ schema! {
     challenges: Id => Bytes = "challenges-1";
     /// Index: time of expiry, nonce.
     challenges_by_expiry: (i64, Id) => () = "challenges-by-expiry-1";
+    /// Claims at points of sale.
+    claims: Id => Bytes = "claims-1";
+    /// Index: time at which it is forgotten, claim.
+    claims_by_end: (i64, Id) => () = "claims-by-end-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
     /// Login keys by user.

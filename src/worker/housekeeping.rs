@@ -60,7 +60,9 @@ impl HousekeepingTask {
                 .write(move |tx| {
                     let nonces = tx.expire_challenges(now, BATCH)?;
                     let logins = tx.forget_used_challenges(now, REMEMBERED, BATCH)?;
-                    Ok::<_, StoreError>(nonces + logins + tx.expire_idempotency(now, BATCH)?)
+                    let claims = tx.forget_claims(now, BATCH)?;
+                    let answers = tx.expire_idempotency(now, BATCH)?;
+                    Ok::<_, StoreError>(nonces + logins + claims + answers)
                 })
                 .await?;
             if gone < BATCH {

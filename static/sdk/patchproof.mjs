@@ -1,6 +1,5 @@
-// For owners: passwordless login, and the messages by which products are handed on and opened. An ES
-// module for browsers and Node without a build step. The message of a claim is here for the point of
-// sale, whose routes do not exist yet.
+// For owners: passwordless login, and the messages by which products are claimed, handed on and opened.
+// An ES module for browsers and Node without a build step.
 //
 // Keys stay here: the server is sent public keys and signatures. The cryptography is @noble's; in a
 // browser an import map tells where `@noble/` lies. Signatures are ECDSA over secp256k1 of SHA-256 of
@@ -215,6 +214,43 @@ export class PatchProof {
     const ownerSignature = owner.sign(unlockMessage(uid, currentTxid, nonce))
     const json = { ownerPubKey: owner.publicKey, ownerSignature, nonce }
     return this.request('POST', `/v1/patches/${tag}/unlock-content`, { json })
+  }
+
+  /** Claims a product at the counter for its customer, on `main` or `test`. */
+  async claim(uid, owner, network) {
+    const path = `/v1/pos/claim-challenge/${encodeURIComponent(uid)}`
+    const { ts, nonce } = await this.request('GET', path)
+    const newOwnerAddress = owner.address(network)
+    const json = {
+      uid_tag_id: uid,
+      newOwnerAddress,
+      newOwnerPubKey: owner.publicKey,
+      newOwnerSignature: owner.sign(claimMessage(uid, newOwnerAddress, ts, nonce)),
+      ts,
+      nonce
+    }
+    return this.request('POST', '/v1/pos/claim-intent', { json })
+  }
+
+  /** Tells where a claim stands; with the key of the shop also what the shop has to sign. */
+  claimStatus(claimId) {
+    return this.request('GET', `/v1/pos/claim-status/${encodeURIComponent(claimId)}`)
+  }
+
+  /** Approves the claim of the product that lies on the counter, with the key of the shop that owns it. */
+  async approveClaim(claimId, uid, shop) {
+    const { uid_tag_id: claimed, currentTxid, newOwnerAddress } = await this.claimStatus(claimId)
+    if (!currentTxid) throw new Error('the product is not this shop\'s, or the API key is not')
+    // The claim may be of something dearer than what lies there; and a server may show any text, so
+    // what is signed is composed here.
+    if (claimed !== uid) throw new Error('the claim is of another product')
+    const message = transferMessage(uid, currentTxid, newOwnerAddress)
+    const json = {
+      claimId,
+      currentOwnerPubKey: shop.publicKey,
+      currentOwnerSignature: shop.sign(message)
+    }
+    return this.request('POST', '/v1/pos/claim-approve', { json })
   }
 
   /** Verifies a product. */

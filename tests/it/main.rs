@@ -8,6 +8,8 @@ mod audit;
 #[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod documentation;
 #[cfg(test)]
 mod endpoints;

@@ -1,6 +1,6 @@
 //! The system under test: a store and the services on it, as a process would put them together.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;

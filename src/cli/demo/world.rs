@@ -336,6 +336,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
         schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
+        claim_ttl: Duration::from_secs(180),
         login: LoginSettings::default(),
         master_secret: secrets.master_secret.clone().into_bytes().into(),
         chain_view_ttl: Duration::from_secs(5),

@@ -79,6 +79,8 @@ problem_codes! {
         "A product is already registered under this tag identifier. A tag is registered once, for ever.";
     StateConflict "STATE_CONFLICT" CONFLICT "State moved on",
         "The request was made for a state that is no longer the present one, or another such action is under way. Read the present state and decide again.";
+    ClaimClosed "CLAIM_CLOSED" CONFLICT "Claim closed",
+        "The claim was approved before, or its time is over. An approved claim led to a transfer, which its status names; for one that expired the customer files another.";
     MaintenanceRunning "MAINTENANCE_RUNNING" CONFLICT "Maintenance under way",
         "The pool is being looked after, by the scheduler or for somebody else; one run goes on at a time. Repeat the request when it has ended.";
     IdempotencyInFlight "IDEMPOTENCY_IN_FLIGHT" CONFLICT "Same request in flight",

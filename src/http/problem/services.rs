@@ -1,9 +1,11 @@
 //! What each service's errors are to a client: exhaustive, so that a new error shows up here.
 
 use crate::http::problem::{Problem, ProblemCode};
+use crate::patch::claim::NonceRejection;
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
 use crate::service::api_keys::ApiKeyError;
+use crate::service::claims::ClaimError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::login::LoginError;
@@ -115,6 +117,48 @@ impl From<TransferError> for Problem {
             TransferError::Idempotency(error) => error.into(),
             TransferError::Canonical(error) => internal(&error),
             TransferError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ClaimError> for Problem {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::NoSuchProduct => Self::new(ProblemCode::NotFound)
+                .detail("Nobody has registered this tag, or it is not on the network yet."),
+            ClaimError::NoSuchClaim => Self::new(ProblemCode::NotFound)
+                .detail("There is no such claim, or it ended so long ago that it is forgotten."),
+            ClaimError::Unclaimable(error) => Self::invalid_field("uid_tag_id", error.to_string()),
+            ClaimError::Nonce(NonceRejection::NotIssued) => {
+                Self::invalid_field("nonce", "was not given out for this tag")
+            }
+            ClaimError::Nonce(NonceRejection::Expired) => {
+                Self::invalid_field("nonce", "has expired; ask for another claim challenge")
+            }
+            ClaimError::NonceUsed => Self::new(ProblemCode::StateConflict)
+                .detail("Another claim was filed with this nonce. Ask for another claim challenge."),
+            ClaimError::ForeignAddress => {
+                Self::invalid_field("newOwnerAddress", "must be the address of newOwnerPubKey")
+            }
+            ClaimError::SameOwner => {
+                Self::invalid_field("newOwnerAddress", "must not be the present owner's address")
+            }
+            ClaimError::BadSignature => Self::new(ProblemCode::InvalidSignature)
+                .detail("The customer's signature does not verify over the claim message."),
+            ClaimError::NoShop => Self::new(ProblemCode::Forbidden).detail(
+                "The API key is bound to no shop. Make one with the scope pos and the shop's address.",
+            ),
+            ClaimError::NotTheShops => Self::new(ProblemCode::NotOwner)
+                .detail("The product does not belong to the shop that the API key is bound to."),
+            ClaimError::Approved => {
+                Self::new(ProblemCode::ClaimClosed).detail("The claim was approved before.")
+            }
+            ClaimError::Expired => Self::new(ProblemCode::ClaimClosed)
+                .detail("The claim has expired. The customer has to file another."),
+            ClaimError::Overloaded => Self::new(ProblemCode::Overloaded)
+                .detail("Too many claims wait. Repeat the request in a few minutes."),
+            ClaimError::Transfer(transfer) => transfer.into(),
+            ClaimError::Store(store) => store.into(),
         }
     }
 }

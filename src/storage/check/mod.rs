@@ -21,6 +21,7 @@
 //! | row | rows can be read and lie under their own key |
 
 mod chain;
+mod claims;
 mod custody;
 mod jobs;
 mod ledger;
@@ -119,6 +120,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     chain::check_stale_proofs(tables, &mut report)?;
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
+    claims::check_claims(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
     once::check_svd_keys(tables, &mut report)?;
     once::check_api_keys(tables, &mut report)?;

@@ -362,6 +362,7 @@ fn settings() -> Settings {
         schedule: Schedule::default(),
         confirmed_at_depth: 0,
         unlock_requires_nonce: false,
+        claim_ttl: Duration::from_secs(180),
         login: LoginSettings::default(),
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,

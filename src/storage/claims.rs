@@ -1,0 +1,87 @@
+//! Claims at points of sale: filed by customers, approved at most once.
+
+use redb::{ReadableTable, ReadableTableMetadata};
+use serde::{Deserialize, Serialize};
+
+use crate::bitcoin::Address;
+use crate::patch::tag::UidTag;
+use crate::storage::codec::{decode, encode};
+use crate::storage::{StoreError, Tables, WriteTx};
+use crate::types::{RecordId, Timestamp};
+
+/// A claim's identifier: a keyed hash of its tag and nonce.
+pub type ClaimId = [u8; 16];
+
+/// Where a claim stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClaimState {
+    /// It waits for the shop; until its time is over.
+    Pending,
+    /// The shop signed, and this transfer was accepted.
+    Approved {
+        /// The transfer's record.
+        record: RecordId,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// A customer's signed claim of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its identifier.
+    pub id: ClaimId,
+    /// The product.
+    pub uid: UidTag,
+    /// Who is to own it: the address of the key that signed.
+    pub new_owner: Address,
+    /// Where it stands.
+    pub state: ClaimState,
+    /// When it was filed.
+    pub filed_at: Timestamp,
+    /// Until when it may be approved.
+    pub expires_at: Timestamp,
+    /// When it is forgotten.
+    pub forgotten_at: Timestamp,
+}
+
+impl WriteTx<'_> {
+    /// Stores a claim in place of what was stored of it.
+    pub fn put_claim(&mut self, new: &Claim) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        if let Some(old) = claim(self, new.id)? {
+            self.tables.claims_by_end.remove((old.forgotten_at.as_millis(), old.id))?;
+        }
+        self.tables.claims.insert(new.id, encode(new).as_slice())?;
+        self.tables.claims_by_end.insert((new.forgotten_at.as_millis(), new.id), ())?;
+        Ok(())
+    }
+
+    /// Forgets claims whose time to be forgotten came before `now`, at most `limit`, and returns how
+    /// many went.
+    pub fn forget_claims(&mut self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        let ended: Vec<(i64, ClaimId)> = self
+            .tables
+            .claims_by_end
+            .range(..(now.as_millis(), [0u8; 16]))?
+            .take(limit)
+            .map(|row| row.map(|(key, _)| key.value()))
+            .collect::<Result<_, _>>()?;
+        for (at, id) in &ended {
+            self.is_dirty = true;
+            self.tables.claims_by_end.remove((*at, *id))?;
+            self.tables.claims.remove(*id)?;
+        }
+        Ok(ended.len())
+    }
+}
+
+/// Returns a claim, in whatever state.
+pub fn claim(tables: &impl Tables, id: ClaimId) -> Result<Option<Claim>, StoreError> {
+    tables.claims().get(id)?.map(|bytes| decode(bytes.value(), "claim")).transpose()
+}
+
+/// Returns how many claims are stored.
+pub fn claim_count(tables: &impl Tables) -> Result<u64, StoreError> {
+    Ok(tables.claims().len()?)
+}
