@@ -7,11 +7,13 @@ use axum::Router;
 
 use crate::app::readiness::ReportedReadiness;
 use crate::app::{Ports, Settings};
+use crate::auth::pseudonym::PseudonymKey;
 use crate::auth::svd::ChallengeKey;
 use crate::auth::{Relaxed, Tokens};
 use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
 use crate::patch::claim::ClaimKey;
+use crate::patch::erasure::ErasureKey;
 use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
@@ -26,6 +28,8 @@ use crate::service::listing::ListingService;
 use crate::service::login::{KnownKeys, LoginService, ProofSource, hot_challenges};
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
+use crate::service::persons::Persons;
+use crate::service::privacy::PrivacyService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
 use crate::service::records::RecordsService;
@@ -78,6 +82,7 @@ impl Parts {
                 store: store.clone(),
                 network: self.keyring.network,
                 issuers: [self.keyring.issuer.public_key].into(),
+                erasures: ErasureKey::derive(&self.settings.master_secret),
             },
             unlock: UnlockService {
                 store: store.clone(),
@@ -106,6 +111,8 @@ impl Parts {
                 Arc::clone(&self.ports.api_keys),
             ),
             login: self.login(),
+            persons: self.persons(),
+            privacy: self.privacy(),
             tokens: self.tokens(),
             readiness: self.readiness(),
         }
@@ -130,8 +137,25 @@ impl Parts {
         }
     }
 
+    fn privacy(&self) -> PrivacyService {
+        PrivacyService {
+            store: self.store.clone(),
+            network: self.keyring.network,
+            persons: self.persons(),
+            erasures: ErasureKey::derive(&self.settings.master_secret),
+        }
+    }
+
+    fn persons(&self) -> Persons {
+        Persons { key: PseudonymKey::derive(&self.settings.master_secret) }
+    }
+
     fn tokens(&self) -> TokenService {
-        TokenService { keys: Arc::clone(&self.ports.token_keys), store: self.store.clone() }
+        TokenService {
+            keys: Arc::clone(&self.ports.token_keys),
+            store: self.store.clone(),
+            persons: self.persons(),
+        }
     }
 
     fn login(&self) -> LoginService {
@@ -152,6 +176,7 @@ impl Parts {
             deploy_sha: self.settings.http.deploy_sha.clone(),
             hot: hot_challenges(settings.challenge_ttl),
             keys: KnownKeys::default(),
+            persons: self.persons(),
         }
     }
 
@@ -279,6 +304,7 @@ impl Parts {
             runway: services.runway.clone(),
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),
+            privacy: services.privacy.clone(),
             schedule: self.settings.schedule,
             headers: self.headers(),
             observations: self.observations.clone(),

@@ -5,6 +5,7 @@
 
 pub mod api_key;
 mod principal;
+pub mod pseudonym;
 mod relaxed;
 pub mod svd;
 pub mod token;

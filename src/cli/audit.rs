@@ -69,7 +69,7 @@ impl AuditCommand {
 impl ListArguments {
     fn run(self, store: &ReadStore, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
         let Self { action, actor, subject, limit } = self;
-        let filter = AuditFilter { action, actor, subject };
+        let filter = AuditFilter { action, actor, subject, person: None };
         let mut lines = store.read(|tx| {
             let (mut found, mut before) = (Vec::new(), None);
             while found.len() < limit {

@@ -57,7 +57,8 @@ struct ListBody {
 struct ItemBody {
     uid_tag_id: String,
     status: &'static str,
-    owner: String,
+    /// Nothing if it was erased at the owner's wish.
+    owner: Option<String>,
     #[schema(value_type = Option<String>)]
     current_txid: Option<Txid>,
     created_at: String,
@@ -226,7 +227,7 @@ fn item_body(listed: ListedPatch) -> ItemBody {
     ItemBody {
         uid_tag_id: listed.patch.uid.into(),
         status: listed.status.as_str(),
-        owner: listed.patch.owner.to_string(),
+        owner: (!listed.is_owner_erased).then(|| listed.patch.owner.to_string()),
         current_txid: listed.patch.current_txid,
         created_at: listed.patch.created_at.to_string(),
         updated_at: listed.patch.updated_at.to_string(),

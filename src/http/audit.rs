@@ -86,7 +86,7 @@ async fn list_audit(
     let before = cursor.map(|text| text.parse()).transpose();
     let before = before
         .map_err(|_| Problem::invalid_field("cursor", "must be the nextCursor of another page"))?;
-    let filter = AuditFilter { action, actor, subject };
+    let filter = AuditFilter { action, actor, subject, person: None };
     let (lines, next) = state.services.audit.list(&filter, before, limit)?;
     let items = lines.into_iter().map(AuditLineBody::from).collect();
     Ok(Json(AuditBody { items, next_cursor: next.map(|number| number.to_string()) }))

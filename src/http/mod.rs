@@ -27,6 +27,7 @@ mod metrics;
 mod openapi;
 mod patches;
 mod pending;
+mod privacy;
 pub mod problem;
 mod records;
 pub mod settings;
@@ -134,6 +135,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(keys::routes())
         .merge(svd::routes())
         .merge(logout::routes())
+        .merge(privacy::routes())
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())

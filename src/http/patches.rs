@@ -143,7 +143,11 @@ async fn transfer_ownership(
 ) -> Result<Response, Problem> {
     let transfer = transfer_of(&path.0, &body.value, &state)?;
     let request = Origin { method: &method, uri: &uri, body: body.digest };
-    let actor = format!("{} for {}", authorized.principal.id, bearer.subject.id);
+    let actor = format!(
+        "{} for {}",
+        authorized.principal.id,
+        state.services.persons.pseudonym(&bearer.subject.id)
+    );
     let caller = request.caller(actor, key, prefer, &state);
     let now = state.clock.now();
     to_the_end(async move {

@@ -15,7 +15,7 @@ use crate::types::{BlockHash, Digest, RecordId, Txid};
 /// What verification says.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VerifyBody<'a> {
-    /// `authentic`, `pending`, `compromised` or `not_found`.
+    /// `authentic`, `pending`, `compromised`, `erased` or `not_found`.
     status: &'static str,
     /// The newest custody event's record as it was signed.
     #[schema(value_type = Option<Object>)]
@@ -33,7 +33,8 @@ pub(super) struct DetailsBody {
     uid_tag_id: String,
     /// `accepted`, `broadcast`, `seen`, `mined`, `final`, `held` or `failed`.
     stage: &'static str,
-    owner: String,
+    /// The present owner's address; nothing if it was erased at his wish.
+    owner: Option<String>,
     #[schema(value_type = Option<String>)]
     current_txid: Option<Txid>,
     issuer_public_key: Option<String>,
@@ -44,6 +45,9 @@ pub(super) struct DetailsBody {
     salt: Option<String>,
     block: Option<BlockBody>,
     events: usize,
+    /// Those whose content was erased at the wish of the person they named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_events: Option<usize>,
     is_transfer_pending: bool,
     certificate_url: String,
 }
@@ -83,10 +87,14 @@ pub(super) struct EventBody {
     txid: Option<Txid>,
     #[schema(value_type = Option<String>)]
     prev_txid: Option<Txid>,
-    owner: String,
+    /// The owner after the event; nothing if its content was erased.
+    owner: Option<String>,
     #[schema(value_type = String)]
     commitment: Digest,
     accepted_at: String,
+    /// When its content was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<BlockBody>,
 }
@@ -100,21 +108,26 @@ pub(super) fn verify_body(
     let internal = || Problem::new(ProblemCode::Internal);
     let patch = found.patch.as_ref().ok_or_else(internal)?;
     let head = found.events.iter().find(|event| event.stored.id == patch.head);
-    let (status, reason) = words(&found.verdict);
-    let canonical = head.and_then(|head| std::str::from_utf8(&head.stored.canonical).ok());
+    let kept = head.filter(|head| head.told().is_some());
+    let content = kept.and_then(CustodyEvent::told);
+    let is_kept = head.is_none() || kept.is_some();
+    let erased = found.events.iter().filter(|event| event.told().is_none()).count();
+    let (status, reason) = words(&found.verdict, erased);
+    let canonical = kept.and_then(|head| std::str::from_utf8(&head.stored.canonical).ok());
     let record: Option<&RawValue> = canonical.and_then(|text| serde_json::from_str(text).ok());
     let details = DetailsBody {
         reason,
         uid_tag_id: uid.as_str().to_owned(),
         stage: head.map_or("accepted", |head| stage_word(&head.job.stage)),
-        owner: patch.owner.to_string(),
+        owner: is_kept.then(|| patch.owner.to_string()),
         current_txid: patch.current_txid,
-        issuer_public_key: head.map(|head| head.record.auth.issuer.to_string()),
-        issuer_signature: head.and_then(issuer_signature),
+        issuer_public_key: content.map(|record| record.auth.issuer.to_string()),
+        issuer_signature: kept.and_then(issuer_signature),
         commitment: head.map(|head| head.stored.commitment),
-        salt: head.map(|head| hex::encode(head.stored.salt.as_bytes())),
+        salt: kept.map(|head| hex::encode(head.stored.salt.as_bytes())),
         block: head.and_then(|head| head.block.as_ref()).map(block_body),
         events: found.events.len(),
+        erased_events: (erased > 0).then_some(erased),
         is_transfer_pending: patch.pending.is_some(),
         certificate_url: certificate_url(state, uid),
     };
@@ -126,15 +139,28 @@ fn issuer_signature(event: &CustodyEvent) -> Option<String> {
     Some(signature.to_string())
 }
 
-fn words(verdict: &Verdict) -> (&'static str, String) {
+fn words(verdict: &Verdict, erased: usize) -> (&'static str, String) {
     match verdict {
         Verdict::NotFound => ("not_found", "Nobody has registered this tag.".to_owned()),
         Verdict::Pending => {
             ("pending", "Registered; the network has not taken the record yet.".to_owned())
         }
-        Verdict::Authentic => (
+        Verdict::Authentic if erased == 0 => (
             "authentic",
             "Every event of its custody is signed, linked and committed to on chain.".to_owned(),
+        ),
+        Verdict::Authentic => (
+            "authentic",
+            format!(
+                "Its custody is linked and committed to on chain, and every event that was not \
+                 erased is signed. The content of {erased} was erased at the wish of those it named."
+            ),
+        ),
+        Verdict::Erased => (
+            "erased",
+            "It was registered here, and everything its records said was erased at the wish of \
+             those they named: only commitments on chain are left, which prove nothing about it."
+                .to_owned(),
         ),
         Verdict::Compromised { reason } => ("compromised", reason.clone()),
     }
@@ -173,10 +199,11 @@ pub(super) fn event_body(event: &CustodyEvent) -> EventBody {
         },
         stage: stage_word(&event.job.stage),
         txid: event.stored.txid.filter(|_| event.job.is_on_network()),
-        prev_txid: event.record.auth.prev_txid,
-        owner: event.record.auth.owner.clone(),
+        prev_txid: event.told().and_then(|record| record.auth.prev_txid),
+        owner: event.told().map(|record| record.auth.owner.clone()),
         commitment: event.stored.commitment,
         accepted_at: event.stored.accepted_at.to_string(),
+        erased_at: event.erased.as_ref().map(|erased| erased.erased_at.to_string()),
         block: event.block.as_ref().map(block_body),
     }
 }

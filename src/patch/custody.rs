@@ -11,19 +11,27 @@ use crate::patch::record::{AuthenticationRecord, Purpose};
 use crate::patch::tag::UidTag;
 use crate::types::{Digest, Network, Txid};
 
-/// One event with its evidence.
-#[derive(Debug, Clone)]
-pub struct EventEvidence<'a> {
+/// What an event says, with what proves it.
+#[derive(Debug, Clone, Copy)]
+pub struct SignedContent<'a> {
     /// The canonical bytes as they were signed.
     pub canonical: &'a [u8],
     /// The record those bytes say.
     pub record: &'a AuthenticationRecord,
     /// The 16 random bytes of the commitment.
     pub salt: &'a [u8; 16],
-    /// The commitment that was sent to the chain.
-    pub commitment: Digest,
     /// The issuer's signature, once there is one.
     pub issuer_signature: Option<&'a Signature>,
+}
+
+/// One event with its evidence.
+#[derive(Debug, Clone)]
+pub struct EventEvidence<'a> {
+    /// What it says; nothing if that was erased. Whoever asks has made sure that it was erased by
+    /// right: only its place in the chain can be checked.
+    pub content: Option<SignedContent<'a>>,
+    /// The commitment that was sent to the chain.
+    pub commitment: Digest,
     /// The transaction that carries the commitment, once there is one.
     pub txid: Option<Txid>,
     /// The commitment found in that transaction's data output.
@@ -106,51 +114,60 @@ fn check_event(
     before: Option<&EventEvidence<'_>>,
     rules: &CustodyRules<'_>,
 ) -> Result<(), Flaw> {
-    let recomputed = Digest::from_bytes(sha256_parts(&[event.salt, event.canonical]));
+    let Some(content) = &event.content else { return check_on_chain(event) };
+    let recomputed = Digest::from_bytes(sha256_parts(&[content.salt, content.canonical]));
     if recomputed != event.commitment {
         return Err(Flaw::Commitment);
     }
-    if event.committed_on_chain.is_some_and(|committed| committed != event.commitment) {
-        return Err(Flaw::OnChain);
-    }
-    if event.record.product.uid_tag_id != *rules.uid || event.record.network != rules.network {
+    check_on_chain(event)?;
+    let record = content.record;
+    if record.product.uid_tag_id != *rules.uid || record.network != rules.network {
         return Err(Flaw::Misplaced);
     }
-    check_issuer(event, rules)?;
+    check_issuer(content, event.txid.is_some(), rules)?;
     match before {
-        None => check_registration(event),
-        Some(before) => check_transfer(event, before, rules),
+        None => check_registration(record),
+        Some(before) => check_transfer(record, before, rules),
     }
 }
 
-fn check_issuer(event: &EventEvidence<'_>, rules: &CustodyRules<'_>) -> Result<(), Flaw> {
-    let issuer = &event.record.auth.issuer;
+fn check_on_chain(event: &EventEvidence<'_>) -> Result<(), Flaw> {
+    let is_other = event.committed_on_chain.is_some_and(|it| it != event.commitment);
+    if is_other { Err(Flaw::OnChain) } else { Ok(()) }
+}
+
+fn check_issuer(
+    content: &SignedContent<'_>,
+    has_transaction: bool,
+    rules: &CustodyRules<'_>,
+) -> Result<(), Flaw> {
+    let issuer = &content.record.auth.issuer;
     if !rules.issuers.contains(issuer) {
         return Err(Flaw::UnknownIssuer);
     }
-    let digest = Digest::from_bytes(sha256(event.canonical));
-    match event.issuer_signature {
+    let digest = Digest::from_bytes(sha256(content.canonical));
+    match content.issuer_signature {
         Some(signature) => issuer.verify(&digest, signature).map_err(|_| Flaw::IssuerSignature),
-        None if event.txid.is_some() => Err(Flaw::Unsigned),
+        None if has_transaction => Err(Flaw::Unsigned),
         None => Ok(()),
     }
 }
 
-fn check_registration(event: &EventEvidence<'_>) -> Result<(), Flaw> {
-    let auth = &event.record.auth;
-    let is_first = event.record.purpose == Purpose::RegisterPatch
+fn check_registration(record: &AuthenticationRecord) -> Result<(), Flaw> {
+    let auth = &record.auth;
+    let is_first = record.purpose == Purpose::RegisterPatch
         && auth.prev_txid.is_none()
         && auth.prev_commitment.is_none();
     if is_first { Ok(()) } else { Err(Flaw::Misplaced) }
 }
 
 fn check_transfer(
-    event: &EventEvidence<'_>,
+    record: &AuthenticationRecord,
     before: &EventEvidence<'_>,
     rules: &CustodyRules<'_>,
 ) -> Result<(), Flaw> {
-    let auth = &event.record.auth;
-    if event.record.purpose != Purpose::TransferOwnership {
+    let auth = &record.auth;
+    if record.purpose != Purpose::TransferOwnership {
         return Err(Flaw::Misplaced);
     }
     let (Some(prev_txid), Some(prev_commitment)) = (auth.prev_txid, auth.prev_commitment) else {
@@ -163,10 +180,14 @@ fn check_transfer(
     else {
         return Err(Flaw::OwnerSignature);
     };
+    // Where the record of the owner before was erased, the signature is still checked, under the key
+    // that this record names for him.
+    let erased = || Address::of_key(key, rules.network).to_string();
+    let owner = before.content.map_or_else(erased, |before| before.record.auth.owner.clone());
     check_owner_consent(&OwnerConsent {
         uid: rules.uid,
         current_txid: prev_txid,
-        owner: &before.record.auth.owner,
+        owner: &owner,
         new_owner: &auth.owner,
         network: rules.network,
         public_key: key,

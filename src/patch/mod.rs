@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod custody;
+pub mod erasure;
 pub mod message;
 pub mod record;
 pub mod tag;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::storage::audit::{audit_hash, audit_lines, audit_state};
-use crate::storage::{Store, StoreError, Tables};
+use crate::storage::{AuditEntry, Store, StoreError, Tables};
 use crate::types::{Digest, Timestamp};
 
 pub use crate::storage::{AuditLine, AuditState};
@@ -27,6 +27,8 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// To what it was done, exactly.
     pub subject: Option<String>,
+    /// The pseudonym of the person who acted, for whom it was done, or to whom.
+    pub person: Option<String>,
 }
 
 /// What was noted elsewhere of an earlier state of the trail.
@@ -113,9 +115,14 @@ pub fn list_audit(
         MAX_SCANNED,
         |line| {
             let action = filter.action.as_ref().is_none_or(|start| line.action.starts_with(start));
-            action && is(&filter.actor, &line.actor) && is(&filter.subject, &line.subject)
+            let person = filter.person.as_ref().is_none_or(|it| concerns(line, it));
+            action && person && is(&filter.actor, &line.actor) && is(&filter.subject, &line.subject)
         },
     )
+}
+
+fn concerns(line: &AuditEntry, person: &str) -> bool {
+    line.actor.ends_with(person) || line.subject == person
 }
 
 /// Says whether the trail still begins with what was noted.

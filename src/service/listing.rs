@@ -2,6 +2,7 @@
 
 use crate::bitcoin::Address;
 use crate::service::pending::{PendingService, PendingStatus};
+use crate::storage::erasures::{is_erased, is_erasure_due};
 use crate::storage::headers::chain_head;
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::list_patches;
@@ -30,6 +31,8 @@ pub struct ListedPatch {
     pub patch: Patch,
     /// The status of its newest event, a pending transfer included.
     pub status: PendingStatus,
+    /// Whether its owner had himself erased.
+    pub is_owner_erased: bool,
 }
 
 /// A page of products.
@@ -79,7 +82,11 @@ impl ListingService {
             let items = page
                 .patches
                 .into_iter()
-                .map(|patch| Ok(ListedPatch { status: status_of(&patch)?, patch }))
+                .map(|patch| {
+                    let is_owner_erased =
+                        is_erased(tx, patch.head)? || is_erasure_due(tx, patch.head)?;
+                    Ok(ListedPatch { status: status_of(&patch)?, patch, is_owner_erased })
+                })
                 .collect::<Result<_, StoreError>>()?;
             Ok(ListedPage { items, next: page.next.map(String::from) })
         })

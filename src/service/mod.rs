@@ -17,6 +17,8 @@ pub mod login;
 pub mod maintenance;
 pub mod observed_signer;
 pub mod pending;
+pub mod persons;
+pub mod privacy;
 pub mod progress;
 pub mod readiness;
 pub mod records;
@@ -40,6 +42,8 @@ use crate::service::listing::ListingService;
 use crate::service::login::LoginService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
+use crate::service::persons::Persons;
+use crate::service::privacy::PrivacyService;
 use crate::service::readiness::ReadinessService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
@@ -91,6 +95,10 @@ pub struct Services {
     pub api_keys: ApiKeyService,
     /// Logs users in.
     pub login: LoginService,
+    /// Names persons where nothing can be erased.
+    pub persons: Persons,
+    /// Exports and erases what is held about persons.
+    pub privacy: PrivacyService,
     /// Judges tokens and takes them back.
     pub tokens: TokenService,
     /// Tells whether the process can do its work.

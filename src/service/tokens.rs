@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::auth::svd::UserId;
 use crate::auth::token::TokenKeys;
 use crate::auth::{Subject, TokenRejection, TokenScope, Tokens};
+use crate::service::persons::Persons;
 use crate::storage::svd_keys::svd_key;
-use crate::storage::token_epochs::token_epoch;
 use crate::storage::{Store, StoreError};
 use crate::types::Timestamp;
 
@@ -17,23 +17,26 @@ pub struct TokenService {
     pub keys: Arc<TokenKeys>,
     /// Knows which were taken back.
     pub store: Store,
+    /// Whose they are.
+    pub persons: Persons,
 }
 
 impl TokenService {
     /// Takes back every token that a person has.
     pub async fn log_out(&self, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
-        let name = subject.id.clone();
+        let (name, persons) = (subject.id.clone(), self.persons.clone());
         self.store
             .write(move |tx| {
-                tx.end_tokens(&name)?;
-                tx.append_audit(now, &name, "token.logout", &name)
+                persons.end_tokens(tx, &name)?;
+                let person = persons.pseudonym(&name);
+                tx.append_audit(now, &person, "token.logout", &person)
             })
             .await
     }
 
     fn is_present(&self, subject: &Subject, epoch: u64) -> Result<bool, StoreError> {
         self.store.read(|tx| {
-            let is_epoch = token_epoch(tx, &subject.id)? == epoch;
+            let is_epoch = self.persons.epoch(tx, &subject.id)? == epoch;
             let user = subject.id.parse::<UserId>();
             let has_key = match (subject.scope, user) {
                 (TokenScope::Svd, Ok(user)) => {

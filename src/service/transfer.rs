@@ -7,12 +7,14 @@ use crate::anchor::canonical::{CanonicalError, from_canonical_bytes};
 use crate::bitcoin::Address;
 use crate::crypto::{PublicKey, Signature};
 use crate::patch::custody::{OwnerConsent, check_owner_consent};
+use crate::patch::erasure::ProductFacts;
 use crate::patch::record::{AuthenticationRecord, PreviousEvent, Purpose, RecordFacts};
 use crate::patch::tag::UidTag;
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
 use crate::service::progress::{Progress, ProgressWaiter};
 use crate::service::registration::{Acceptance, Caller, EventDraft, Wake};
+use crate::storage::erasures::erased_record;
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::{expect_record, record_by_txid};
@@ -110,6 +112,8 @@ pub(super) struct PreparedTransfer {
 struct Present {
     patch: Patch,
     head: StoredRecord,
+    /// What the product is, as the next record will say again.
+    facts: ProductFacts,
 }
 
 impl TransferService {
@@ -238,12 +242,12 @@ impl TransferService {
         present: &Present,
         now: Timestamp,
     ) -> Result<EventDraft, TransferError> {
-        let before: AuthenticationRecord = from_canonical_bytes(&present.head.canonical)?;
+        let ProductFacts { product, metadata } = &present.facts;
         let facts = RecordFacts {
             purpose: Purpose::TransferOwnership,
             network: self.keyring.network,
-            product: &before.product,
-            metadata: &before.metadata,
+            product,
+            metadata,
             owner: transfer.new_owner.to_string(),
             issuer: self.keyring.issuer.public_key,
             issued_at: now,
@@ -281,6 +285,7 @@ impl TransferService {
         if !expect_job(tx, found.head)?.is_on_network() {
             return Err(TransferError::StateMoved);
         }
+        let (owner, head) = (*found.owner.hash160(), found.head);
         tx.put_patch(&Patch {
             pending: Some(record.id),
             events: found.events + 1,
@@ -288,6 +293,8 @@ impl TransferService {
             ..found
         })?;
         draft.put(tx, request, self.process, now)?;
+        let parties = [(&owner, head), (draft.owner.hash160(), record.id)];
+        tx.put_parties(parties)?;
         tx.append_audit(now, actor, "patch.transfer", record.uid.as_str())?;
         Ok(Replay::New)
     }
@@ -301,5 +308,16 @@ fn find_present(tables: &impl Tables, txid: Txid) -> Result<Present, TransferErr
     if found.head != id || found.current_txid != Some(txid) || found.pending.is_some() {
         return Err(TransferError::StateMoved);
     }
-    Ok(Present { patch: found, head })
+    let facts = product_facts(tables, &head)?;
+    Ok(Present { patch: found, head, facts })
+}
+
+/// Returns what the record says of its product, and what is kept of that if it was erased.
+fn product_facts(tables: &impl Tables, head: &StoredRecord) -> Result<ProductFacts, TransferError> {
+    if let Some(erased) = erased_record(tables, head.id)? {
+        let kept = ProductFacts::from_json(&erased.facts);
+        return kept.ok_or_else(|| StoreError::Corrupt { entity: "erased record" }.into());
+    }
+    let before: AuthenticationRecord = from_canonical_bytes(&head.canonical)?;
+    Ok(ProductFacts { product: before.product, metadata: before.metadata })
 }

@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Job, Stage};
 use crate::anchor::payload::Payload;
-use crate::bitcoin::{Beef, MerklePath, Transaction};
+use crate::bitcoin::{Address, Beef, MerklePath, Transaction};
 use crate::crypto::PublicKey;
-use crate::patch::custody::{CustodyError, CustodyRules, EventEvidence, check_custody};
+use crate::patch::custody::{
+    CustodyError, CustodyRules, EventEvidence, SignedContent, check_custody,
+};
+use crate::patch::erasure::{Erasure, ErasureKey};
 use crate::patch::record::AuthenticationRecord;
 use crate::patch::tag::UidTag;
+use crate::storage::erasures::{erased_record, is_erasure_due};
 use crate::storage::headers::{best_hash_at, chain_head, header};
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::records_of;
 use crate::storage::transactions::{expect_transaction, proof, transaction};
 use crate::storage::{
-    Patch, Store, StoreError, StoredRecord, StoredTransaction, Tables, TransactionState,
+    ErasedRecord, Patch, Store, StoreError, StoredRecord, StoredTransaction, Tables,
+    TransactionState,
 };
 use crate::types::{BlockHash, Digest, Network, Timestamp, Txid};
 
@@ -30,6 +35,8 @@ pub enum Verdict {
     Pending,
     /// Every link of its custody holds.
     Authentic,
+    /// Everything it says was erased at the wish of those it named; only its commitments stand.
+    Erased,
     /// Something does not match; nothing about it may be believed.
     Compromised {
         /// What does not match.
@@ -57,8 +64,12 @@ pub struct BlockFacts {
 pub struct CustodyEvent {
     /// The event as stored.
     pub stored: StoredRecord,
-    /// What its bytes say.
-    pub record: AuthenticationRecord,
+    /// What its bytes say; nothing if they were erased.
+    pub record: Option<AuthenticationRecord>,
+    /// What stays of it if its content was erased.
+    pub erased: Option<ErasedRecord>,
+    /// Whether its content is to be erased, and told to nobody until then.
+    pub is_withheld: bool,
     /// How far it has come.
     pub job: Job,
     /// The block of its transaction, if it is in one.
@@ -92,6 +103,15 @@ pub struct VerificationService {
     pub network: Network,
     /// The keys that may issue.
     pub issuers: Arc<[PublicKey]>,
+    /// Recognises what this server erased.
+    pub erasures: ErasureKey,
+}
+
+impl CustodyEvent {
+    /// Returns what the world may know of what the event says.
+    pub fn told(&self) -> Option<&AuthenticationRecord> {
+        self.record.as_ref().filter(|_| !self.is_withheld)
+    }
 }
 
 impl VerificationService {
@@ -114,14 +134,11 @@ impl VerificationService {
                 });
             };
             let stored = records_of(tx, uid.as_str())?;
-            let parsed: Result<Vec<AuthenticationRecord>, _> =
-                stored.iter().map(|record| serde_json::from_slice(&record.canonical)).collect();
-            let Ok(parsed) = parsed else {
+            let Some(events) = collect_events(tx, stored)? else {
                 let reason = "a stored record cannot be read".to_owned();
                 let verdict = Verdict::Compromised { reason };
                 return Ok(Verification { verdict, patch: Some(found), events: vec![] });
             };
-            let events = collect_events(tx, stored, parsed)?;
             let verdict = self.judge(tx, uid, &found, &events)?;
             Ok(Verification { verdict, patch: Some(found), events })
         })
@@ -145,12 +162,15 @@ impl VerificationService {
             .collect();
         let mut evidence = Vec::with_capacity(custody.len());
         for (event, signature) in custody.iter().zip(&signatures) {
-            evidence.push(EventEvidence {
+            let content = event.record.as_ref().map(|record| SignedContent {
                 canonical: &event.stored.canonical,
-                record: &event.record,
+                record,
                 salt: event.stored.salt.as_bytes(),
-                commitment: event.stored.commitment,
                 issuer_signature: signature.as_ref(),
+            });
+            evidence.push(EventEvidence {
+                content,
+                commitment: event.stored.commitment,
                 txid: event.stored.txid,
                 committed_on_chain: committed(tables, event.stored.txid)?,
             });
@@ -159,10 +179,44 @@ impl VerificationService {
         if let Err(error) = check_custody(&evidence, &rules) {
             return Ok(Verdict::Compromised { reason: custody_reason(&error) });
         }
-        if let Some(reason) = custody.last().and_then(|last| row_flaw(patch, last)) {
+        let flaw = custody.last().and_then(|last| row_flaw(patch, last));
+        if let Some(reason) = flaw.or_else(|| self.erasure_flaw(patch, &custody)) {
             return Ok(Verdict::Compromised { reason: reason.to_owned() });
         }
+        if custody.iter().all(|event| event.record.is_none()) {
+            return Ok(Verdict::Erased);
+        }
         Ok(if patch.current_txid.is_some() { Verdict::Authentic } else { Verdict::Pending })
+    }
+
+    /// Says what is wrong with what was erased: not by this server, or of somebody else's record.
+    fn erasure_flaw(&self, patch: &Patch, custody: &[&CustodyEvent]) -> Option<&'static str> {
+        for (place, event) in custody.iter().enumerate() {
+            let Some(erased) = &event.erased else { continue };
+            let id = event.stored.id;
+            let erasure = Erasure {
+                record: id,
+                commitment: event.stored.commitment,
+                erased_at: erased.erased_at,
+                facts: &erased.facts,
+                owner_mark: erased.owner_mark,
+            };
+            if !self.erasures.is_sealed(&erasure, &erased.seal) {
+                return Some("a record is missing that this server did not erase");
+            }
+            // The owner is on file while he has the product, and the next record names his key.
+            let owner = match custody.get(place + 1) {
+                None => Some(*patch.owner.hash160()),
+                Some(next) => next.record.as_ref().and_then(|record| {
+                    let key = record.auth.prev_owner_public_key.as_ref()?;
+                    Some(*Address::of_key(key, self.network).hash160())
+                }),
+            };
+            if owner.is_some_and(|it| self.erasures.owner_mark(id, &it) != erased.owner_mark) {
+                return Some("an erased record was another owner's");
+            }
+        }
+        None
     }
 
     /// Collects the newest event's transaction with everything that proves it, as BEEF; nothing
@@ -185,7 +239,8 @@ impl VerificationService {
 
 /// Says in what the product's row differs from its last event, which alone is evidence.
 fn row_flaw(patch: &Patch, last: &CustodyEvent) -> Option<&'static str> {
-    if last.record.auth.owner != patch.owner.to_string() {
+    let owner = last.record.as_ref().map(|record| &record.auth.owner);
+    if owner.is_some_and(|owner| *owner != patch.owner.to_string()) {
         return Some("the owner on file is not the owner of the last event");
     }
     if last.stored.id != patch.head {
@@ -246,20 +301,27 @@ fn custody_reason(error: &CustodyError) -> String {
     error.to_string()
 }
 
+/// Collects events with what their bytes say; nothing if a record cannot be read.
 fn collect_events(
     tables: &impl Tables,
     stored: Vec<StoredRecord>,
-    parsed: Vec<AuthenticationRecord>,
-) -> Result<Vec<CustodyEvent>, StoreError> {
-    stored
-        .into_iter()
-        .zip(parsed)
-        .map(|(stored, record)| {
-            let job = expect_job(tables, stored.id)?;
-            let block = block_of(tables, &job)?;
-            Ok(CustodyEvent { stored, record, job, block })
-        })
-        .collect()
+) -> Result<Option<Vec<CustodyEvent>>, StoreError> {
+    let mut events = Vec::with_capacity(stored.len());
+    for stored in stored {
+        let erased = erased_record(tables, stored.id)?;
+        let record = match &erased {
+            Some(_) => None,
+            None => match serde_json::from_slice(&stored.canonical) {
+                Ok(record) => Some(record),
+                Err(_) => return Ok(None),
+            },
+        };
+        let job = expect_job(tables, stored.id)?;
+        let block = block_of(tables, &job)?;
+        let is_withheld = is_erasure_due(tables, stored.id)?;
+        events.push(CustodyEvent { stored, record, erased, is_withheld, job, block });
+    }
+    Ok(Some(events))
 }
 
 fn block_of(tables: &impl Tables, job: &Job) -> Result<Option<BlockFacts>, StoreError> {

@@ -57,6 +57,14 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Removes a claim.
+    pub fn remove_claim(&mut self, old: &Claim) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.tables.claims_by_end.remove((old.forgotten_at.as_millis(), old.id))?;
+        self.tables.claims.remove(old.id)?;
+        Ok(())
+    }
+
     /// Forgets claims whose time to be forgotten came before `now`, at most `limit`, and returns how
     /// many went.
     pub fn forget_claims(&mut self, now: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -74,6 +82,18 @@ impl WriteTx<'_> {
         }
         Ok(ended.len())
     }
+}
+
+/// Returns the claims that would make a key hash the owner.
+pub fn claims_for(tables: &impl Tables, owner: &[u8; 20]) -> Result<Vec<Claim>, StoreError> {
+    let mut found = Vec::new();
+    for row in tables.claims().iter()? {
+        let claim: Claim = decode(row?.1.value(), "claim")?;
+        if claim.new_owner.hash160() == owner {
+            found.push(claim);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns a claim, in whatever state.

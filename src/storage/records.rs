@@ -11,7 +11,8 @@ use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{Digest, OutPoint, RecordId, Timestamp, Txid};
 
-/// A custody event. `canonical`, `salt` and `commitment` never change; the issuer's signature and
+/// A custody event. `canonical`, `salt` and `commitment` never change, until the content is erased at
+/// the wish of the owner it names (see [`crate::storage::erasures`]); the issuer's signature and
 /// the transaction are added once each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredRecord {
@@ -40,6 +41,13 @@ pub struct StoredRecord {
     pub seal: Option<OutPoint>,
     /// When the event was accepted.
     pub accepted_at: Timestamp,
+}
+
+impl StoredRecord {
+    /// Says whether the content was erased: salt, bytes and signature are gone.
+    pub fn is_erased(&self) -> bool {
+        self.canonical.is_empty()
+    }
 }
 
 /// A signature as stored: its DER bytes, checked again when read.

@@ -32,6 +32,14 @@ impl WriteTx<'_> {
         self.tables.svd_keys.insert(key.user.to_bytes(), encode(key).as_slice())?;
         Ok(())
     }
+
+    /// Removes a user's login key.
+    pub fn remove_svd_key(&mut self, user: UserId) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.touched_credentials = true;
+        self.tables.svd_keys.remove(user.to_bytes())?;
+        Ok(())
+    }
 }
 
 /// Returns a user's login key, revoked or not.

@@ -91,6 +91,14 @@ schema! {
     records_by_patch: (Text, u32) => Id = "records-by-patch-1";
     /// Index: transaction to event.
     records_by_txid: Hash => Id = "records-by-txid-1";
+    /// Index: key hash of an owner that a transfer named or replaced, the event that makes him the owner.
+    records_by_party: ([u8; 20], Id) => () = "records-by-party-1";
+    /// What stays of events whose content was erased.
+    erased_records: Id => Bytes = "erased-records-1";
+    /// Events that are to be erased: event to the time in milliseconds at which it was asked for.
+    erasures_due: Id => i64 = "erasures-due-1";
+    /// Persons who had themselves erased, by pseudonym: epoch of their tokens, time in milliseconds.
+    erased_persons: Text => (u64, i64) = "erased-persons-1";
     /// Transactions: ours, and those from outside that ours spend.
     transactions: Hash => Bytes = "transactions-1";
     /// Merkle paths (BUMP, BRC-74) by transaction.

@@ -5,11 +5,17 @@ use redb::ReadableTable;
 use crate::storage::{StoreError, Tables, WriteTx};
 
 impl WriteTx<'_> {
-    /// Takes back every token that was issued to `subject` so far.
-    pub fn end_tokens(&mut self, subject: &str) -> Result<(), StoreError> {
+    /// Sets the epoch of a person's tokens.
+    pub fn put_token_epoch(&mut self, subject: &str, epoch: u64) -> Result<(), StoreError> {
         self.is_dirty = true;
-        let epoch = token_epoch(self, subject)?.saturating_add(1);
         self.tables.token_epochs.insert(subject, epoch)?;
+        Ok(())
+    }
+
+    /// Forgets the epoch of a person's tokens.
+    pub fn remove_token_epoch(&mut self, subject: &str) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.tables.token_epochs.remove(subject)?;
         Ok(())
     }
 }

@@ -53,6 +53,7 @@ impl HousekeepingTask {
         self.parts.api_keys.note_uses().await?;
         self.write_refusals(now).await?;
         self.measure_runway(now)?;
+        self.parts.privacy.finish(now).await?;
         loop {
             let gone = self
                 .parts

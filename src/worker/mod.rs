@@ -23,6 +23,7 @@ use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::headers::HeaderService;
 use crate::service::maintenance::MaintenanceService;
+use crate::service::privacy::PrivacyService;
 use crate::service::readiness::Observations;
 use crate::service::runway::RunwayService;
 use crate::storage::Store;
@@ -75,6 +76,8 @@ pub struct WorkerParts {
     pub api_keys: ApiKeyService,
     /// Writes down what was refused.
     pub audit: AuditService,
+    /// Erases what was to be erased.
+    pub privacy: PrivacyService,
     /// When the pool is looked after.
     pub schedule: Schedule,
     /// Where the tasks note what they saw.

@@ -36,7 +36,8 @@ async fn b20_every_deed_is_noted_under_the_credential_that_did_it() {
             (text("action"), text("actor"))
         })
         .collect();
-    let transfer_actor = format!("{FULL_KEY} for owner-of-tests");
+    let person = app.services.persons.pseudonym("owner-of-tests");
+    let transfer_actor = format!("{FULL_KEY} for {person}");
     let expected: Vec<(String, String)> = [
         ("patch.register", FULL_KEY),
         ("patch.transfer", &transfer_actor),

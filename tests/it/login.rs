@@ -58,7 +58,7 @@ fn users_secret(user_key: &SecretKey, server_key: &PublicKey, given: &str) -> [u
     hmac_sha256(&hmac_sha256(&salt, x.as_slice()), b"SVD-Session")
 }
 
-async fn log_in(app: &TestApp, user: &str, owner: &Owner) -> String {
+pub(crate) async fn log_in(app: &TestApp, user: &str, owner: &Owner) -> String {
     let given = begin(app, user).await;
     let done = post(app, "complete", &answer_of(user, &owner.key, &given)).await.expect(200);
     done["token"].as_str().unwrap().to_owned()

@@ -36,6 +36,8 @@ mod pending;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod proof;
 #[cfg(test)]
 mod records;

@@ -50,6 +50,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/v1/patches/pending/registration/{id}", Anybody),
     ("GET", "/v1/patches/pending/transfer/{id}", Anybody),
     ("POST", "/v1/auth/logout", Token),
+    ("GET", "/v1/privacy/export", Token),
+    ("DELETE", "/v1/privacy/delete", Token),
     ("POST", "/api/svd/register", AnybodyOrKey(Scope::KeysWrite)),
     ("POST", "/api/svd/begin", Anybody),
     ("POST", "/api/svd/complete", Anybody),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::config::InitialSettings;
+use patchproof::patch::erasure::ErasureKey;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::{HeaderService, TrustAnchors};
@@ -158,6 +159,7 @@ impl System {
                 store: store.clone(),
                 network: Network::Test,
                 issuers: vec![keyring.issuer.public_key].into(),
+                erasures: ErasureKey::derive(b"simulation"),
             },
             pending: PendingService { store: store.clone(), confirmed_at_depth: 0 },
             store,

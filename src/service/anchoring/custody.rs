@@ -46,7 +46,7 @@ pub(super) fn take_back(
     };
     let before = expect_record(tx, previous)?;
     tx.put_patch(&Patch {
-        owner: owner_of(&before, &found)?,
+        owner: owner_before(record, &before, &found)?,
         head: previous,
         pending: Some(record.id),
         current_txid: before.txid,
@@ -68,6 +68,22 @@ pub(super) fn give_up(
         tx.put_patch(&Patch { pending: None, updated_at: now, ..found })?;
     }
     Ok(())
+}
+
+/// Returns whose the product was before an event. Where that record was erased, the event itself names
+/// the key that handed over.
+fn owner_before(
+    event: &StoredRecord,
+    before: &StoredRecord,
+    patch: &Patch,
+) -> Result<Address, StoreError> {
+    if !before.is_erased() {
+        return owner_of(before, patch);
+    }
+    let parsed: AuthenticationRecord = serde_json::from_slice(&event.canonical)
+        .map_err(|_| StoreError::Corrupt { entity: "record" })?;
+    let key = parsed.auth.prev_owner_public_key.ok_or(StoreError::Corrupt { entity: "record" })?;
+    Ok(Address::of_key(&key, patch.owner.network()))
 }
 
 fn owner_of(record: &StoredRecord, patch: &Patch) -> Result<Address, StoreError> {

@@ -67,6 +67,9 @@ impl AnchoringService {
 
     /// Gets the issuer's signatures and leases outputs.
     async fn reserve(&self, records: Vec<StoredRecord>, now: Timestamp) -> Result<(), StoreError> {
+        // What was erased is not signed anew, whatever became of the block that it was buried under.
+        let (erased, records): (Vec<StoredRecord>, Vec<StoredRecord>) =
+            records.into_iter().partition(StoredRecord::is_erased);
         // A record's statement is signed once; waiting for money costs the signer nothing.
         let (known, unsigned): (Vec<StoredRecord>, Vec<StoredRecord>) =
             records.into_iter().partition(|record| record.issuer_signature.is_some());
@@ -74,7 +77,8 @@ impl AnchoringService {
             unsigned.iter().map(|record| vec![statement_request(record, &self.keyring)]).collect();
         let mut signed: Vec<(RecordId, Option<Signature>)> =
             known.iter().map(|record| (record.id, None)).collect();
-        let mut refused = Vec::new();
+        let gone = || SignerError::Refused("the record's content was erased".into());
+        let mut refused: Vec<_> = erased.iter().map(|record| (record.id, gone())).collect();
         for (record, answer) in unsigned.iter().zip(self.sign_each(requests).await) {
             match answer {
                 Ok(answer) => {

@@ -15,6 +15,7 @@ use crate::service::anchoring::apply::{Applied, followers};
 use crate::service::anchoring::observe::confirmations;
 use crate::service::anchoring::subject::{Subject, subject_of};
 use crate::service::anchoring::{AnchoringService, apply};
+use crate::storage::erasures::erased_record;
 use crate::storage::headers::best_hash_at;
 use crate::storage::jobs::expect_job;
 use crate::storage::records::expect_record;
@@ -241,10 +242,17 @@ fn is_built_upon(tables: &impl Tables, id: RecordId, txid: Txid) -> Result<bool,
 fn names_lost_state(tables: &impl Tables, id: RecordId, victim: Txid) -> Result<bool, StoreError> {
     let record = expect_record(tables, id)?;
     let Some(previous) = record.previous else { return Ok(false) };
-    let document: AuthenticationRecord = serde_json::from_slice(&record.canonical)
-        .map_err(|_| StoreError::Corrupt { entity: "record" })?;
-    let named = document.auth.prev_txid;
-    if named != expect_record(tables, previous)?.txid {
+    let before = expect_record(tables, previous)?.txid;
+    // One that was erased is buried so deep that it named what it stands upon now.
+    let named = match erased_record(tables, id)? {
+        Some(_) => before,
+        None => {
+            let document: AuthenticationRecord = serde_json::from_slice(&record.canonical)
+                .map_err(|_| StoreError::Corrupt { entity: "record" })?;
+            document.auth.prev_txid
+        }
+    };
+    if named != before {
         return Ok(true);
     }
     let Some(named) = named else { return Ok(false) };

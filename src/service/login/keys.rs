@@ -40,10 +40,12 @@ impl LoginService {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), LoginError> {
-        let actor = actor.to_owned();
+        let (actor, persons) = (actor.to_owned(), self.persons.clone());
         self.store
             .write(move |tx| {
-                if svd_key(tx, user)?.is_some() {
+                // A name whose holder had it erased stays taken: it would speak for somebody else.
+                let name = user.to_string();
+                if svd_key(tx, user)?.is_some() || persons.is_erased(tx, &name)? {
                     return Err(LoginError::DuplicateKey);
                 }
                 tx.put_svd_key(&SvdKey {
@@ -53,7 +55,7 @@ impl LoginService {
                     registered_at: now,
                     changed_at: now,
                 })?;
-                tx.append_audit(now, &actor, "svd.register", &user.to_string())?;
+                tx.append_audit(now, &actor, "svd.register", &persons.pseudonym(&name))?;
                 Ok(())
             })
             .await
@@ -65,14 +67,16 @@ impl LoginService {
         self.check_fresh(user, &challenge, now)?;
         let digest = change_key_digest(user, &new_key, &challenge);
         let old_key = self.signed_by_owner(user, &digest, &signature)?;
+        let persons = self.persons.clone();
         self.store
             .write(move |tx| {
                 let key = present_key(tx, user, &old_key)?;
                 use_up(tx, &challenge, now)?;
                 tx.put_svd_key(&SvdKey { public_key: new_key, changed_at: now, ..key })?;
                 let name = user.to_string();
-                tx.end_tokens(&name)?;
-                tx.append_audit(now, &name, "svd.change-key", &name)?;
+                persons.end_tokens(tx, &name)?;
+                let person = persons.pseudonym(&name);
+                tx.append_audit(now, &person, "svd.change-key", &person)?;
                 Ok(())
             })
             .await
@@ -84,14 +88,16 @@ impl LoginService {
         self.check_fresh(user, &challenge, now)?;
         let digest = revoke_digest(user, &challenge);
         let old_key = self.signed_by_owner(user, &digest, &signature)?;
+        let persons = self.persons.clone();
         self.store
             .write(move |tx| {
                 let key = present_key(tx, user, &old_key)?;
                 use_up(tx, &challenge, now)?;
                 tx.put_svd_key(&SvdKey { revoked_at: Some(now), ..key })?;
                 let name = user.to_string();
-                tx.end_tokens(&name)?;
-                tx.append_audit(now, &name, "svd.revoke", &name)?;
+                persons.end_tokens(tx, &name)?;
+                let person = persons.pseudonym(&name);
+                tx.append_audit(now, &person, "svd.revoke", &person)?;
                 Ok(())
             })
             .await
@@ -104,7 +110,7 @@ impl LoginService {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), LoginError> {
-        let actor = actor.to_owned();
+        let (actor, persons) = (actor.to_owned(), self.persons.clone());
         self.store
             .write(move |tx| {
                 let key = svd_key(tx, user)?.ok_or(LoginError::NoKey)?;
@@ -112,8 +118,8 @@ impl LoginService {
                 if key.revoked_at.is_none() {
                     tx.put_svd_key(&SvdKey { revoked_at: Some(now), ..key })?;
                 }
-                tx.end_tokens(&name)?;
-                tx.append_audit(now, &actor, "svd.revoke", &name)?;
+                persons.end_tokens(tx, &name)?;
+                tx.append_audit(now, &actor, "svd.revoke", &persons.pseudonym(&name))?;
                 Ok(())
             })
             .await

@@ -18,8 +18,8 @@ use crate::auth::svd::{AnswerRejection, Challenge, ChallengeKey, ChallengeReject
 use crate::auth::token::{Grant, TokenError, TokenKeys};
 use crate::auth::{Subject, TokenScope};
 use crate::crypto::{PublicKey, random_bytes};
+use crate::service::persons::Persons;
 use crate::storage::svd_keys::{svd_key, svd_key_or};
-use crate::storage::token_epochs::token_epoch;
 use crate::storage::{Store, StoreError, SvdKey, WriteTx};
 use crate::telemetry::{Metrics, SvdMetrics, observe};
 use crate::types::Timestamp;
@@ -108,6 +108,8 @@ pub struct LoginService {
     pub hot: Cache<Challenge, ()>,
     /// Keys that were looked up.
     pub keys: KnownKeys,
+    /// Names users where their own names must not stand.
+    pub persons: Persons,
 }
 
 /// Makes room for answered challenges in memory.
@@ -159,15 +161,16 @@ impl LoginService {
             return Err(LoginError::InvalidSignature);
         }
         let proof = self.proofs.prove(user, &challenge, &public_key, now).await;
+        let persons = self.persons.clone();
         let epoch = self
             .store
             .write(move |tx| {
                 present_key(tx, user, &public_key)?;
                 use_up(tx, &challenge, now)?;
                 let action = format!("login.svd:{}", hex::encode(challenge.to_bytes()));
-                let name = user.to_string();
-                tx.append_audit(now, &name, &action, &name)?;
-                Ok::<_, LoginError>(token_epoch(tx, &name)?)
+                let (name, person) = (user.to_string(), persons.pseudonym(&user.to_string()));
+                tx.append_audit(now, &person, &action, &person)?;
+                Ok::<_, LoginError>(persons.epoch(tx, &name)?)
             })
             .await?;
         self.hot.insert(challenge, ());

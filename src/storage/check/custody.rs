@@ -4,9 +4,13 @@ use redb::ReadableTable;
 
 use crate::anchor::canonical::from_canonical_bytes;
 use crate::anchor::commitment::commit;
+use crate::bitcoin::Address;
+use crate::patch::erasure::ProductFacts;
 use crate::patch::record::{AuthenticationRecord, Purpose};
 use crate::storage::check::{CheckReport, Row, each_row, readable};
-use crate::storage::{Patch, StoreError, StoredRecord, Tables, jobs, patches, records};
+use crate::storage::{
+    ErasedRecord, Patch, StoreError, StoredRecord, Tables, erasures, jobs, patches, records,
+};
 use crate::types::RecordId;
 
 /// Checks every product and the index over owners.
@@ -112,10 +116,61 @@ pub(super) fn check_records(
             let carried = records::record_by_txid(tables, txid)?;
             report.expect(carried == Some(id), "index", id, "is not listed under its transaction");
         }
-        check_signed_bytes(&record, report);
+        if record.is_erased() {
+            check_erased(tables, &record, report)?;
+        } else {
+            check_signed_bytes(&record, report);
+        }
+        check_parties(tables, &record, report)?;
         check_link(tables, &record, report)
     })?;
     check_record_indexes(tables, report)
+}
+
+/// A record without its bytes was erased, and what had to stay has stayed.
+fn check_erased(
+    tables: &impl Tables,
+    record: &StoredRecord,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let kept = readable(erasures::erased_record(tables, record.id))?;
+    let facts = kept.and_then(|kept| ProductFacts::from_json(&kept.facts));
+    let holds = facts.is_some_and(|facts| facts.product.uid_tag_id == record.uid);
+    report.expect(holds, "I7", record.id, "its bytes are missing and were not erased");
+    let has_rest = *record.salt.as_bytes() != [0; 16] || record.issuer_signature.is_some();
+    report.expect(!has_rest, "I7", record.id, "was erased and keeps its salt or signature");
+    Ok(())
+}
+
+/// Checks what is erased, is to be erased, and by which owners records are found.
+pub(super) fn check_erasures(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.erased_records(), "erased record", report, |id, _: ErasedRecord, report| {
+        let id = RecordId::from_bytes(id);
+        let record = readable(records::record(tables, id))?;
+        let holds = record.is_some_and(|record| record.is_erased());
+        report.expect(holds, "I7", Row("erased record", id), "is there or never was");
+        Ok(())
+    })?;
+    for row in tables.erasures_due().iter()? {
+        let id = RecordId::from_bytes(row?.0.value());
+        let record = readable(records::record(tables, id))?;
+        let holds = record.is_some_and(|record| !record.is_erased());
+        report.expect(holds, "I7", Row("erasure due", id), "has nothing to erase");
+    }
+    for row in tables.records_by_party().iter()? {
+        let (hash, id) = row?.0.value();
+        let id = RecordId::from_bytes(id);
+        let record = readable(records::record(tables, id))?;
+        let says =
+            record.and_then(|it| from_canonical_bytes::<AuthenticationRecord>(&it.canonical).ok());
+        let named = says.and_then(|says| Address::parse(&says.auth.owner, says.network).ok());
+        let holds = named.is_some_and(|address| *address.hash160() == hash);
+        report.expect(holds, "index", Row("record by party", id), "names another owner");
+    }
+    Ok(())
 }
 
 fn check_signed_bytes(record: &StoredRecord, report: &mut CheckReport) {
@@ -130,6 +185,25 @@ fn check_signed_bytes(record: &StoredRecord, report: &mut CheckReport) {
         }
         Err(error) => report.add("I7", record.id, error.to_string()),
     }
+}
+
+/// Checks that a transfer is found by the owner it names.
+fn check_parties(
+    tables: &impl Tables,
+    record: &StoredRecord,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let Ok(says) = from_canonical_bytes::<AuthenticationRecord>(&record.canonical) else {
+        return Ok(());
+    };
+    if says.purpose != Purpose::TransferOwnership {
+        return Ok(());
+    }
+    let Ok(owner) = Address::parse(&says.auth.owner, says.network) else { return Ok(()) };
+    let key = (*owner.hash160(), record.id.to_bytes());
+    let is_listed = tables.records_by_party().get(key)?.is_some();
+    report.expect(is_listed, "index", record.id, "is not listed under the owner it names");
+    Ok(())
 }
 
 fn check_link(

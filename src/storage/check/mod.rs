@@ -110,6 +110,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     let mut report = CheckReport { rows: count_rows(tables)?, ..CheckReport::default() };
     custody::check_patches(tables, &mut report)?;
     custody::check_records(tables, &mut report)?;
+    custody::check_erasures(tables, &mut report)?;
     jobs::check_jobs(tables, &mut report)?;
     jobs::check_leases(tables, &mut report)?;
     money::check_money(tables, &mut report)?;

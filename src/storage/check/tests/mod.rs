@@ -2,6 +2,7 @@
 
 mod damaged_claims;
 mod damaged_custody;
+mod damaged_erasures;
 mod damaged_money;
 mod damaged_rows;
 mod damaged_treasury;

@@ -102,6 +102,9 @@ pub(super) fn add_product(
     let transfer = transfer.filter(|_| registration.is_settled());
     if let Some(way) = transfer {
         let next = add_event(tx, number, way, Some(&events[0]))?;
+        let (from, to) = (owner(number, 0), owner(number, 1));
+        let parties = [(from.hash160(), events[0].record.id), (to.hash160(), next.record.id)];
+        tx.put_parties(parties)?;
         events.push(next);
     }
     let head = if transfer.is_some_and(Way::is_settled) { &events[1] } else { &events[0] };

@@ -1,0 +1,71 @@
+//! What a person asks about herself.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::HttpState;
+use crate::http::credentials::BearerToken;
+use crate::http::problem::{Problem, ProblemBody, ProblemCode};
+
+/// What was erased, and what is still to be.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErasedBody {
+    success: bool,
+    message: &'static str,
+    erased: ErasedCounts,
+    /// Records whose content goes as soon as their transactions lie deep enough; until then it is
+    /// told to nobody.
+    scheduled: usize,
+}
+
+/// What was erased.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct ErasedCounts {
+    login_key: bool,
+    claims: usize,
+    records: usize,
+}
+
+/// Returns the routes of this file.
+pub(super) fn routes() -> OpenApiRouter<HttpState> {
+    OpenApiRouter::new().routes(routes!(export)).routes(routes!(erase))
+}
+
+/// Gives a person everything that is held about her.
+#[utoipa::path(get, path = "/v1/privacy/export", tag = "privacy", security(("bearer" = [])),
+    responses((status = 200, description = "One JSON document, see docs/PRIVACY.md", body = Object),
+        (status = 401, body = ProblemBody)))]
+async fn export(bearer: BearerToken, state: State<HttpState>) -> Result<Response, Problem> {
+    let (privacy, now) = (state.services.privacy.clone(), state.clock.now());
+    // It reads the whole audit trail, which must hold up nobody else.
+    let data = tokio::task::spawn_blocking(move || privacy.export(&bearer.subject, now)).await;
+    let data = data.map_err(|_| Problem::new(ProblemCode::Internal))??;
+    let headers = [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"patchproof-export.json\""),
+    ];
+    Ok((headers, Json(data)).into_response())
+}
+
+/// Erases what is held about a person; her tokens end.
+#[utoipa::path(delete, path = "/v1/privacy/delete", tag = "privacy", security(("bearer" = [])),
+    responses((status = 200, body = ErasedBody), (status = 401, body = ProblemBody),
+        (status = 503, body = ProblemBody)))]
+async fn erase(bearer: BearerToken, state: State<HttpState>) -> Result<Json<ErasedBody>, Problem> {
+    let done = state.services.privacy.erase(&bearer.subject, state.clock.now()).await?;
+    let message = if done.scheduled == 0 {
+        "Everything that is held about you and can be erased is erased."
+    } else {
+        "Everything that can be erased is erased or will be as soon as its transactions are buried."
+    };
+    let erased =
+        ErasedCounts { login_key: done.had_key, claims: done.claims, records: done.records };
+    Ok(Json(ErasedBody { success: true, message, erased, scheduled: done.scheduled }))
+}
