@@ -145,3 +145,43 @@ async fn what_is_refused_for_being_too_much_does_nothing() {
     let again = register(&app, "0000000000000000000000b0", &ada).await.expect(201);
     assert_eq!(again["success"], Value::Bool(true));
 }
+
+#[tokio::test]
+async fn g7_every_request_is_counted_once() {
+    let rates = RateLimits {
+        public: MINUTE,
+        api_key: MINUTE,
+        probe: MINUTE,
+        svd_begin: MINUTE,
+        svd_complete: MINUTE,
+        svd_canary: MINUTE,
+    };
+    let app = limited(rates).await;
+    // A route of each class, from an address of its own; the predecessor counted the second twice.
+    let routes = [
+        ("GET", "v1/patches/verify/TAG-1"),
+        ("GET", "api/svd/kid"),
+        ("GET", "health"),
+        ("POST", "api/svd/begin"),
+        ("POST", "api/svd/complete"),
+        ("GET", "api/svd/canary"),
+        ("GET", "no/such/route"),
+    ];
+    for (number, (method, path)) in routes.into_iter().enumerate() {
+        for (key, network) in [(None, 20), (Some(FULL_KEY), 30)] {
+            let client = client_at(&format!("127.0.0.{}", network + number));
+            let ask = async || {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let call = client.request(method, app.base.join(path).unwrap());
+                let call = key.into_iter().fold(call, |call, key| call.header("x-api-key", key));
+                call.send().await.unwrap().status()
+            };
+            for request in 1..=BUDGET {
+                let status = ask().await;
+                assert_ne!(status, StatusCode::TOO_MANY_REQUESTS, "{path} {key:?} {request}");
+            }
+            assert_eq!(ask().await, StatusCode::TOO_MANY_REQUESTS, "{path} {key:?}");
+            app.outside.clock.advance(Duration::from_secs(60));
+        }
+    }
+}

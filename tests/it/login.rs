@@ -31,19 +31,19 @@ pub(crate) async fn register(app: &TestApp, user: &str, owner: &Owner) -> Answer
     post(app, "register", &json!({ "userId": user, "pmcHex": owner.key.public_key() })).await
 }
 
-async fn begin(app: &TestApp, user: &str) -> String {
+pub(crate) async fn begin(app: &TestApp, user: &str) -> String {
     let begun = post(app, "begin", &json!({ "userId": user })).await.expect(200);
     begun["M"].as_str().unwrap().to_owned()
 }
 
-fn challenge(text: &str) -> patchproof::auth::svd::Challenge {
+pub(crate) fn challenge(text: &str) -> patchproof::auth::svd::Challenge {
     let mut bytes = [0u8; 24];
     hex::decode_to_slice(text, &mut bytes).unwrap();
     patchproof::auth::svd::Challenge::from_bytes(bytes)
 }
 
 /// Signs a challenge as its user does: with the key of this challenge.
-fn answer_of(user: &str, key: &SecretKey, given: &str) -> Value {
+pub(crate) fn answer_of(user: &str, key: &SecretKey, given: &str) -> Value {
     let digest = challenge(given).digest();
     let signature = key.plus(&digest).unwrap().sign(&digest);
     json!({ "userId": user, "M": given, "signatureHex": signature })
@@ -406,6 +406,20 @@ async fn b9_a_token_from_an_e_mail_code_hands_nothing_on() {
     let grant = Grant { subject, epoch: 0, jti: "01".repeat(16), svd_proof: None, ttl };
     let token = keys.grant(&grant, app.outside.clock.now()).unwrap();
     assert_eq!(use_token(&app, &token).await, 403);
+}
+
+#[tokio::test]
+async fn b12_a_stolen_token_ends_with_the_logout_or_after_ten_minutes() {
+    let (app, ada) = with_ada().await;
+    let (taken_back, forgotten) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
+    // A thief's requests look like the owner's: nothing in the token itself could tell them apart.
+    assert_eq!(use_token(&app, &taken_back).await, 404);
+    let call = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
+    let _ = call.bearer(&forgotten).send().await.expect(200);
+    assert_eq!(use_token(&app, &taken_back).await, 401);
+    let forgotten = log_in(&app, ADA, &ada).await;
+    app.outside.clock.advance(Duration::from_secs(606));
+    assert_eq!(use_token(&app, &forgotten).await, 401);
 }
 
 #[tokio::test]

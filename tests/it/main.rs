@@ -36,6 +36,8 @@ mod permissions;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod purposes;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod register;
