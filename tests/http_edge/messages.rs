@@ -87,7 +87,7 @@ async fn what_is_no_http_is_refused_with_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_percent_sign_that_escapes_nothing_is_refused() {
+async fn g1_a_percent_sign_that_escapes_nothing_is_refused() {
     let server = TestServer::start().await;
     for path in ["/items/%", "/items/%zz", "/items/1?a=%g0"] {
         server.get(path).await.problem(400, "BAD_REQUEST");
