@@ -4,9 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// Between two looks at a process that is to end.
+const PACE: Duration = Duration::from_millis(10);
 
 /// What a finished run left behind.
 #[derive(Debug)]
@@ -38,12 +42,37 @@ fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 /// Runs the program to its end.
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
-    let output = command(arguments, variables).output().unwrap();
+    finished(command(arguments, variables).output().unwrap())
+}
+
+fn finished(output: Output) -> Finished {
     Finished {
         status: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs the program, which must end by itself within this time.
+#[track_caller]
+pub(crate) fn run_within(
+    most: Duration,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Finished {
+    let mut command = command(arguments, variables);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut left = most;
+    while child.try_wait().unwrap().is_none() {
+        if left.is_zero() {
+            drop(child.kill());
+            let output = child.wait_with_output().unwrap();
+            unreachable!("{arguments:?} was still there after {most:?}: {output:?}");
+        }
+        std::thread::sleep(PACE);
+        left = left.saturating_sub(PACE);
+    }
+    finished(child.wait_with_output().unwrap())
 }
 
 /// A server that is running, told to end at the end of the test.
