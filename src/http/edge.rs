@@ -25,7 +25,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{Route, future::RouteFuture};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
-use tracing::{Span, debug_span, info_span};
 
 use crate::auth::ApiKeys;
 use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits};
@@ -141,17 +140,16 @@ impl Service<Request> for EdgeService {
             let matched = request.extensions().get::<MatchedPath>();
             RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
         });
-        let span = request_span(&request, &id);
-        let exchange = Exchange::begin(&request, id, &shared.limits.cors);
+        let exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
         let client = request.extensions().get::<ClientAddress>();
         let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
         let class = route.get().map_or(LimitClass::Public, RouteMetrics::class);
-        let work = match self.admit(request, class) {
+        let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
+        let work = id.during(|| match self.admit(request, class) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),
-        };
-        let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
-        EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, span }
+        });
+        EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, id }
     }
 }
 
@@ -195,16 +193,6 @@ impl EdgeService {
     }
 }
 
-/// Names the request in log lines written while it is worked on; reads are so many that theirs
-/// is made only where debugging is on.
-fn request_span(request: &Request, id: &RequestId) -> Span {
-    if request.method().is_safe() {
-        debug_span!("request", request_id = id.as_str())
-    } else {
-        info_span!("request", request_id = id.as_str())
-    }
-}
-
 /// The answer in the making.
 pub struct EdgeFuture {
     work: Work,
@@ -213,7 +201,7 @@ pub struct EdgeFuture {
     timer: Option<Pin<Box<Sleep>>>,
     exchange: Option<Exchange>,
     route: Arc<OnceLock<RouteMetrics>>,
-    span: Span,
+    id: RequestId,
 }
 
 enum Work {
@@ -229,10 +217,10 @@ impl EdgeFuture {
             }
             Work::Run(future) => future,
         };
-        let span = &self.span;
+        let id = &self.id;
         // A handler that panicked is dropped with all it held; what it shares with others is
         // behind locks that say so.
-        match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| Pin::new(future).poll(context)))) {
+        match catch_unwind(AssertUnwindSafe(|| id.during(|| Pin::new(future).poll(context)))) {
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
             Ok(Poll::Ready(Err(never))) => match never {},
             Ok(Poll::Pending) => self.poll_timer(context),

@@ -14,6 +14,7 @@ mod keys;
 mod pool;
 mod program;
 mod records;
+mod request_ids;
 mod servers;
 mod settings;
 mod stub;

@@ -5,12 +5,10 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde_json::Value;
-
-/// Between two looks at a process that is to end.
-const PACE: Duration = Duration::from_millis(10);
 
 /// What a finished run left behind.
 #[derive(Debug)]
@@ -61,18 +59,15 @@ pub(crate) fn run_within(
     variables: &[(&str, &str)],
 ) -> Finished {
     let mut command = command(arguments, variables);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut left = most;
-    while child.try_wait().unwrap().is_none() {
-        if left.is_zero() {
-            drop(child.kill());
-            let output = child.wait_with_output().unwrap();
-            unreachable!("{arguments:?} was still there after {most:?}: {output:?}");
-        }
-        std::thread::sleep(PACE);
-        left = left.saturating_sub(PACE);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    if let Ok(output) = ended.recv_timeout(most) {
+        return finished(output.unwrap());
     }
-    finished(child.wait_with_output().unwrap())
+    assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+    unreachable!("{arguments:?} was still there after {most:?}: {:?}", ended.recv())
 }
 
 /// A server that is running, told to end at the end of the test.

@@ -290,7 +290,12 @@ fn mutate(value: &mut Value, random: &mut Random) {
             let at = random.below(items.len());
             mutate(&mut items[at], random);
         }
-        other => {
+        other @ (Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => {
             *other = match random.below(10) {
                 0 => Value::Null,
                 1 => json!(-1),
