@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
 
 use crate::auth::ApiKeys;
-use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits};
+use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits, Standing};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::Metrics;
 use crate::types::Clock;
@@ -140,12 +140,12 @@ impl Service<Request> for EdgeService {
             let matched = request.extensions().get::<MatchedPath>();
             RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
         });
-        let exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
+        let mut exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
         let client = request.extensions().get::<ClientAddress>();
         let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
         let class = route.get().map_or(LimitClass::Public, RouteMetrics::class);
         let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
-        let work = id.during(|| match self.admit(request, class) {
+        let work = id.during(|| match self.admit(request, class, &mut exchange) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),
         });
@@ -156,7 +156,12 @@ impl Service<Request> for EdgeService {
 impl EdgeService {
     /// Lets a request through to its handler, or answers for it.
     #[expect(clippy::result_large_err, reason = "both sides are moved once, into the future")]
-    fn admit(&self, request: Request, class: LimitClass) -> Result<Request, Response> {
+    fn admit(
+        &self,
+        request: Request,
+        class: LimitClass,
+        exchange: &mut Exchange,
+    ) -> Result<Request, Response> {
         let limits = &self.shared.limits;
         if let Some(problem) = guard::refusal(&request) {
             return Err(problem.into_response());
@@ -164,7 +169,7 @@ impl EdgeService {
         if cors::is_preflight(request.method(), request.headers()) {
             return Err(limits.cors.grant(request.headers()).preflight());
         }
-        self.count(&request, class).map_err(IntoResponse::into_response)?;
+        exchange.standing = self.count(&request, class).map_err(IntoResponse::into_response)?;
         let small = request.uri().path().starts_with(SVD_PREFIX);
         let limit = if small { limits.svd_body } else { limits.body };
         body::guard(request, limit, limits.body_timeouts)
@@ -174,12 +179,13 @@ impl EdgeService {
 
 impl EdgeService {
     /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used; a
-    /// wrong one counts for the address that tries it, which slows guessing down.
-    fn count(&self, request: &Request, class: LimitClass) -> Result<(), Problem> {
+    /// wrong one counts for the address that tries it, which slows guessing down. Operators are not
+    /// counted.
+    fn count(&self, request: &Request, class: LimitClass) -> Result<Option<Standing>, Problem> {
         let shared = &self.shared;
         let client = request.extensions().get::<ClientAddress>();
         if matches!(client, Some(ClientAddress::Operator { .. })) {
-            return Ok(());
+            return Ok(None);
         }
         let presented = request.headers().get(X_API_KEY).and_then(|key| key.to_str().ok());
         let principal = presented.and_then(|key| shared.api_keys.authenticate(key));
@@ -189,7 +195,7 @@ impl EdgeService {
             (None, LimitClass::SvdCanary) => (LimitClass::Public, LimitKey::of_client(client)),
             (None, class) => (class, LimitKey::of_client(client)),
         };
-        shared.rates.check(class, key)
+        shared.rates.check(class, key).map(Some)
     }
 }
 

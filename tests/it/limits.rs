@@ -8,6 +8,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::login::{post, register};
+use crate::support::answer::Answer;
 use crate::support::app::{FULL_KEY, OTHER_KEY, TestApp, generous};
 use crate::support::clients::Owner;
 
@@ -85,6 +86,34 @@ async fn a_client_that_waits_as_long_as_it_is_told_is_let_in() {
     let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     app.outside.clock.advance(Duration::from_secs(wait));
     assert_eq!(ask().await.status, 404);
+}
+
+#[tokio::test]
+async fn answers_say_what_is_left_whether_they_are_good_or_not() {
+    let app = limited(RateLimits { public: MINUTE, api_key: MINUTE, ..generous() }).await;
+    let said = |answer: &Answer| {
+        ["ratelimit-policy", "ratelimit"].map(|name| answer.header(name).map(str::to_owned))
+    };
+    let line = |class: &str, rest: &str| Some(format!("\"{class}\";{rest}"));
+    for left in (0..BUDGET).rev() {
+        let expected = [line("public", "q=5;w=60"), line("public", &format!("r={left}"))];
+        // A page that is there, and then answers that are none.
+        let answer = if left == BUDGET - 1 {
+            app.anonymous().get(&["version"]).await
+        } else {
+            app.anonymous().verify("TAG-1").await
+        };
+        assert_eq!(said(&answer), expected, "{}", answer.status);
+    }
+    let refused = app.anonymous().verify("TAG-1").await;
+    let wait = refused.header("retry-after").unwrap();
+    assert_eq!(said(&refused)[1], line("public", &format!("r=0;t={wait}")));
+    let keyed = app.api().get(&["v1", "admin", "patches"]).await;
+    assert_eq!(said(&keyed), [line("api-key", "q=5;w=60"), line("api-key", "r=4")]);
+    let asked = app.anonymous().call(Method::OPTIONS, &["version"]);
+    let asked = asked.header("origin", "https://shop.example");
+    let asked = asked.header("access-control-request-method", "GET").send().await;
+    assert_eq!(said(&asked), [None, None], "asking whether one may call is not counted");
 }
 
 #[tokio::test]
