@@ -76,6 +76,30 @@ async fn refusals_are_counted_and_written_together() {
 }
 
 #[tokio::test]
+async fn the_lines_are_counted_across_restarts() {
+    let app = TestApp::penniless().await;
+    let set = async |app: &TestApp, rate: u32| {
+        let change = app.api().call(Method::PATCH, &["v1", "admin", "settings"]);
+        let _ = change.json(&json!({ "FEE_PER_KB": rate })).send().await.expect(200);
+    };
+    let until = async |app: &TestApp, count: u32| {
+        let line = format!("audit_lines_total {count}\n");
+        app.until(&line, async || {
+            let metrics = app.anonymous().get(&["metrics"]).await;
+            metrics.text().contains(&line).then_some(())
+        })
+        .await;
+    };
+    until(&app, 0).await;
+    set(&app, 501).await;
+    set(&app, 502).await;
+    until(&app, 2).await;
+    let app = app.restart().await;
+    set(&app, 503).await;
+    until(&app, 3).await;
+}
+
+#[tokio::test]
 async fn pages_lead_to_the_first_line() {
     let app = TestApp::penniless().await;
     for number in 0..5 {
