@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::storage::audit::{audit_hash, audit_lines, audit_state};
-use crate::storage::{Store, StoreError, Tables};
+use crate::storage::{AuditEntry, Store, StoreError, Tables};
 use crate::types::{Digest, Timestamp};
 
 pub use crate::storage::{AuditLine, AuditState};
@@ -27,6 +27,25 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// To what it was done, exactly.
     pub subject: Option<String>,
+    /// From when on.
+    pub since: Option<Timestamp>,
+    /// Before when.
+    pub until: Option<Timestamp>,
+}
+
+impl AuditFilter {
+    /// Tells whether a line is wanted.
+    ///
+    /// Times are those of the clock when the line was written, which may have been set back: a later
+    /// line can have an earlier time, so none is left out for its place.
+    fn accepts(&self, line: &AuditEntry) -> bool {
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|it| it == text);
+        self.action.as_ref().is_none_or(|start| line.action.starts_with(start))
+            && is(&self.actor, &line.actor)
+            && is(&self.subject, &line.subject)
+            && self.since.is_none_or(|since| since <= line.at)
+            && self.until.is_none_or(|until| line.at < until)
+    }
 }
 
 /// What was noted elsewhere of an earlier state of the trail.
@@ -111,17 +130,8 @@ pub fn list_audit(
     before: Option<u64>,
     limit: usize,
 ) -> Result<(Vec<AuditLine>, Option<u64>), StoreError> {
-    let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|it| it == text);
-    audit_lines(
-        tables,
-        before.unwrap_or(u64::MAX),
-        limit.clamp(1, MAX_LINES),
-        MAX_SCANNED,
-        |line| {
-            let action = filter.action.as_ref().is_none_or(|start| line.action.starts_with(start));
-            action && is(&filter.actor, &line.actor) && is(&filter.subject, &line.subject)
-        },
-    )
+    let (before, limit) = (before.unwrap_or(u64::MAX), limit.clamp(1, MAX_LINES));
+    audit_lines(tables, before, limit, MAX_SCANNED, |line| filter.accepts(line))
 }
 
 /// Says whether the trail still begins with what was noted.
