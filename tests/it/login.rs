@@ -473,6 +473,33 @@ async fn g10_the_canary_tries_everything_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn g11_the_age_of_challenges_that_come_back_is_observed() {
+    let (app, ada) = with_ada().await;
+    let observed = async || {
+        let metrics = app.anonymous().get(&["metrics"]).await;
+        let is_ours = |line: &&str| line.starts_with("svd_challenge_age_seconds");
+        let lines = metrics.text().lines().filter(is_ours);
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        let [mut count, mut sum] = [0.0, 0.0];
+        for line in lines {
+            if line.starts_with("svd_challenge_age_seconds_count{") {
+                count += value(line);
+            } else if line.starts_with("svd_challenge_age_seconds_sum{") {
+                sum += value(line);
+            }
+        }
+        (count, sum)
+    };
+    assert_eq!(observed().await, (0.0, 0.0));
+    let given = begin(&app, ADA).await;
+    app.outside.clock.advance(Duration::from_secs(40));
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await.expect(200);
+    let (count, sum) = observed().await;
+    // A challenge carries whole seconds, and the clock goes on between the steps.
+    assert!((count - 1.0).abs() < 0.5 && (40.0..43.0).contains(&sum), "{count} {sum}");
+}
+
+#[tokio::test]
 async fn the_server_names_its_key() {
     let (app, _) = with_ada().await;
     let answer = app.anonymous().get(&["api", "svd", "kid"]).await;
