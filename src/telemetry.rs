@@ -53,6 +53,7 @@ pub struct Metrics {
     pub store_commits: Gauge,
     /// Writes that those commits carried.
     pub store_writes: Gauge,
+    audit_lines: Counter,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -108,6 +109,7 @@ impl Metrics {
             reorganisation_depth: Gauge::default(),
             store_commits: Gauge::default(),
             store_writes: Gauge::default(),
+            audit_lines: Counter::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -147,6 +149,12 @@ impl Metrics {
         registry.register("store_commits", "Commits of the store since the start", commits);
         let writes = self.store_writes.clone();
         registry.register("store_writes", "Writes that those commits carried", writes);
+        let lines = self.audit_lines.clone();
+        registry.register(
+            "audit_lines",
+            "Lines of the audit trail, those of former runs included",
+            lines,
+        );
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -186,6 +194,11 @@ impl Metrics {
         let labels = [("keyIdentifier", key_identifier.to_owned()), ("status", status.to_owned())];
         self.utxo_count.get_or_create(&labels).set(count);
         self.utxo_satoshis.get_or_create(&labels).set(satoshis);
+    }
+
+    /// Says how many lines the audit trail has, which never gets shorter.
+    pub fn audit_lines_are(&self, lines: u64) {
+        self.audit_lines.inc_by(lines.saturating_sub(self.audit_lines.get()));
     }
 
     /// Says how an endpoint of the network is treated: 0 asked, 1 on trial, 2 left alone.
@@ -309,6 +322,8 @@ mod tests {
         metrics.set_pool("funding", "available", 10, 50_000);
         metrics.count_broadcast("accepted");
         metrics.count_anchored("batch", 7);
+        metrics.audit_lines_are(5);
+        metrics.audit_lines_are(9);
         observe(&metrics.http_latency("GET", "/health", "2xx"), Duration::from_millis(2));
         metrics
     }
@@ -330,6 +345,7 @@ mod tests {
             "utxo_satoshis{keyIdentifier=\"funding\",status=\"available\"} 50000",
             "broadcast_total{result=\"accepted\"} 1",
             "anchor_records_total{mode=\"batch\"} 7",
+            "audit_lines_total 9",
             "records_pending 0",
             "records_held 0",
             "reorganisation_depth 0",

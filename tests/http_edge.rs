@@ -15,6 +15,12 @@ mod credentials;
 #[path = "http_edge/documentation.rs"]
 mod documentation;
 #[cfg(test)]
+#[path = "http_edge/fuzz.rs"]
+mod fuzz;
+#[cfg(test)]
+#[path = "http_edge/fuzz_requests.rs"]
+mod fuzz_requests;
+#[cfg(test)]
 #[path = "http_edge/messages.rs"]
 mod messages;
 #[cfg(test)]

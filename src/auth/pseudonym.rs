@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 use crate::crypto::{hkdf_sha256, hmac_sha256};
 
 const PURPOSE: &[u8] = b"patchproof/pseudonym/v1";
+/// What every pseudonym begins with, and no identifier does.
+pub const PREFIX: &str = "person:";
 /// 96 bits: no two persons share one by chance.
 const BYTES: usize = 12;
 
@@ -24,7 +26,7 @@ impl PseudonymKey {
     /// Returns the pseudonym of an identifier: `person:` and 24 hexadecimal digits, always the same.
     pub fn of(&self, identifier: &str) -> String {
         let digest = hmac_sha256(self.0.as_slice(), identifier.as_bytes());
-        format!("person:{}", hex::encode(&digest[..BYTES]))
+        format!("{PREFIX}{}", hex::encode(&digest[..BYTES]))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::cli::Surroundings;
 use crate::cli::store::{ReadStore, data_dir};
 use crate::service::audit::{AuditFilter, AuditLine, AuditMark, holds_mark, list_audit};
 use crate::storage::audit::audit_state;
-use crate::types::Digest;
+use crate::types::{Digest, Timestamp};
 
 /// Read and verify the audit trail
 ///
@@ -44,6 +44,15 @@ struct ListArguments {
     /// Only about this
     #[arg(long)]
     subject: Option<String>,
+    /// Only from this time on, such as 2026-01-31T12:00:00Z or 2026-01-31 (in UTC)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// Only before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<Timestamp>,
+    /// Only about this person: a pseudonym, as other lines have it
+    #[arg(long, value_name = "PSEUDONYM")]
+    person: Option<String>,
     /// The newest so many lines
     #[arg(long, default_value_t = 100)]
     limit: usize,
@@ -68,8 +77,8 @@ impl AuditCommand {
 
 impl ListArguments {
     fn run(self, store: &ReadStore, surroundings: &Surroundings) -> anyhow::Result<ExitCode> {
-        let Self { action, actor, subject, limit } = self;
-        let filter = AuditFilter { action, actor, subject, person: None };
+        let Self { action, actor, subject, since, until, person, limit } = self;
+        let filter = AuditFilter { action, actor, subject, since, until, person };
         let mut lines = store.read(|tx| {
             let (mut found, mut before) = (Vec::new(), None);
             while found.len() < limit {

@@ -211,7 +211,50 @@ fn weak_secrets_are_warned_about_outside_production() {
 }
 
 #[test]
-fn checks_are_relaxed_in_test_mode_on_loopback_only() {
+fn b14_production_does_not_start_with_a_secret_that_is_known_weak_or_missing() {
+    for name in ["API_KEY", "JWT_SECRET", "MASTER_SECRET"] {
+        for value in ["", "test_jwt_secret", "changeme", "a-secret-of-thirty-one-bytes-xx"] {
+            assert_eq!(faults(&with(production(), &[(name, value)])), [name], "{name}={value}");
+        }
+    }
+    // What stands in for a missing one elsewhere is made anew for every process.
+    let names = [("ISSUER_KEY_IDENTIFIER", "issuer"), ("UTXO_FUNDING_KEY_IDENTIFIER", "funding")];
+    let made = |byte| {
+        let environment: Environment = names.into_iter().collect();
+        Config::load(&environment, || [byte; 32]).unwrap().secrets.jwt.current
+    };
+    assert_ne!(made(1).expose(), made(2).expose());
+}
+
+#[test]
+fn g6_production_takes_a_redis_with_a_password_only() {
+    let with_redis = |changes: &[(&str, &str)]| load(&with(production(), changes));
+    for url in ["redis://redis.example:6379", "redis://:@redis.example", "redis://u@redis.example"]
+    {
+        let refused = with_redis(&[("REDIS_URL", url)]).unwrap_err();
+        assert_eq!(refused.variables(), ["REDIS_URL"], "{url}");
+        let password = [("REDIS_URL", url), ("REDIS_PASSWORD", &secret("redis"))];
+        assert!(with_redis(&password).is_ok(), "{url}");
+    }
+    let inside = format!("rediss://default:{}@redis.example:6380", secret("redis"));
+    assert!(with_redis(&[("REDIS_URL", &inside)]).is_ok());
+}
+
+#[test]
+fn h2_h3_addresses_with_and_without_credentials_are_told_apart_as_urls_are() {
+    for (name, value, is_good) in [
+        ("REDIS_URL", "redis://default:do-not-tell@redis-host:6379", true),
+        ("MONGODB_URI", "mongodb://user:do-not-tell@host:27017/db?authSource=admin", true),
+        ("MONGODB_URI", "mongodb://h:27017/d?appName=x:y@z", false),
+        ("REDIS_URL", "redis://host:6379/0?name=x:y@z", false),
+    ] {
+        let loaded = load(&with(production(), &[(name, value)]));
+        assert_eq!(loaded.is_ok(), is_good, "{name}: {loaded:?}");
+    }
+}
+
+#[test]
+fn b17_checks_are_relaxed_in_test_mode_on_loopback_only() {
     let relaxes = |changes: &[(&str, &str)]| {
         let config = development(changes);
         let says_test = config.warnings.iter().any(|warning| warning.starts_with("test mode"));

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_found_where_they_stand_and_nowhere_else() {
+    fn h3_credentials_are_found_where_they_stand_and_nowhere_else() {
         for (uri, is_good) in [
             ("mongodb://user:pass@host:27017/db?authSource=admin", true),
             ("mongodb+srv://user:p%40ss@cluster0.example.net/db", true),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_redis_addresses_are_accepted() {
+    fn h2_the_documented_redis_addresses_are_accepted() {
         for (url, password, is_good) in [
             ("redis://default:STRONG_PASSWORD@redis-host:6379", false, true),
             ("rediss://:pass@host", false, true),

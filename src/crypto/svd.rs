@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn challenge_keys_and_secrets_match_the_vectors_of_another_implementation() {
+    fn a9_challenge_keys_and_secrets_match_the_vectors_of_another_implementation() {
         for vector in vectors() {
             let user_key: PublicKey = vector["pmcHex"].as_str().unwrap().parse().unwrap();
             let challenge = hex::decode(vector["M"].as_str().unwrap()).unwrap();
@@ -69,6 +69,34 @@ mod tests {
     }
 
     #[test]
+    fn a9_the_key_of_one_challenge_gives_the_login_key_away_and_the_documents_say_so() {
+        for vector in vectors() {
+            let challenge = hex::decode(vector["M"].as_str().unwrap()).unwrap();
+            let leaked = secret(&vector, "p2cPrivHex");
+            let found = leaked.plus(&negated(&challenge_scalar(&challenge))).unwrap();
+            assert_eq!(hex::encode(found.to_bytes()), vector["pmcPrivHex"].as_str().unwrap());
+        }
+        let page = include_str!("../../docs/SVD_AUTH.md");
+        for said in ["svd-v1", "Keys of single challenges protect nothing", "names neither site"] {
+            assert!(page.contains(said), "docs/SVD_AUTH.md does not say: {said}");
+        }
+    }
+
+    /// Returns the order of the group less a number.
+    fn negated(number: &Digest) -> Digest {
+        let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+        let mut bytes = [0u8; 32];
+        hex::decode_to_slice(order, &mut bytes).unwrap();
+        let mut borrow = false;
+        for (digit, taken) in bytes.iter_mut().zip(number.as_bytes()).rev() {
+            let (less, first) = digit.overflowing_sub(*taken);
+            let (less, second) = less.overflowing_sub(u8::from(borrow));
+            (*digit, borrow) = (less, first || second);
+        }
+        Digest::from_bytes(bytes)
+    }
+
+    #[test]
     fn only_normalizing_accepts_the_high_form_and_gives_the_low_one() {
         for vector in vectors() {
             let high = hex::decode(vector["highSSignatureHex"].as_str().unwrap()).unwrap();
@@ -82,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_x_coordinate_keeps_its_leading_zeros() {
+    fn a11_a_small_x_coordinate_keeps_its_leading_zeros() {
         // Walks multiples of the base point until one has a leading zero byte, as 1 in 256 does.
         let mut one = [0u8; 32];
         one[31] = 1;

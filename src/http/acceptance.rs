@@ -7,12 +7,12 @@ use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tracing::Instrument;
 use utoipa::ToSchema;
 
 use crate::anchor::lifecycle::Stage;
 use crate::crypto::sha256_parts;
 use crate::http::HttpState;
+use crate::http::edge::RequestId;
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::view::certificate_url;
@@ -105,7 +105,7 @@ impl Origin<'_> {
 pub(super) async fn to_the_end(
     work: impl Future<Output = Result<Response, Problem>> + Send + 'static,
 ) -> Result<Response, Problem> {
-    match tokio::spawn(work.in_current_span()).await {
+    match tokio::spawn(RequestId::along(work)).await {
         Ok(answer) => answer,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

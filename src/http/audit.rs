@@ -15,6 +15,7 @@ use crate::http::credentials::Authorized;
 use crate::http::extract::ApiQuery;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::service::audit::{AuditFilter, AuditLine, MAX_LINES};
+use crate::types::Timestamp;
 
 const DEFAULT_PAGE: usize = 100;
 
@@ -31,6 +32,12 @@ struct AuditQuery {
     actor: Option<String>,
     /// To what it was done, exactly.
     subject: Option<String>,
+    /// Only from this time on, RFC 3339; a date means its first moment in UTC.
+    since: Option<String>,
+    /// Only before this time, written likewise.
+    until: Option<String>,
+    /// Only what a person did, had done, or was done to: her identifier or her pseudonym.
+    person: Option<String>,
 }
 
 /// A line of the audit trail.
@@ -78,7 +85,7 @@ async fn list_audit(
     state: State<HttpState>,
     query: ApiQuery<AuditQuery>,
 ) -> Result<Json<AuditBody>, Problem> {
-    let AuditQuery { limit, cursor, action, actor, subject } = query.0;
+    let AuditQuery { limit, cursor, action, actor, subject, since, until, person } = query.0;
     let limit = limit.unwrap_or(DEFAULT_PAGE);
     if !(1..=MAX_LINES).contains(&limit) {
         return Err(Problem::invalid_field("limit", format!("must be 1 to {MAX_LINES}")));
@@ -86,10 +93,20 @@ async fn list_audit(
     let before = cursor.map(|text| text.parse()).transpose();
     let before = before
         .map_err(|_| Problem::invalid_field("cursor", "must be the nextCursor of another page"))?;
-    let filter = AuditFilter { action, actor, subject, person: None };
+    let (since, until) = (time("since", since)?, time("until", until)?);
+    let person = person.map(|it| state.services.persons.pseudonym_of(&it));
+    let filter = AuditFilter { action, actor, subject, since, until, person };
     let (lines, next) = state.services.audit.list(&filter, before, limit)?;
     let items = lines.into_iter().map(AuditLineBody::from).collect();
     Ok(Json(AuditBody { items, next_cursor: next.map(|number| number.to_string()) }))
+}
+
+/// Reads a time of the query.
+fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, Problem> {
+    let read = text.map(|text| text.parse()).transpose();
+    read.map_err(|_| {
+        Problem::invalid_field(name, "must be a time such as 2026-01-31T12:00:00Z, or a date")
+    })
 }
 
 /// Walks the whole audit trail and says whether every line follows from the one before.

@@ -211,11 +211,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_configured_key_opens() {
+    fn b18_only_the_configured_key_opens() {
         let keys = ConfiguredApiKey::new("correct horse");
         assert!(keys.authenticate("correct horse").is_some());
         for wrong in ["", "correct hors", "correct horse ", "Correct horse"] {
             assert!(keys.authenticate(wrong).is_none());
+        }
+    }
+
+    #[test]
+    fn b18_what_is_compared_is_as_long_whatever_the_key() {
+        // Hashes of both sides are compared: no length of the key is there to be told apart.
+        assert_eq!(size_of::<ConfiguredApiKey>(), 32);
+        for key in ["", "short", &"long ".repeat(10_000)] {
+            assert_eq!(ConfiguredApiKey::new(key).0, sha256(key.as_bytes()));
+            assert_eq!(ConfiguredApiKey::new(key).authenticate(key).unwrap().id, "configured");
         }
     }
 }

@@ -25,10 +25,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{Route, future::RouteFuture};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
-use tracing::{Span, debug_span, info_span};
 
 use crate::auth::ApiKeys;
-use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits};
+use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits, Standing};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::Metrics;
 use crate::types::Clock;
@@ -141,24 +140,28 @@ impl Service<Request> for EdgeService {
             let matched = request.extensions().get::<MatchedPath>();
             RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
         });
-        let span = request_span(&request, &id);
-        let exchange = Exchange::begin(&request, id, &shared.limits.cors);
+        let mut exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
         let client = request.extensions().get::<ClientAddress>();
         let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
         let class = route.get().map_or(LimitClass::Public, RouteMetrics::class);
-        let work = match self.admit(request, class) {
+        let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
+        let work = id.during(|| match self.admit(request, class, &mut exchange) {
             Ok(request) => Work::Run(self.inner.call(request)),
             Err(response) => Work::Done(Some(response)),
-        };
-        let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
-        EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, span }
+        });
+        EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, id }
     }
 }
 
 impl EdgeService {
     /// Lets a request through to its handler, or answers for it.
     #[expect(clippy::result_large_err, reason = "both sides are moved once, into the future")]
-    fn admit(&self, request: Request, class: LimitClass) -> Result<Request, Response> {
+    fn admit(
+        &self,
+        request: Request,
+        class: LimitClass,
+        exchange: &mut Exchange,
+    ) -> Result<Request, Response> {
         let limits = &self.shared.limits;
         if let Some(problem) = guard::refusal(&request) {
             return Err(problem.into_response());
@@ -166,7 +169,7 @@ impl EdgeService {
         if cors::is_preflight(request.method(), request.headers()) {
             return Err(limits.cors.grant(request.headers()).preflight());
         }
-        self.count(&request, class).map_err(IntoResponse::into_response)?;
+        exchange.standing = self.count(&request, class).map_err(IntoResponse::into_response)?;
         let small = request.uri().path().starts_with(SVD_PREFIX);
         let limit = if small { limits.svd_body } else { limits.body };
         body::guard(request, limit, limits.body_timeouts)
@@ -176,12 +179,13 @@ impl EdgeService {
 
 impl EdgeService {
     /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used; a
-    /// wrong one counts for the address that tries it, which slows guessing down.
-    fn count(&self, request: &Request, class: LimitClass) -> Result<(), Problem> {
+    /// wrong one counts for the address that tries it, which slows guessing down. Operators are not
+    /// counted.
+    fn count(&self, request: &Request, class: LimitClass) -> Result<Option<Standing>, Problem> {
         let shared = &self.shared;
         let client = request.extensions().get::<ClientAddress>();
         if matches!(client, Some(ClientAddress::Operator { .. })) {
-            return Ok(());
+            return Ok(None);
         }
         let presented = request.headers().get(X_API_KEY).and_then(|key| key.to_str().ok());
         let principal = presented.and_then(|key| shared.api_keys.authenticate(key));
@@ -191,17 +195,7 @@ impl EdgeService {
             (None, LimitClass::SvdCanary) => (LimitClass::Public, LimitKey::of_client(client)),
             (None, class) => (class, LimitKey::of_client(client)),
         };
-        shared.rates.check(class, key)
-    }
-}
-
-/// Names the request in log lines written while it is worked on; reads are so many that theirs
-/// is made only where debugging is on.
-fn request_span(request: &Request, id: &RequestId) -> Span {
-    if request.method().is_safe() {
-        debug_span!("request", request_id = id.as_str())
-    } else {
-        info_span!("request", request_id = id.as_str())
+        shared.rates.check(class, key).map(Some)
     }
 }
 
@@ -213,7 +207,7 @@ pub struct EdgeFuture {
     timer: Option<Pin<Box<Sleep>>>,
     exchange: Option<Exchange>,
     route: Arc<OnceLock<RouteMetrics>>,
-    span: Span,
+    id: RequestId,
 }
 
 enum Work {
@@ -229,10 +223,10 @@ impl EdgeFuture {
             }
             Work::Run(future) => future,
         };
-        let span = &self.span;
+        let id = &self.id;
         // A handler that panicked is dropped with all it held; what it shares with others is
         // behind locks that say so.
-        match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| Pin::new(future).poll(context)))) {
+        match catch_unwind(AssertUnwindSafe(|| id.during(|| Pin::new(future).poll(context)))) {
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
             Ok(Poll::Ready(Err(never))) => match never {},
             Ok(Poll::Pending) => self.poll_timer(context),

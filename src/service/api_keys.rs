@@ -197,14 +197,23 @@ impl ApiKeyService {
     }
 
     /// Writes down which keys were used since the last time; called now and then, never by a request.
+    /// What a failed write did not take is remembered for the next time.
     pub async fn note_uses(&self) -> Result<(), StoreError> {
         let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
         if used.is_empty() {
             return Ok(());
         }
-        self.store
-            .write(move |tx| used.iter().try_for_each(|(id, at)| tx.put_api_key_use(*id, *at)))
-            .await
+        let rows = used.clone();
+        let written = self
+            .store
+            .write(move |tx| rows.iter().try_for_each(|(id, at)| tx.put_api_key_use(*id, *at)))
+            .await;
+        written.inspect_err(|_| {
+            let mut now = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            used.into_iter().for_each(|(id, at)| {
+                now.entry(id).and_modify(|later| *later = at.max(*later)).or_insert(at);
+            });
+        })
     }
 
     fn fresher(&self, id: ApiKeyId, stored: Option<Timestamp>) -> Option<Timestamp> {

@@ -27,8 +27,28 @@ pub struct AuditFilter {
     pub actor: Option<String>,
     /// To what it was done, exactly.
     pub subject: Option<String>,
+    /// From when on.
+    pub since: Option<Timestamp>,
+    /// Before when.
+    pub until: Option<Timestamp>,
     /// The pseudonym of the person who acted, for whom it was done, or to whom.
     pub person: Option<String>,
+}
+
+impl AuditFilter {
+    /// Tells whether a line is wanted.
+    ///
+    /// Times are those of the clock when the line was written, which may have been set back: a later
+    /// line can have an earlier time, so none is left out for its place.
+    fn accepts(&self, line: &AuditEntry) -> bool {
+        let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|it| it == text);
+        self.action.as_ref().is_none_or(|start| line.action.starts_with(start))
+            && is(&self.actor, &line.actor)
+            && is(&self.subject, &line.subject)
+            && self.person.as_ref().is_none_or(|person| concerns(line, person))
+            && self.since.is_none_or(|since| since <= line.at)
+            && self.until.is_none_or(|until| line.at < until)
+    }
 }
 
 /// What was noted elsewhere of an earlier state of the trail.
@@ -52,6 +72,12 @@ impl Refusals {
 
     fn take(&self) -> BTreeMap<&'static str, u64> {
         std::mem::take(&mut *self.counts())
+    }
+
+    /// Takes back what could not be written down, beside what was counted meanwhile.
+    fn put_back(&self, taken: BTreeMap<&'static str, u64>) {
+        let mut counts = self.counts();
+        taken.into_iter().for_each(|(kind, count)| *counts.entry(kind).or_default() += count);
     }
 
     fn counts(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, u64>> {
@@ -84,19 +110,19 @@ impl AuditService {
         self.store.read(audit_state)
     }
 
-    /// Writes down what was refused since the last time.
+    /// Writes down what was refused since the last time; what a failed write did not take is counted on.
     pub async fn write_refusals(&self, now: Timestamp) -> Result<(), StoreError> {
         let counts = self.refusals.take();
         if counts.is_empty() {
             return Ok(());
         }
-        self.store
-            .write(move |tx| {
-                counts.iter().try_for_each(|(kind, count)| {
-                    tx.append_audit(now, "nobody", "auth.refused", &format!("{kind}: {count}"))
-                })
+        let lines = counts.clone();
+        let written = self.store.write(move |tx| {
+            lines.iter().try_for_each(|(kind, count)| {
+                tx.append_audit(now, "nobody", "auth.refused", &format!("{kind}: {count}"))
             })
-            .await
+        });
+        written.await.inspect_err(|_| self.refusals.put_back(counts))
     }
 }
 
@@ -107,18 +133,8 @@ pub fn list_audit(
     before: Option<u64>,
     limit: usize,
 ) -> Result<(Vec<AuditLine>, Option<u64>), StoreError> {
-    let is = |wanted: &Option<String>, text: &str| wanted.as_ref().is_none_or(|it| it == text);
-    audit_lines(
-        tables,
-        before.unwrap_or(u64::MAX),
-        limit.clamp(1, MAX_LINES),
-        MAX_SCANNED,
-        |line| {
-            let action = filter.action.as_ref().is_none_or(|start| line.action.starts_with(start));
-            let person = filter.person.as_ref().is_none_or(|it| concerns(line, it));
-            action && person && is(&filter.actor, &line.actor) && is(&filter.subject, &line.subject)
-        },
-    )
+    let (before, limit) = (before.unwrap_or(u64::MAX), limit.clamp(1, MAX_LINES));
+    audit_lines(tables, before, limit, MAX_SCANNED, |line| filter.accepts(line))
 }
 
 fn concerns(line: &AuditEntry, person: &str) -> bool {
@@ -130,5 +146,34 @@ pub fn holds_mark(tables: &impl Tables, mark: &AuditMark) -> Result<bool, StoreE
     match mark.lines.checked_sub(1) {
         None => Ok(mark.head == Digest::from_bytes([0; 32])),
         Some(last) => Ok(audit_hash(tables, last)? == Some(mark.head)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::StoreOptions;
+
+    #[tokio::test]
+    async fn refusals_that_a_failing_disk_does_not_take_get_their_lines_later() {
+        let options = StoreOptions::in_memory();
+        let store = Store::open(options.clone()).unwrap();
+        let audit = AuditService { store, refusals: Refusals::default() };
+        let note = |kind, count| (0..count).for_each(|_| audit.refusals.note(kind));
+        let now = Timestamp::from_secs(1_790_000_000);
+        note("API key", 7);
+        options.failure_switch().set_broken(true);
+        assert!(audit.write_refusals(now).await.is_err());
+        note("API key", 2);
+        note("token", 1);
+        assert!(audit.write_refusals(now).await.is_err());
+        options.failure_switch().set_broken(false);
+        while audit.write_refusals(now).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        audit.write_refusals(now).await.unwrap();
+        let (lines, _) = audit.list(&AuditFilter::default(), None, MAX_LINES).unwrap();
+        let subjects: Vec<&str> = lines.iter().map(|line| line.entry.subject.as_str()).collect();
+        assert_eq!(subjects, ["token: 1", "API key: 9"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Persons beside their keys: the name under which logs and audit lines speak of one, how often her
 //! tokens were taken back, and whether she had herself erased.
 
-use crate::auth::pseudonym::PseudonymKey;
+use crate::auth::pseudonym::{PREFIX, PseudonymKey};
 use crate::storage::erasures::erased_person;
 use crate::storage::token_epochs::token_epoch;
 use crate::storage::{ErasedPerson, StoreError, Tables, WriteTx};
@@ -18,6 +18,11 @@ impl Persons {
     /// Returns the name under which a person appears where nothing can be erased.
     pub fn pseudonym(&self, identifier: &str) -> String {
         self.key.of(identifier)
+    }
+
+    /// Returns the pseudonym of somebody whom an operator names by identifier or by pseudonym.
+    pub fn pseudonym_of(&self, named: &str) -> String {
+        if named.starts_with(PREFIX) { named.to_owned() } else { self.pseudonym(named) }
     }
 
     /// Returns the present epoch of a person's tokens. Whoever came back after an erasure goes on from

@@ -91,6 +91,12 @@ pub fn audit_state(tables: &impl Tables) -> Result<AuditState, StoreError> {
     Ok(state)
 }
 
+/// Returns how many lines there are.
+pub fn audit_count(tables: &impl Tables) -> Result<u64, StoreError> {
+    let last = tables.audit().last()?;
+    Ok(last.map_or(0, |(number, _)| number.value().saturating_add(1)))
+}
+
 /// Returns the hash of a line as stored, which the next line names.
 pub fn audit_hash(tables: &impl Tables, number: u64) -> Result<Option<Digest>, StoreError> {
     let bytes = tables.audit().get(number)?;

@@ -22,4 +22,4 @@ pub use id::{IdParseError, RecordId};
 pub use network::{ChainProfile, Network, NetworkParseError};
 pub use outpoint::OutPoint;
 pub use setting::{SettingDefinition, SettingName, SettingNameParseError, SettingValues};
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, TimestampParseError};

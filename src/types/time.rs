@@ -1,6 +1,7 @@
 //! Time as an argument: read once per request or task from a [`Clock`], then handed down.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +46,26 @@ impl Timestamp {
     /// Returns how long ago `earlier` was, zero if it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// Text that names no point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a time is written as 2026-01-31T12:00:00Z or 2026-01-31T13:00:00+01:00, a day as 2026-01-31"
+)]
+pub struct TimestampParseError;
+
+/// Reads RFC 3339, and a date alone as its first moment in UTC; cut off to milliseconds.
+impl FromStr for Timestamp {
+    type Err = TimestampParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const DATE: usize = "2026-01-31".len();
+        // A time without its distance from UTC would mean another moment in every place.
+        let whole = if text.len() == DATE { format!("{text}T00:00:00Z") } else { text.to_owned() };
+        let time: jiff::Timestamp = whole.parse().map_err(|_| TimestampParseError)?;
+        Ok(Self(time.as_millisecond()))
     }
 }
 
@@ -119,5 +140,22 @@ mod tests {
             Timestamp::from_millis(1_739_624_725_042).to_string(),
             "2025-02-15T13:05:25.042Z"
         );
+    }
+
+    #[test]
+    fn times_are_read_with_their_distance_from_utc_and_days_in_utc() {
+        let time = Timestamp::from_millis(1_739_624_725_042);
+        for text in [
+            "2025-02-15T13:05:25.042Z",
+            "2025-02-15T14:05:25.042+01:00",
+            "2025-02-15t13:05:25.0429z",
+        ] {
+            assert_eq!(text.parse(), Ok(time), "{text}");
+        }
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert_eq!("2025-02-15".parse(), Ok(Timestamp::from_secs(1_739_577_600)));
+        for bad in ["", "yesterday", "2025-02-15T13:05:25", "2025-02-30", "2025-02", "1739624725"] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(TimestampParseError), "{bad}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::service::login::REMEMBERED;
+use crate::storage::audit::audit_count;
 use crate::storage::jobs::job_totals;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StageName, StoreError};
@@ -92,8 +93,10 @@ impl HousekeepingTask {
         let (commits, writes) = (self.parts.store.commit_count(), self.parts.store.write_count());
         self.parts.metrics.store_commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
         self.parts.metrics.store_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
-        let (jobs, pool) =
-            self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
+        let (jobs, pool, lines) = self.parts.store.read(|tx| {
+            Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?, audit_count(tx)?))
+        })?;
+        self.parts.metrics.audit_lines_are(lines);
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));

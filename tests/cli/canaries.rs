@@ -120,9 +120,7 @@ impl Aviary {
     ) -> Raw {
         let answer = ask_raw(&server.url, method, path, head, body);
         if answer.status >= 400 {
-            // The path is the client's own word, given back to this client alone.
-            let instance = format!("\"instance\":\"{}\"", path.split('?').next().unwrap());
-            let text = format!("{}\n{}", answer.head, answer.body.replace(&instance, ""));
+            let text = format!("{}\n{}", answer.head, without_instance(&answer, path));
             self.heard(format!("{method} {path}"), text);
         }
         answer
@@ -147,6 +145,26 @@ impl Aviary {
         }
         assert!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
     }
+}
+
+/// Returns the body of a refusal without its `instance`, which must be the path of the request and no
+/// more.
+///
+/// It stays in the answer: RFC 9457 means it for telling one occurrence from another, the path is the
+/// client's own word, and nobody else gets to read it: no cache may keep the answer. What a client
+/// puts after the `?` is not repeated, and nothing of a path is, anywhere else; the search covers both.
+fn without_instance(answer: &Raw, path: &str) -> String {
+    let Ok(mut problem) = serde_json::from_str::<Value>(&answer.body) else {
+        return answer.body.clone();
+    };
+    let members = problem.as_object_mut().expect("a problem is an object");
+    if let Some(instance) = members.remove("instance") {
+        assert_eq!(instance, path.split('?').next().unwrap());
+        let head = answer.head.to_lowercase();
+        assert!(head.contains("\r\ncache-control: no-store\r\n"), "{path}: {head}");
+        assert!(head.contains("\r\ncontent-type: application/problem+json\r\n"), "{path}: {head}");
+    }
+    problem.to_string()
 }
 
 /// Does with good credentials what clients do, personal words in every field.

@@ -35,7 +35,7 @@ fn doctor(world: &World, more: &[(&str, &str)]) -> Finished {
 }
 
 #[test]
-fn a_healthy_installation_is_well_beside_its_server_and_without_it() {
+fn h10_a_healthy_installation_is_well_beside_its_server_and_without_it() {
     let world = World::start();
     let private = PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(world.data_file(""), private).unwrap();

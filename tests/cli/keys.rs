@@ -32,6 +32,19 @@ fn a_key_is_made_listed_rotated_and_revoked() {
         lines.as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
     let keys: Vec<&str> = actions.into_iter().filter(|it| it.starts_with("key.")).collect();
     assert_eq!(keys, ["key.create", "key.rotate", "key.revoke"]);
+    let count = |arguments: &[&str]| {
+        let listed =
+            world.run(&[&["audit", "list", "--json"], arguments].concat()).expect(0).json();
+        listed.as_array().unwrap().len()
+    };
+    let at = |index: usize| lines[index]["at"].as_str().unwrap();
+    let last = lines.as_array().unwrap().len() - 1;
+    assert_eq!(count(&["--since", at(0)]), last + 1);
+    assert_eq!(count(&["--until", at(0)]), 0);
+    assert_eq!(count(&["--until", at(last), "--action", "key.revoke"]), 0);
+    assert_eq!(count(&["--since", at(last), "--action", "key.revoke"]), 1);
+    assert_eq!(count(&["--since", "2000-01-01", "--until", "2000-01-02"]), 0);
+    world.run(&["audit", "list", "--since", "yesterday"]).expect(2);
 }
 
 #[test]

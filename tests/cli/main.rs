@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod boot;
 mod canaries;
 mod canary_requests;
 mod configuration;
@@ -13,6 +14,7 @@ mod keys;
 mod pool;
 mod program;
 mod records;
+mod request_ids;
 mod servers;
 mod settings;
 mod stub;

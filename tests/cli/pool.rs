@@ -80,7 +80,7 @@ fn the_pool_is_shown_although_the_network_is_away() {
 }
 
 #[test]
-fn looking_and_changing_go_on_beside_a_server() {
+fn h9_looking_and_changing_go_on_beside_a_server() {
     let world = World::start();
     world.fund(2);
     world.utxo(&["sync"]).expect(0);
@@ -113,7 +113,7 @@ fn a_check_misses_what_was_acknowledged_and_is_not_there() {
 }
 
 #[test]
-fn a_wrong_folder_is_no_empty_store() {
+fn h9_a_wrong_folder_is_no_empty_store() {
     let folder = tempfile::tempdir().unwrap();
     let empty = folder.path().to_str().unwrap();
     for folder in [empty, "/nonexistent/patchproof"] {

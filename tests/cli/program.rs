@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -38,12 +40,34 @@ fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
 
 /// Runs the program to its end.
 pub(crate) fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
-    let output = command(arguments, variables).output().unwrap();
+    finished(command(arguments, variables).output().unwrap())
+}
+
+fn finished(output: Output) -> Finished {
     Finished {
         status: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Runs the program, which must end by itself within this time.
+#[track_caller]
+pub(crate) fn run_within(
+    most: Duration,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Finished {
+    let mut command = command(arguments, variables);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let id = child.id().to_string();
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    if let Ok(output) = ended.recv_timeout(most) {
+        return finished(output.unwrap());
+    }
+    assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
+    unreachable!("{arguments:?} was still there after {most:?}: {:?}", ended.recv())
 }
 
 /// A server that is running, told to end at the end of the test.

@@ -57,7 +57,7 @@ async fn a_token_is_read_in_any_case_and_only_once() {
 }
 
 #[tokio::test]
-async fn the_body_is_judged_after_the_key() {
+async fn g1_the_body_is_judged_after_the_key() {
     let server = TestServer::start().await;
     let key = format!("X-Api-Key: {KEY}\r\n");
     for (body, code, field) in [

@@ -87,7 +87,7 @@ async fn what_is_no_http_is_refused_with_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_percent_sign_that_escapes_nothing_is_refused() {
+async fn g1_a_percent_sign_that_escapes_nothing_is_refused() {
     let server = TestServer::start().await;
     for path in ["/items/%", "/items/%zz", "/items/1?a=%g0"] {
         server.get(path).await.problem(400, "BAD_REQUEST");
@@ -100,7 +100,7 @@ async fn a_percent_sign_that_escapes_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_refused_whether_its_length_is_stated_or_not() {
+async fn g4_a_body_over_the_limit_is_refused_whether_its_length_is_stated_or_not() {
     let server = TestServer::start().await;
     for (path, limit) in [("/api/svd/echo", 32 * 1024), ("/echo", 1024 * 1024)] {
         let head = format!(

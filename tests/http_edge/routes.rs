@@ -5,7 +5,7 @@ use patchproof::http::health::ReadinessStatus;
 use crate::support::{KEY, Settings, TestServer};
 
 #[tokio::test]
-async fn a_harmless_request_id_is_kept_and_any_other_replaced() {
+async fn g8_a_harmless_request_id_is_kept_and_any_other_replaced() {
     let server = TestServer::start().await;
     let get = |id: &str| format!("GET /health HTTP/1.1\r\nHost: a\r\nX-Request-Id: {id}\r\n\r\n");
     let kept = server.send(get("order-12345")).await;
@@ -122,7 +122,7 @@ async fn latency_is_counted_by_route_and_never_by_path() {
 }
 
 #[tokio::test]
-async fn metrics_ask_for_a_key_where_they_should() {
+async fn g9_metrics_ask_for_a_key_where_they_should() {
     let mut settings = Settings::default();
     settings.options.metrics_require_api_key = true;
     let (open, closed) = (TestServer::start().await, TestServer::with(settings).await);
@@ -140,7 +140,7 @@ async fn metrics_ask_for_a_key_where_they_should() {
 }
 
 #[tokio::test]
-async fn metrics_that_are_switched_off_are_served_to_key_holders_only() {
+async fn g9_metrics_that_are_switched_off_are_served_to_key_holders_only() {
     let mut settings = Settings::default();
     settings.options.metrics_enabled = false;
     let server = TestServer::with(settings).await;

@@ -186,7 +186,9 @@ fn options() -> HttpOptions {
 /// Returns the services on an empty store, beside a signer and a network that nobody asks.
 async fn services() -> Services {
     let nowhere: url::Url = "http://127.0.0.1:9/".parse().unwrap();
-    let chain = WhatsOnChainConfig::new(nowhere, Network::Test);
+    let mut chain = WhatsOnChainConfig::new(nowhere, Network::Test);
+    // Nobody is there, so nobody is to be spared.
+    (chain.requests_per_second, chain.retries) = (None, 0);
     let chain = Arc::new(WhatsOnChain::new(chain).unwrap());
     let ports = Ports {
         signer: Arc::new(Signs(Keystore::generate(SystemClock.now()))),
@@ -324,6 +326,11 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Client<S> {
     /// Sends bytes; a server that has closed already is noticed when its answer is read.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn finish(&mut self) {
+        let _ = self.stream.shutdown().await;
     }
 
     async fn receive(&mut self) -> bool {

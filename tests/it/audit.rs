@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use patchproof::service::audit::{AuditMark, holds_mark};
 use patchproof::storage::audit::audit_state;
+use patchproof::types::Clock;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -77,6 +78,30 @@ async fn refusals_are_counted_and_written_together() {
 }
 
 #[tokio::test]
+async fn the_lines_are_counted_across_restarts() {
+    let app = TestApp::penniless().await;
+    let set = async |app: &TestApp, rate: u32| {
+        let change = app.api().call(Method::PATCH, &["v1", "admin", "settings"]);
+        let _ = change.json(&json!({ "FEE_PER_KB": rate })).send().await.expect(200);
+    };
+    let until = async |app: &TestApp, count: u32| {
+        let line = format!("audit_lines_total {count}\n");
+        app.until(&line, async || {
+            let metrics = app.anonymous().get(&["metrics"]).await;
+            metrics.text().contains(&line).then_some(())
+        })
+        .await;
+    };
+    until(&app, 0).await;
+    set(&app, 501).await;
+    set(&app, 502).await;
+    until(&app, 2).await;
+    let app = app.restart().await;
+    set(&app, 503).await;
+    until(&app, 3).await;
+}
+
+#[tokio::test]
 async fn pages_lead_to_the_first_line() {
     let app = TestApp::penniless().await;
     for number in 0..5 {
@@ -94,6 +119,36 @@ async fn pages_lead_to_the_first_line() {
         cursor = next.to_owned();
     }
     assert_eq!(seen, [4, 3, 2, 1, 0]);
+}
+
+#[tokio::test]
+async fn lines_are_found_by_their_time() {
+    let app = TestApp::penniless().await;
+    let mut times = Vec::new();
+    for number in 0..4 {
+        times.push(app.outside.clock.now());
+        let change = app.api().call(Method::PATCH, &["v1", "admin", "settings"]);
+        let _ = change.json(&json!({ "FEE_PER_KB": 500 + number })).send().await.expect(200);
+        app.outside.clock.advance(Duration::from_secs(3600));
+    }
+    let found = async |pairs: &[(&str, &str)]| -> Vec<u64> {
+        let lines = list(&app, pairs).await;
+        lines.iter().rev().map(|line| line["number"].as_u64().unwrap()).collect()
+    };
+    let texts: Vec<String> = times.iter().map(ToString::to_string).collect();
+    assert_eq!(found(&[("since", &texts[1])]).await, [1, 2, 3]);
+    assert_eq!(found(&[("until", &texts[1])]).await, [0]);
+    assert_eq!(found(&[("since", &texts[1]), ("until", &texts[3])]).await, [1, 2]);
+    assert_eq!(found(&[("since", &texts[3]), ("until", &texts[1])]).await, [0_u64; 0]);
+    let with_actor = [("since", texts[2].as_str()), ("actor", "nobody-we-know")];
+    assert_eq!(found(&with_actor).await, [0_u64; 0]);
+    assert_eq!(found(&[("since", "2000-01-01"), ("until", "2200-01-01")]).await, [0, 1, 2, 3]);
+    for name in ["since", "until"] {
+        for bad in ["yesterday", "", "2026-01-31T12:00:00"] {
+            let call = app.api().call(Method::GET, &["v1", "admin", "audit"]);
+            call.query(&[(name, bad)]).send().await.invalid(&[name]);
+        }
+    }
 }
 
 #[tokio::test]

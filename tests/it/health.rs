@@ -48,7 +48,7 @@ async fn an_operator_is_told_that_there_are_no_seals() {
 }
 
 #[tokio::test]
-async fn a_signer_that_is_away_is_named_and_nothing_is_lost() {
+async fn g2_a_signer_that_is_away_is_named_and_nothing_is_lost() {
     let app = TestApp::start().await;
     app.outside.signer_is(Mood::Down);
     let call = app.api().registering(&registration("TAG-1", &Owner::number(1)));
@@ -80,7 +80,7 @@ async fn a_signer_that_goes_away_while_nobody_needs_it_is_noticed_and_so_is_its_
 }
 
 #[tokio::test]
-async fn a_network_that_is_away_is_named_and_nothing_is_lost() {
+async fn g2_a_network_that_is_away_is_named_and_nothing_is_lost() {
     let app = TestApp::start().await;
     app.outside.network_is_down();
     let (status, report) = until_ready_is(&app, "degraded").await;
@@ -99,7 +99,7 @@ async fn a_network_that_is_away_is_named_and_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_what_is_new_and_reads_go_on() {
+async fn g2_a_full_disk_refuses_what_is_new_and_reads_go_on() {
     let app = TestApp::start().await;
     let owner = Owner::number(1);
     app.api().register("TAG-1", &owner).await;
@@ -130,7 +130,7 @@ async fn a_full_disk_refuses_what_is_new_and_reads_go_on() {
 }
 
 #[tokio::test]
-async fn a_failing_disk_is_unavailable_and_recovers_without_a_restart() {
+async fn g2_a_failing_disk_is_unavailable_and_recovers_without_a_restart() {
     let app = TestApp::start().await;
     let owner = Owner::number(1);
     app.api().register("TAG-1", &owner).await;

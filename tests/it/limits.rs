@@ -8,6 +8,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::login::{post, register};
+use crate::support::answer::Answer;
 use crate::support::app::{FULL_KEY, OTHER_KEY, TestApp, generous};
 use crate::support::clients::Owner;
 
@@ -88,6 +89,34 @@ async fn a_client_that_waits_as_long_as_it_is_told_is_let_in() {
 }
 
 #[tokio::test]
+async fn answers_say_what_is_left_whether_they_are_good_or_not() {
+    let app = limited(RateLimits { public: MINUTE, api_key: MINUTE, ..generous() }).await;
+    let said = |answer: &Answer| {
+        ["ratelimit-policy", "ratelimit"].map(|name| answer.header(name).map(str::to_owned))
+    };
+    let line = |class: &str, rest: &str| Some(format!("\"{class}\";{rest}"));
+    for left in (0..BUDGET).rev() {
+        let expected = [line("public", "q=5;w=60"), line("public", &format!("r={left}"))];
+        // A page that is there, and then answers that are none.
+        let answer = if left == BUDGET - 1 {
+            app.anonymous().get(&["version"]).await
+        } else {
+            app.anonymous().verify("TAG-1").await
+        };
+        assert_eq!(said(&answer), expected, "{}", answer.status);
+    }
+    let refused = app.anonymous().verify("TAG-1").await;
+    let wait = refused.header("retry-after").unwrap();
+    assert_eq!(said(&refused)[1], line("public", &format!("r=0;t={wait}")));
+    let keyed = app.api().get(&["v1", "admin", "patches"]).await;
+    assert_eq!(said(&keyed), [line("api-key", "q=5;w=60"), line("api-key", "r=4")]);
+    let asked = app.anonymous().call(Method::OPTIONS, &["version"]);
+    let asked = asked.header("origin", "https://shop.example");
+    let asked = asked.header("access-control-request-method", "GET").send().await;
+    assert_eq!(said(&asked), [None, None], "asking whether one may call is not counted");
+}
+
+#[tokio::test]
 async fn a8_nobody_uses_up_the_login_of_somebody_at_another_address() {
     let rates = RateLimits { svd_begin: MINUTE, svd_complete: MINUTE, ..generous() };
     let app = limited(rates).await;
@@ -144,4 +173,44 @@ async fn what_is_refused_for_being_too_much_does_nothing() {
     app.outside.clock.advance(Duration::from_secs(60));
     let again = register(&app, "0000000000000000000000b0", &ada).await.expect(201);
     assert_eq!(again["success"], Value::Bool(true));
+}
+
+#[tokio::test]
+async fn g7_every_request_is_counted_once() {
+    let rates = RateLimits {
+        public: MINUTE,
+        api_key: MINUTE,
+        probe: MINUTE,
+        svd_begin: MINUTE,
+        svd_complete: MINUTE,
+        svd_canary: MINUTE,
+    };
+    let app = limited(rates).await;
+    // A route of each class, from an address of its own; the predecessor counted the second twice.
+    let routes = [
+        ("GET", "v1/patches/verify/TAG-1"),
+        ("GET", "api/svd/kid"),
+        ("GET", "health"),
+        ("POST", "api/svd/begin"),
+        ("POST", "api/svd/complete"),
+        ("GET", "api/svd/canary"),
+        ("GET", "no/such/route"),
+    ];
+    for (number, (method, path)) in routes.into_iter().enumerate() {
+        for (key, network) in [(None, 20), (Some(FULL_KEY), 30)] {
+            let client = client_at(&format!("127.0.0.{}", network + number));
+            let ask = async || {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                let call = client.request(method, app.base.join(path).unwrap());
+                let call = key.into_iter().fold(call, |call, key| call.header("x-api-key", key));
+                call.send().await.unwrap().status()
+            };
+            for request in 1..=BUDGET {
+                let status = ask().await;
+                assert_ne!(status, StatusCode::TOO_MANY_REQUESTS, "{path} {key:?} {request}");
+            }
+            assert_eq!(ask().await, StatusCode::TOO_MANY_REQUESTS, "{path} {key:?}");
+            app.outside.clock.advance(Duration::from_secs(60));
+        }
+    }
 }

@@ -31,19 +31,19 @@ pub(crate) async fn register(app: &TestApp, user: &str, owner: &Owner) -> Answer
     post(app, "register", &json!({ "userId": user, "pmcHex": owner.key.public_key() })).await
 }
 
-async fn begin(app: &TestApp, user: &str) -> String {
+pub(crate) async fn begin(app: &TestApp, user: &str) -> String {
     let begun = post(app, "begin", &json!({ "userId": user })).await.expect(200);
     begun["M"].as_str().unwrap().to_owned()
 }
 
-fn challenge(text: &str) -> patchproof::auth::svd::Challenge {
+pub(crate) fn challenge(text: &str) -> patchproof::auth::svd::Challenge {
     let mut bytes = [0u8; 24];
     hex::decode_to_slice(text, &mut bytes).unwrap();
     patchproof::auth::svd::Challenge::from_bytes(bytes)
 }
 
 /// Signs a challenge as its user does: with the key of this challenge.
-fn answer_of(user: &str, key: &SecretKey, given: &str) -> Value {
+pub(crate) fn answer_of(user: &str, key: &SecretKey, given: &str) -> Value {
     let digest = challenge(given).digest();
     let signature = key.plus(&digest).unwrap().sign(&digest);
     json!({ "userId": user, "M": given, "signatureHex": signature })
@@ -409,6 +409,20 @@ async fn b9_a_token_from_an_e_mail_code_hands_nothing_on() {
 }
 
 #[tokio::test]
+async fn b12_a_stolen_token_ends_with_the_logout_or_after_ten_minutes() {
+    let (app, ada) = with_ada().await;
+    let (taken_back, forgotten) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
+    // A thief's requests look like the owner's: nothing in the token itself could tell them apart.
+    assert_eq!(use_token(&app, &taken_back).await, 404);
+    let call = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
+    let _ = call.bearer(&forgotten).send().await.expect(200);
+    assert_eq!(use_token(&app, &taken_back).await, 401);
+    let forgotten = log_in(&app, ADA, &ada).await;
+    app.outside.clock.advance(Duration::from_secs(606));
+    assert_eq!(use_token(&app, &forgotten).await, 401);
+}
+
+#[tokio::test]
 async fn b13_after_logging_out_no_token_of_the_person_is_good() {
     let (app, ada) = with_ada().await;
     let (first, second) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
@@ -456,6 +470,33 @@ async fn g10_the_canary_tries_everything_and_stores_nothing() {
     app.outside.signer_is(Mood::Down);
     let report = canary("metrics:read").await.expect(200);
     assert_eq!(report["steps"][5]["ok"], false);
+}
+
+#[tokio::test]
+async fn g11_the_age_of_challenges_that_come_back_is_observed() {
+    let (app, ada) = with_ada().await;
+    let observed = async || {
+        let metrics = app.anonymous().get(&["metrics"]).await;
+        let is_ours = |line: &&str| line.starts_with("svd_challenge_age_seconds");
+        let lines = metrics.text().lines().filter(is_ours);
+        let value = |line: &str| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap();
+        let [mut count, mut sum] = [0.0, 0.0];
+        for line in lines {
+            if line.starts_with("svd_challenge_age_seconds_count{") {
+                count += value(line);
+            } else if line.starts_with("svd_challenge_age_seconds_sum{") {
+                sum += value(line);
+            }
+        }
+        (count, sum)
+    };
+    assert_eq!(observed().await, (0.0, 0.0));
+    let given = begin(&app, ADA).await;
+    app.outside.clock.advance(Duration::from_secs(40));
+    let _ = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await.expect(200);
+    let (count, sum) = observed().await;
+    // A challenge carries whole seconds, and the clock goes on between the steps.
+    assert!((count - 1.0).abs() < 0.5 && (40.0..43.0).contains(&sum), "{count} {sum}");
 }
 
 #[tokio::test]

@@ -40,6 +40,8 @@ mod privacy;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod purposes;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod register;

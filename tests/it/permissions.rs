@@ -2,10 +2,12 @@
 //! in the table fails, so that nobody adds one without saying who it is for.
 
 use patchproof::auth::Scope;
+use patchproof::config::GROUPS;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::app::{FULL_KEY, TestApp};
+use crate::support::outside::SIGNER_KEY;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,4 +164,44 @@ async fn b16_every_route_lets_in_exactly_whom_the_table_says() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(at_the_door(&app, ("GET", "/v1/admin/patches"), Some(FULL_KEY), None).await, None);
+}
+
+/// Every secret that the environment of the server may hold. None of them signs anything on chain:
+/// signatures come from the signer, another process, over `KMS_SIGN_URL`.
+const SECRETS: [&str; 11] = [
+    "API_KEY",
+    "ARC_API_KEY",
+    "ARC_CALLBACK_TOKEN",
+    "JWT_SECRET",
+    "JWT_SECRET_PREVIOUS",
+    "KMS_API_KEY",
+    "MASTER_SECRET",
+    "MONGODB_URI",
+    "REDIS_PASSWORD",
+    "REDIS_URL",
+    "WOC_API_KEY",
+];
+
+#[tokio::test]
+async fn h6_no_route_signs_and_no_variable_holds_a_key_of_the_signer() {
+    let app = TestApp::penniless().await;
+    let digest = "00".repeat(32);
+    let wish = json!({ "requests": [{ "keyIdentifier": "issuer", "sighash": digest, "kind": "message" }] });
+    for path in ["internal/sign", "internal/kms/sign", "internal/svd/derive-secret", "sign", "keys"]
+    {
+        let segments: Vec<&str> = path.split('/').collect();
+        for method in [Method::GET, Method::POST, Method::PUT] {
+            let call = app.api().call(method, &segments).json(&wish);
+            call.send().await.problem(404, "NOT_FOUND");
+        }
+    }
+    // The signer does sign this for whoever holds its own key: the request was a good one.
+    let url = app.outside.signer_url.join("sign").unwrap();
+    let asked = app.client.post(url).bearer_auth(SIGNER_KEY).json(&wish).send().await.unwrap();
+    assert_eq!(asked.status(), 200);
+    let variables = GROUPS.iter().flat_map(|group| group.variables);
+    let mut secrets: Vec<&str> =
+        variables.filter(|variable| variable.is_secret()).map(|variable| variable.name).collect();
+    secrets.sort_unstable();
+    assert_eq!(secrets, SECRETS);
 }

@@ -370,4 +370,18 @@ async fn h5_the_trail_names_persons_by_pseudonym() {
     let actors: Vec<&str> =
         audit["items"].as_array().unwrap().iter().map(|it| it["actor"].as_str().unwrap()).collect();
     assert!(actors.iter().any(|actor| actor.ends_with(&format!(" for {pseudonym}"))), "{actors:?}");
+    // An operator who knows the person finds her lines, and no others.
+    for named in [ADA, pseudonym.as_str()] {
+        let call = person.app.api().call(Method::GET, &["v1", "admin", "audit"]);
+        let found = call.query(&[("person", named)]).send().await.expect(200);
+        let actions: Vec<&str> = found["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["action"].as_str().unwrap())
+            .collect();
+        assert_eq!(actions.len(), 3, "{actions:?}");
+        assert!(actions[1].starts_with("login.svd:"));
+        assert_eq!((actions[0], actions[2]), ("patch.transfer", "svd.register"));
+    }
 }

@@ -126,7 +126,7 @@ async fn texts_have_a_longest_length_counted_in_characters() {
 }
 
 #[tokio::test]
-async fn texts_hold_what_can_be_seen() {
+async fn g12_texts_hold_what_can_be_seen() {
     let app = TestApp::start().await;
     let unseen =
         ["\u{0}", "\u{7}", "\u{1b}[31m", "\u{202e}x", "\u{200b}", "\u{feff}", "\u{85}", "\r"];
@@ -177,7 +177,7 @@ async fn script_and_formulas_are_only_text() {
 }
 
 #[tokio::test]
-async fn an_image_is_a_plain_https_address() {
+async fn g12_an_image_is_a_plain_https_address() {
     let app = TestApp::start().await;
     for bad in [
         "http://brand.example/a.png",
@@ -205,7 +205,7 @@ async fn an_image_is_a_plain_https_address() {
 }
 
 #[tokio::test]
-async fn a_tag_has_3_to_128_characters_that_show() {
+async fn g12_a_tag_has_3_to_128_characters_that_show() {
     let app = TestApp::start().await;
     let owner = Owner::number(1);
     let too_long = "x".repeat(129);
@@ -237,7 +237,7 @@ async fn a_tag_has_3_to_128_characters_that_show() {
 }
 
 #[tokio::test]
-async fn every_tag_that_can_be_registered_can_be_verified() {
+async fn g12_every_tag_that_can_be_registered_can_be_verified() {
     let app = TestApp::start().await;
     let owner = Owner::number(1);
     let longest = "é".repeat(128);

@@ -303,7 +303,7 @@ async fn two_hundred_at_once_share_a_pool_of_ten() {
 }
 
 #[tokio::test]
-async fn a_pool_that_shrinks_is_split_without_being_told() {
+async fn h8_a_pool_that_shrinks_is_split_without_being_told() {
     let app = TestApp::with(|settings| {
         settings.schedule.interval = Some(Duration::from_secs(600));
     })

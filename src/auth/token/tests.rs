@@ -76,7 +76,7 @@ fn a_token_made_by_other_code_with_our_key_is_accepted() {
 }
 
 #[test]
-fn other_algorithms_are_refused() {
+fn b10_other_algorithms_are_refused() {
     let unsigned = format!(
         "{}.{}.",
         encode(&with(good_header(), "alg", json!("none")).to_string()),
@@ -93,7 +93,7 @@ fn other_algorithms_are_refused() {
 }
 
 #[test]
-fn headers_that_are_not_exactly_ours_are_refused() {
+fn b10_headers_that_are_not_exactly_ours_are_refused() {
     for (name, value) in [
         ("typ", json!("JWT")),
         ("typ", Value::Null),
@@ -113,7 +113,7 @@ fn headers_that_are_not_exactly_ours_are_refused() {
 }
 
 #[test]
-fn every_claim_must_be_there_and_of_its_kind() {
+fn b10_b11_every_claim_must_be_there_and_of_its_kind() {
     for name in ["sub", "iss", "aud", "iat", "nbf", "exp", "jti"] {
         let mut claims = good_claims();
         claims.as_object_mut().unwrap().remove(name);
@@ -146,6 +146,45 @@ fn every_claim_must_be_there_and_of_its_kind() {
     let claims = good_claims().to_string();
     let twice = claims.replacen('{', r#"{"sub":"mallory","#, 1);
     refused(&sign_texts(&good_header().to_string(), &twice, KEY));
+}
+
+#[test]
+fn b10_a_token_of_another_service_with_our_secret_is_refused() {
+    // What any library makes of the same secret: no audience, no issuer, the usual type.
+    let header = json!({"typ": "JWT", "alg": "HS256"});
+    let iat = NOW.as_secs();
+    let claims = json!({"sub": "alice", "iat": iat, "exp": iat + 600, "jti": "09".repeat(16)});
+    refused(&sign(&header, &claims));
+    refused(&sign(&good_header(), &claims));
+    // And one that is made as ours are, for somebody else's audience.
+    for (name, value) in [("iss", "billing"), ("aud", "billing-api")] {
+        let token = sign(&good_header(), &with(good_claims(), name, json!(value)));
+        assert_eq!(refused(&token), TokenRejection::WrongClaims, "{name}");
+    }
+}
+
+#[test]
+fn b11_a_token_without_an_end_is_refused_and_none_has_one_far_away() {
+    let mut claims = good_claims();
+    claims.as_object_mut().unwrap().remove("exp");
+    assert_eq!(refused(&sign(&good_header(), &claims)), TokenRejection::WrongClaims);
+    let day = i64::try_from(MAX_TTL.as_secs()).unwrap();
+    let far = with(good_claims(), "exp", json!(NOW.as_secs() + day + 1));
+    assert_eq!(refused(&sign(&good_header(), &far)), TokenRejection::WrongClaims);
+}
+
+#[test]
+fn b12_two_claims_that_agree_with_each_other_prove_nothing() {
+    let bound = with(good_claims(), "cnf", json!({"msha256": "09".repeat(16)}));
+    let bound = with(bound, "scope", json!("svd"));
+    let forged = sign_texts(&good_header().to_string(), &bound.to_string(), OTHER_KEY);
+    assert_eq!(refused(&forged), TokenRejection::WrongSignature);
+    let mut endless = bound.clone();
+    endless.as_object_mut().unwrap().remove("exp");
+    assert_eq!(refused(&sign(&good_header(), &endless)), TokenRejection::WrongClaims);
+    let over = Timestamp::from_secs(NOW.as_secs() + 606);
+    let token = sign(&good_header(), &bound);
+    assert_eq!(keys().claims(&token, over).unwrap_err(), TokenRejection::Expired);
 }
 
 #[test]
@@ -225,7 +264,7 @@ fn tokens_of_other_keys_are_refused_and_those_of_the_former_key_are_not() {
 }
 
 #[test]
-fn short_keys_are_refused() {
+fn b14_short_keys_are_refused() {
     for length in [0, 1, 31] {
         let key = vec![7; length];
         let refusal = TokenError::WeakKey { length };

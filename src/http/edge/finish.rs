@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::http::edge::cors::{CorsGrant, CorsOrigins};
 use crate::http::edge::request_id::{RequestId, X_REQUEST_ID};
-use crate::http::limits::LimitClass;
+use crate::http::limits::{LimitClass, Standing};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::{Metrics, observe};
 
@@ -79,6 +79,8 @@ pub(super) struct Exchange {
     uri: Uri,
     cors: CorsGrant,
     has_credentials: bool,
+    /// What its sender has left, once it was counted.
+    pub(super) standing: Option<Standing>,
     started: Instant,
 }
 
@@ -93,6 +95,7 @@ impl Exchange {
             uri: request.uri().clone(),
             cors: cors.grant(headers),
             has_credentials: credentials.iter().any(|name| headers.contains_key(*name)),
+            standing: None,
             started: Instant::now(),
         }
     }
@@ -106,8 +109,14 @@ impl Exchange {
     }
 
     /// Makes of a handler's answer what the client gets.
-    pub(super) fn finish(self, response: Response, route: &RouteMetrics, now: Instant) -> Response {
+    pub(super) fn finish(
+        mut self,
+        response: Response,
+        route: &RouteMetrics,
+        now: Instant,
+    ) -> Response {
         let mut response = self.render(response);
+        let standing = self.standing.take();
         let status = response.status();
         let elapsed = now.duration_since(self.started);
         observe(route.histogram(&self.method, status), elapsed);
@@ -115,6 +124,9 @@ impl Exchange {
         let headers = response.headers_mut();
         self.secure(headers, status);
         headers.insert(X_REQUEST_ID, self.id.into_header_value());
+        if let Some(standing) = standing {
+            standing.apply(headers);
+        }
         self.cors.apply(headers);
         response
     }

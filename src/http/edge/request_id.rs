@@ -1,8 +1,14 @@
 //! The identifier of a request, in every answer and every log line about it.
+//!
+//! A line gets it from where it is written, not from a span: it is set aside before a handler is
+//! polled and read only by a line that is really written ([`RequestId::with_current`]), so that reads,
+//! which write none, pay next to nothing for it at any level.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use futures_util::future::Either;
 use uuid::{Builder, Uuid};
 
 use crate::crypto::random_bytes;
@@ -10,6 +16,11 @@ use crate::types::Timestamp;
 
 /// The header that carries the identifier both ways.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    /// The identifier of the request that is being worked on here.
+    static CURRENT: RequestId;
+}
 
 /// Identifies one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +43,24 @@ impl RequestId {
     /// Returns the identifier as text.
     pub fn as_str(&self) -> &str {
         self.0.to_str().expect("only letters, digits and hyphens get in here")
+    }
+
+    /// Hands the identifier of the request that is being worked on here to `read`, if there is one.
+    pub fn with_current<T>(read: impl FnOnce(&Self) -> T) -> Option<T> {
+        CURRENT.try_with(read).ok()
+    }
+
+    /// Does `work` for the request: lines that are written meanwhile are about it.
+    pub fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), work)
+    }
+
+    /// Makes of a future that goes on elsewhere one that goes on for the request that makes it.
+    pub(in crate::http) fn along<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        match CURRENT.try_with(Clone::clone) {
+            Ok(id) => Either::Left(CURRENT.scope(id, work)),
+            Err(_) => Either::Right(work),
+        }
     }
 
     /// Returns the identifier as the value of a header.
@@ -78,6 +107,26 @@ fn is_acceptable(text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_is_done_for_a_request_knows_its_identifier_and_nothing_else_does() {
+        let current = || RequestId::with_current(|id| id.as_str().to_owned());
+        let (id, now) = (RequestId::generate(Timestamp::from_secs(1)), Timestamp::from_secs(2));
+        let elsewhere = id.during(|| {
+            assert_eq!(current().as_deref(), Some(id.as_str()));
+            let inner = RequestId::generate(now);
+            inner.during(|| assert_eq!(current().as_deref(), Some(inner.as_str())));
+            assert_eq!(current().as_deref(), Some(id.as_str()));
+            tokio::spawn(RequestId::along(async move { current() }))
+        });
+        assert_eq!(current(), None);
+        assert_eq!(elsewhere.await.unwrap().as_deref(), Some(id.as_str()));
+        assert_eq!(RequestId::along(async move { current() }).await, None);
+        // A panic does not leave it behind.
+        let panics = || id.during(|| std::panic::resume_unwind(Box::new("planted")));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(current(), None);
+    }
 
     #[test]
     fn only_short_plain_identifiers_are_kept() {

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::Clock as _;
-use governor::middleware::NoOpMiddleware;
+use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
 
 use crate::http::problem::{Problem, ProblemCode};
@@ -37,17 +37,34 @@ const SWEEP_EVERY: u64 = 16_384;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-type Limiter = RateLimiter<
-    LimitKey,
-    CappedStore,
-    LimitClock,
-    NoOpMiddleware<<LimitClock as governor::clock::Clock>::Instant>,
->;
+type Limiter = RateLimiter<LimitKey, CappedStore, LimitClock, StateInformationMiddleware>;
+
+/// What a client that was let in has left, for the fields RateLimit and RateLimit-Policy
+/// (draft-ietf-httpapi-ratelimit-headers).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    class: LimitClass,
+    /// The class's policy, written down once.
+    policy: HeaderValue,
+    /// How many requests may follow at once.
+    left: u32,
+}
+
+impl Standing {
+    /// Says it in the head of an answer.
+    pub fn apply(self, headers: &mut HeaderMap) {
+        let present = format!("\"{}\";r={}", self.class.as_str(), self.left);
+        if let Ok(present) = HeaderValue::try_from(present) {
+            headers.insert(RATE_LIMIT_POLICY, self.policy);
+            headers.insert(RATE_LIMIT, present);
+        }
+    }
+}
 
 /// The limit of one class.
 struct Bucket {
     class: LimitClass,
-    rate: Rate,
+    policy: HeaderValue,
     limiter: Limiter,
     asked: AtomicU64,
 }
@@ -62,8 +79,8 @@ impl Limits {
         Self(Arc::new(LimitClass::ALL.map(|class| Bucket::new(class, rates.of(class), clock))))
     }
 
-    /// Counts one request; a problem if the client has none left.
-    pub fn check(&self, class: LimitClass, key: LimitKey) -> Result<(), Problem> {
+    /// Counts one request and says what is left; a problem if nothing was.
+    pub fn check(&self, class: LimitClass, key: LimitKey) -> Result<Standing, Problem> {
         self.0[class.index()].check(key)
     }
 
@@ -81,36 +98,36 @@ impl Bucket {
         let quota = quota.unwrap_or_else(|| Quota::per_second(most));
         let (store, clock) = (CappedStore::new(MAX_KEYS), LimitClock::new(Arc::clone(clock)));
         let limiter = Limiter::new(quota, store, clock);
-        Self { class, rate, limiter, asked: AtomicU64::new(0) }
+        let policy = format!("\"{}\";q={};w={}", class.as_str(), rate.most, rate.window_secs());
+        let policy = HeaderValue::try_from(policy).expect("names and numbers are header text");
+        Self { class, policy, limiter, asked: AtomicU64::new(0) }
     }
 
-    fn check(&self, key: LimitKey) -> Result<(), Problem> {
+    fn check(&self, key: LimitKey) -> Result<Standing, Problem> {
         if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.limiter.retain_recent();
             self.limiter.shrink_to_fit();
         }
-        self.limiter.check_key(&key).map_err(|until| {
-            let wait = until.wait_time_from(self.limiter.clock().now());
-            self.problem(wait)
-        })
+        match self.limiter.check_key(&key) {
+            Ok(state) => {
+                let left = state.remaining_burst_capacity();
+                Ok(Standing { class: self.class, policy: self.policy.clone(), left })
+            }
+            Err(until) => Err(self.problem(until.wait_time_from(self.limiter.clock().now()))),
+        }
     }
 
     /// Says when there is room again: whoever waits exactly that long is let in.
     fn problem(&self, wait: Duration) -> Problem {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         let seconds = seconds.max(1);
-        let name = self.class.as_str();
-        let header = |text: String| HeaderValue::from_str(&text).ok();
-        let policy =
-            header(format!("\"{name}\";q={};w={}", self.rate.most, self.rate.window_secs()));
-        let present = header(format!("\"{name}\";r=0;t={seconds}"));
-        let mut problem = Problem::new(ProblemCode::RateLimited).retry_after(seconds);
-        for (name, value) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, present)] {
-            if let Some(value) = value {
-                problem = problem.header(name, value);
-            }
+        let present = format!("\"{}\";r=0;t={seconds}", self.class.as_str());
+        let problem = Problem::new(ProblemCode::RateLimited).retry_after(seconds);
+        let problem = problem.header(RATE_LIMIT_POLICY, self.policy.clone());
+        match HeaderValue::try_from(present) {
+            Ok(present) => problem.header(RATE_LIMIT, present),
+            Err(_) => problem,
         }
-        problem
     }
 }
 

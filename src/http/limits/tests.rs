@@ -12,7 +12,7 @@ fn limits(rate: Rate) -> (Limits, Arc<ManualClock>) {
     (Limits::new(&rates, &shared), clock)
 }
 
-fn ask(limits: &Limits, key: &str) -> Result<(), Problem> {
+fn ask(limits: &Limits, key: &str) -> Result<Standing, Problem> {
     limits.check(LimitClass::Public, LimitKey::of_text(key))
 }
 
@@ -39,6 +39,26 @@ fn whoever_waits_as_long_as_he_is_told_is_let_in() {
         clock.advance(Duration::from_secs(1));
         assert!(ask(&limits, "ada").is_ok());
     }
+}
+
+#[test]
+fn whoever_is_let_in_is_told_what_he_has_left() {
+    let (limits, clock) = limits(Rate::per_secs(6, 60));
+    let said = |standing: Standing| {
+        let mut headers = HeaderMap::new();
+        standing.apply(&mut headers);
+        [RATE_LIMIT_POLICY, RATE_LIMIT].map(|name| headers[name].to_str().unwrap().to_owned())
+    };
+    for left in (0..6).rev() {
+        let expected = ["\"public\";q=6;w=60".to_owned(), format!("\"public\";r={left}")];
+        assert_eq!(said(ask(&limits, "ada").unwrap()), expected);
+    }
+    assert!(ask(&limits, "ada").is_err());
+    // As many as he is told after a while are let in, and not one more.
+    clock.advance(Duration::from_secs(35));
+    assert!(said(ask(&limits, "ada").unwrap())[1].ends_with(";r=2"));
+    assert!(ask(&limits, "ada").is_ok() && ask(&limits, "ada").is_ok());
+    assert!(ask(&limits, "ada").is_err());
 }
 
 #[test]
