@@ -1,5 +1,6 @@
 //! Tests of what callers of the store cannot see; the others are in `tests/storage`.
 
+mod stored_email;
 mod stored_format;
 mod stored_jobs;
 mod stored_proofs;

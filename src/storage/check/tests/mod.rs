@@ -1,6 +1,7 @@
 //! A consistent store gives a clean report; each kind of damage gives exactly its violation.
 
 mod damaged_custody;
+mod damaged_email;
 mod damaged_money;
 mod damaged_rows;
 mod damaged_treasury;
@@ -85,6 +86,7 @@ fn add_the_rest(tx: &mut WriteTx<'_>, event: &Event) -> Result<(), StoreError> {
     let content =
         StoredContent { version: 1, content_type: "text/plain".into(), sealed, put_at: NOW };
     tx.put_content(uid(1).as_str(), &content)?;
+    damaged_email::add_mail(tx)?;
     for action in ["patch.register", "unlock.nonce:05", "unlock.nonce:06"] {
         tx.append_audit(NOW, "brand", action, "TAG-001")?;
     }
