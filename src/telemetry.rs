@@ -53,6 +53,10 @@ pub struct Metrics {
     pub store_commits: Gauge,
     /// Writes that those commits carried.
     pub store_writes: Gauge,
+    /// Mails that wait.
+    pub mail_spool: Gauge,
+    mails: Family<Labels<1>, Counter>,
+    email_codes: Family<Labels<1>, Counter>,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -108,6 +112,9 @@ impl Metrics {
             reorganisation_depth: Gauge::default(),
             store_commits: Gauge::default(),
             store_writes: Gauge::default(),
+            mail_spool: Gauge::default(),
+            mails: Family::default(),
+            email_codes: Family::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -147,6 +154,10 @@ impl Metrics {
         registry.register("store_commits", "Commits of the store since the start", commits);
         let writes = self.store_writes.clone();
         registry.register("store_writes", "Writes that those commits carried", writes);
+        let spool = self.mail_spool.clone();
+        registry.register("mail_spool", "Mails that wait", spool);
+        registry.register("mail_sent", "Tries to send a mail", self.mails.clone());
+        registry.register("email_codes", "Codes to mailboxes", self.email_codes.clone());
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -201,6 +212,16 @@ impl Metrics {
     /// Counts one transaction sent, by what came of it.
     pub fn count_broadcast(&self, result: &'static str) {
         self.broadcasts.get_or_create(&[("result", result.to_owned())]).inc();
+    }
+
+    /// Counts one try to send a mail, by what came of it.
+    pub fn count_mail(&self, result: &'static str) {
+        self.mails.get_or_create(&[("result", result.to_owned())]).inc();
+    }
+
+    /// Counts one request for a code, or one code presented, by what came of it.
+    pub fn count_email_code(&self, result: &'static str) {
+        self.email_codes.get_or_create(&[("result", result.to_owned())]).inc();
     }
 
     /// Counts records anchored, by the way it was done.

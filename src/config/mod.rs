@@ -18,6 +18,7 @@ mod environment;
 mod kms;
 mod limits;
 mod login;
+mod mail;
 mod parts;
 mod place;
 mod pool;
@@ -48,6 +49,7 @@ pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
 pub use limits::{LimitSettings, RateSetting};
 pub use login::SvdSettings;
+pub use mail::{MailDelivery, MailServer, MailSettings};
 pub use parts::{
     HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
     initial_settings, logging,
@@ -104,6 +106,8 @@ pub struct Config {
     pub unlock: UnlockSettings,
     /// How users log in.
     pub login: SvdSettings,
+    /// How mail is sent.
+    pub mail: MailSettings,
     /// How often clients may ask.
     pub limits: LimitSettings,
     /// The HTTP edge.
@@ -130,7 +134,7 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
-        Self::read(environment, |reader| Secrets::read(reader, random))
+        Self::read(environment, true, |reader| Secrets::read(reader, random))
     }
 
     /// Reads what a command needs that does the server's work while no server runs. It serves
@@ -139,11 +143,12 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
-        Self::read(environment, |_| Secrets::of_nobody(random))
+        Self::read(environment, false, |_| Secrets::of_nobody(random))
     }
 
     fn read(
         environment: &Environment,
+        serves: bool,
         read_secrets: impl FnOnce(&mut Reader<'_>) -> Secrets,
     ) -> Result<Self, ConfigProblems> {
         let mut reader = Reader::new(environment);
@@ -166,12 +171,12 @@ impl Config {
         let unlock = UnlockSettings::read(&mut reader);
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let login = SvdSettings::read(&mut reader);
+        let mail = MailSettings::read(&mut reader, serves);
         let limits = LimitSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
-        reader.warnings.extend(unknown::hints(environment));
-        reader.warnings.extend(test_mode_warning(mode, listen));
+        reader.warnings.extend(surroundings(environment, mode, listen));
         let Readings { warnings, effective } = reader.finish()?;
         Ok(Self {
             mode,
@@ -192,6 +197,7 @@ impl Config {
             settings,
             unlock,
             login,
+            mail,
             limits,
             http,
             logging,
@@ -205,6 +211,13 @@ impl Config {
     pub fn relaxes_auth(&self) -> bool {
         self.mode == Mode::Test && is_loopback(self.listen)
     }
+}
+
+/// Returns what an operator should know of the environment as a whole.
+fn surroundings(environment: &Environment, mode: Mode, listen: SocketAddr) -> Vec<String> {
+    let mut warnings = unknown::hints(environment);
+    warnings.extend(test_mode_warning(mode, listen));
+    warnings
 }
 
 fn is_loopback(listen: SocketAddr) -> bool {

@@ -14,6 +14,7 @@ mod checkpoints;
 pub mod credentials;
 mod docs;
 pub mod edge;
+mod email_codes;
 pub mod extract;
 pub mod headers;
 pub mod health;
@@ -46,6 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{ApiKeys, Tokens};
 use crate::http::edge::{EdgeLayer, EdgeLimits};
 use crate::http::health::Readiness;
+use crate::http::limits::Limits;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::verification::VerdictCache;
 use crate::service::Services;
@@ -75,6 +77,8 @@ pub struct HttpParts {
     pub metrics: Arc<Metrics>,
     /// Has the pool looked after soon.
     pub maintain: Wake,
+    /// How often clients may ask.
+    pub limits: Limits,
     /// What operators chose.
     pub options: HttpOptions,
 }
@@ -131,6 +135,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(audit::routes())
         .merge(keys::routes())
         .merge(svd::routes())
+        .merge(email_codes::routes())
         .merge(logout::routes())
         .merge(admin::routes())
         .merge(callback::routes())
@@ -162,6 +167,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         Arc::clone(&state.metrics),
         Arc::clone(&state.clock),
         Arc::clone(&state.api_keys),
+        state.limits.clone(),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
     let (routes, document) = documented.split_for_parts();

@@ -7,6 +7,7 @@ pub mod anchoring;
 pub mod api_keys;
 pub mod audit;
 pub mod callback;
+pub mod email_codes;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
@@ -31,6 +32,7 @@ pub mod verification;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::callback::CallbackService;
+use crate::service::email_codes::EmailCodeService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
@@ -87,6 +89,8 @@ pub struct Services {
     pub api_keys: ApiKeyService,
     /// Logs users in.
     pub login: LoginService,
+    /// Logs people in by codes sent to their mailboxes.
+    pub email_codes: EmailCodeService,
     /// Judges tokens and takes them back.
     pub tokens: TokenService,
     /// Tells whether the process can do its work.

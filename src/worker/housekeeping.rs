@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::service::login::REMEMBERED;
 use crate::storage::jobs::job_totals;
+use crate::storage::mails::mail_count;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StageName, StoreError};
 use crate::types::Timestamp;
@@ -60,7 +61,10 @@ impl HousekeepingTask {
                 .write(move |tx| {
                     let nonces = tx.expire_challenges(now, BATCH)?;
                     let logins = tx.forget_used_challenges(now, REMEMBERED, BATCH)?;
-                    Ok::<_, StoreError>(nonces + logins + tx.expire_idempotency(now, BATCH)?)
+                    let codes = tx.expire_email_codes(now, BATCH)?;
+                    let guesses = tx.expire_email_guesses(now, BATCH)?;
+                    let answers = tx.expire_idempotency(now, BATCH)?;
+                    Ok::<_, StoreError>(nonces + logins + codes + guesses + answers)
                 })
                 .await?;
             if gone < BATCH {
@@ -89,8 +93,11 @@ impl HousekeepingTask {
         let (commits, writes) = (self.parts.store.commit_count(), self.parts.store.write_count());
         self.parts.metrics.store_commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
         self.parts.metrics.store_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
-        let (jobs, pool) =
-            self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
+        let (jobs, pool, mails) = self
+            .parts
+            .store
+            .read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?, mail_count(tx)?)))?;
+        self.parts.metrics.mail_spool.set(i64::try_from(mails).unwrap_or(i64::MAX));
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));

@@ -23,7 +23,7 @@ async fn limited(rates: RateLimits) -> TestApp {
 }
 
 /// Returns a client that comes from another address of this machine.
-fn client_at(address: &str) -> Client {
+pub(crate) fn client_at(address: &str) -> Client {
     let address: IpAddr = address.parse().unwrap();
     let builder = Client::builder().no_proxy().tls_certs_only([]).local_address(address);
     builder.build().unwrap()
@@ -38,6 +38,8 @@ async fn b19_every_route_is_limited_with_a_key_and_without() {
         svd_begin: MINUTE,
         svd_complete: MINUTE,
         svd_canary: MINUTE,
+        auth_request: MINUTE,
+        auth_submit: MINUTE,
     };
     let app = limited(rates).await;
     let document = patchproof::http::description();

@@ -10,6 +10,10 @@ mod checkpoints;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod email_codes;
+#[cfg(test)]
+mod email_delivery;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod headers;

@@ -45,6 +45,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("PUT", "/v1/patches/{uid_tag_id}/content", Key(Scope::Unlock)),
     ("GET", "/v1/patches/pending/registration/{id}", Anybody),
     ("GET", "/v1/patches/pending/transfer/{id}", Anybody),
+    ("POST", "/v1/auth/request-verification", Anybody),
+    ("POST", "/v1/auth/submit-verification", Anybody),
     ("POST", "/v1/auth/logout", Token),
     ("POST", "/api/svd/register", AnybodyOrKey(Scope::KeysWrite)),
     ("POST", "/api/svd/begin", Anybody),
