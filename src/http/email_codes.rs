@@ -65,7 +65,7 @@ struct SubmitCodeBody {
 #[derive(Debug, Clone, Copy)]
 struct Sender {
     key: LimitKey,
-    /// Whether it has a budget of its own, by an API key or as an operator, and was counted for that.
+    /// Whether it has a budget of its own, by an API key or as an operator, and was counted for it.
     is_known: bool,
 }
 
@@ -81,6 +81,20 @@ impl FromRequestParts<HttpState> for Sender {
             Some(principal) => Self { key: LimitKey::of_text(&principal.id), is_known: true },
             None => Self { key: LimitKey::of_client(client), is_known: false },
         })
+    }
+}
+
+/// A sender with a budget of its own, such as a shop that speaks for all its customers, is not counted
+/// a second time: they do not share what one address may do.
+impl Sender {
+    fn check(self, state: &HttpState, class: LimitClass) -> Result<(), Problem> {
+        if self.is_known { Ok(()) } else { state.limits.check(class, self.key) }
+    }
+
+    fn give_back(self, state: &HttpState, class: LimitClass) {
+        if !self.is_known {
+            state.limits.give_back(class, self.key);
+        }
     }
 }
 
@@ -102,11 +116,12 @@ async fn request_verification(
     let mailbox = parse_mailbox(&body.0.identifier)?;
     let service = &state.services.email_codes;
     // Whoever sends and whomever it is sent to: both must have something left (B1).
-    if !sender.is_known {
-        state.limits.check(LimitClass::AuthRequest, sender.key)?;
-    }
     let budget = LimitKey::of_bytes(&service.keys.budget(&mailbox));
-    state.limits.check(LimitClass::AuthRequest, budget)?;
+    sender.check(&state, LimitClass::AuthRequest)?;
+    if let Err(problem) = state.limits.check(LimitClass::AuthRequest, budget) {
+        sender.give_back(&state, LimitClass::AuthRequest);
+        return Err(problem);
+    }
     let request = service.request(&mailbox, &sender.key.to_bytes(), state.clock.now()).await?;
     Ok(Json(RequestCodeBody {
         success: true,
@@ -128,14 +143,9 @@ async fn submit_verification(
 ) -> Result<Json<SubmitCodeBody>, Problem> {
     let mailbox = parse_mailbox(&body.0.identifier)?;
     let service = &state.services.email_codes;
-    // The customers of a shop that speaks for them all do not share one budget.
-    let counted = match sender.is_known {
-        true => sender.key.and(&service.keys.budget(&mailbox)),
-        false => sender.key,
-    };
     // Counted before the code is looked at and given back if it was right (B7): many at a time
     // get no further than one after the other.
-    state.limits.check(LimitClass::AuthSubmit, counted)?;
+    sender.check(&state, LimitClass::AuthSubmit)?;
     let request = body.0.request_id.as_deref().map(CodeRequestId::parse);
     let token = match request {
         Some(None) => Err(EmailCodeError::NotAccepted),
@@ -149,7 +159,7 @@ async fn submit_verification(
     match &token {
         Err(EmailCodeError::NotAccepted) => state.services.audit.refusals.note("e-mail code"),
         Ok(_) | Err(EmailCodeError::Token(_) | EmailCodeError::Store(_)) => {
-            state.limits.give_back(LimitClass::AuthSubmit, counted);
+            sender.give_back(&state, LimitClass::AuthSubmit);
         }
     }
     Ok(Json(SubmitCodeBody { success: true, token: token? }))

@@ -396,7 +396,9 @@ async fn b7_right_codes_use_up_nothing_and_the_sixth_wrong_one_waits() {
     let late = submit(&app, ADA, &code, Some(&request)).await;
     late.problem(429, "RATE_LIMITED");
     assert_eq!(rows(&app, ADA)[0].attempts, 0, "what is refused for being too much does nothing");
-    // From elsewhere the owner is not shut out, and a shop's customers do not share one budget.
+    let body = json!({ "identifier": ADA, "code": other_than(&code), "requestId": request });
+    assert_eq!(submit_from(&client_at("127.0.0.2"), &app, &body).await, 401);
+    // A shop's customers do not share what one address may do.
     let wait: u64 = late.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=120).contains(&wait), "{wait}");
     let body = json!({ "identifier": ADA, "code": code, "requestId": request });

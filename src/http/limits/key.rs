@@ -42,14 +42,6 @@ impl LimitKey {
         self.0.to_be_bytes()
     }
 
-    /// Counts for whoever sends together with whom it is about.
-    #[must_use]
-    pub fn and(self, other: &[u8; 16]) -> Self {
-        let mut short = [0u8; 16];
-        short.copy_from_slice(&sha256(&[self.to_bytes(), *other].concat())[..16]);
-        Self::of_bytes(&short)
-    }
-
     fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(address.to_ipv6_mapped().to_bits()),

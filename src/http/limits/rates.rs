@@ -19,7 +19,7 @@ pub enum LimitClass {
     SvdCanary,
     /// Asking for a code by mail; by address, and by the mailbox that it would go to.
     AuthRequest,
-    /// Presenting a wrong code; by address, or by key and mailbox.
+    /// Presenting a wrong code; by address.
     AuthSubmit,
 }
 
