@@ -3,6 +3,7 @@
 //! Port 465 is TLS from the first byte (RFC 8314); on every other port STARTTLS is demanded before
 //! anything but a greeting is said. What the server says is reduced to its code.
 
+use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, UNIX_EPOCH};
@@ -166,13 +167,29 @@ fn reduced(error: &lettre::transport::smtp::Error) -> MailError {
         Some(code) if error.is_permanent() => MailError::Refused(code.to_string()),
         Some(code) => MailError::Deferred(format!("the mail server answered {code}")),
         None if error.is_timeout() => MailError::Deferred("no answer in time".into()),
-        None if error.is_tls() => MailError::Deferred("no TLS with a trusted certificate".into()),
+        None if is_about_tls(error) => {
+            MailError::Deferred("no TLS with a trusted certificate".into())
+        }
         None if error.is_client() => MailError::Deferred(
             "the mail server lacks something: STARTTLS or a way to log in".into(),
         ),
         None if error.is_response() => MailError::Deferred("an answer that is not SMTP".into()),
         None => MailError::Deferred("no connection".into()),
     }
+}
+
+/// Says whether TLS is what failed; while a connection is made, the error says so only within.
+fn is_about_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if within.is_some_and(|within| within.is::<rustls::Error>()) || error.is::<rustls::Error>()
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    error.is_tls()
 }
 
 fn is_this_machine(host: &str) -> bool {
