@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::Timestamp;
 
-pub use shown::ShownMailer;
+pub use shown::{NOT_SENT, ShownMailer};
 pub use smtp::{SmtpConfig, SmtpConfigError, SmtpMailer, SmtpSecurity};
 
 /// A letter to one mailbox; printed as `***`.

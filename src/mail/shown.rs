@@ -6,6 +6,9 @@ use async_trait::async_trait;
 
 use crate::mail::{Letter, MailError, Mailer};
 
+/// What such lines of the log are filed under.
+pub const NOT_SENT: &str = "patchproof::mail_not_sent";
+
 /// Shows letters in the log.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ShownMailer;
@@ -14,7 +17,7 @@ pub struct ShownMailer;
 impl Mailer for ShownMailer {
     async fn send(&self, letter: &Letter) -> Result<(), MailError> {
         tracing::info!(
-            target: "patchproof::mail_not_sent",
+            target: NOT_SENT,
             to = letter.to,
             subject = letter.subject,
             text = letter.text,

@@ -153,7 +153,7 @@ fn without_a_mail_server_a_developer_finds_the_code_in_the_log() {
     let log = world.folder.path().join("log");
     let file = File::create(&log).unwrap();
     let mut server = world.with_environment(|variables| {
-        Running::start_logging(&["serve"], &[variables, &[("LOG_LEVEL", "info")]].concat(), file)
+        Running::start_logging(&["serve"], &[variables, &[("LOG_LEVEL", "error")]].concat(), file)
     });
     server.url = server.url.replace("listening on ", "").trim_end_matches('/').to_owned();
     let request = json!({ "identifier": MAILBOX });

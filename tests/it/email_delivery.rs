@@ -110,3 +110,29 @@ async fn a_mail_whose_code_was_replaced_is_not_sent() {
     app.until("the others arrive", all).await;
     assert_eq!(app.outside.post.count(), 5);
 }
+
+#[tokio::test]
+async fn a_mail_that_was_taken_while_the_disk_failed_is_not_sent_again() {
+    let app = TestApp::penniless().await;
+    app.outside.post.is(Reception::Busy);
+    let _request = ask(&app, ADA).await;
+    another_visit(&app).await;
+    app.disk().set_full(true);
+    app.outside.post.is(Reception::Kind);
+    another_visit(&app).await;
+    let _letter = letter(&app, ADA, 0).await;
+    let visits = app.outside.post.connections();
+    for _ in 0..50 {
+        app.outside.clock.advance(Duration::from_secs(2));
+        app.wake();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!((waiting(&app), app.outside.post.connections()), (1, visits));
+    app.disk().set_full(false);
+    let gone = async || {
+        app.outside.clock.advance(Duration::from_secs(1));
+        (waiting(&app) == 0).then_some(())
+    };
+    app.until("it is deleted", gone).await;
+    assert_eq!(app.outside.post.count(), 1);
+}
