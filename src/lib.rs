@@ -13,6 +13,7 @@ pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod http;
+pub mod mail;
 pub mod outbound;
 pub mod patch;
 pub mod service;

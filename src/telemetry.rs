@@ -54,6 +54,10 @@ pub struct Metrics {
     /// Writes that those commits carried.
     pub store_writes: Gauge,
     audit_lines: Counter,
+    /// Mails that wait.
+    pub mail_spool: Gauge,
+    mails: Family<Labels<1>, Counter>,
+    email_codes: Family<Labels<1>, Counter>,
     svd: SvdFamilies,
     utxo_count: Family<Labels<2>, Gauge>,
     utxo_satoshis: Family<Labels<2>, Gauge>,
@@ -110,6 +114,9 @@ impl Metrics {
             store_commits: Gauge::default(),
             store_writes: Gauge::default(),
             audit_lines: Counter::default(),
+            mail_spool: Gauge::default(),
+            mails: Family::default(),
+            email_codes: Family::default(),
             svd: SvdFamilies::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
@@ -155,6 +162,10 @@ impl Metrics {
             "Lines of the audit trail, those of former runs included",
             lines,
         );
+        let spool = self.mail_spool.clone();
+        registry.register("mail_spool", "Mails that wait", spool);
+        registry.register("mail_sent", "Tries to send a mail", self.mails.clone());
+        registry.register("email_codes", "Codes to mailboxes", self.email_codes.clone());
         let count = self.utxo_count.clone();
         registry.register("utxo_count", "Outputs in the pool", count);
         let satoshis = self.utxo_satoshis.clone();
@@ -214,6 +225,16 @@ impl Metrics {
     /// Counts one transaction sent, by what came of it.
     pub fn count_broadcast(&self, result: &'static str) {
         self.broadcasts.get_or_create(&[("result", result.to_owned())]).inc();
+    }
+
+    /// Counts one try to send a mail, by what came of it.
+    pub fn count_mail(&self, result: &'static str) {
+        self.mails.get_or_create(&[("result", result.to_owned())]).inc();
+    }
+
+    /// Counts one request for a code, or one code presented, by what came of it.
+    pub fn count_email_code(&self, result: &'static str) {
+        self.email_codes.get_or_create(&[("result", result.to_owned())]).inc();
     }
 
     /// Counts records anchored, by the way it was done.

@@ -17,12 +17,14 @@ use crate::chain::{
 };
 use crate::config::{
     AllowedOrigins, AnchorPayload, BroadcastSettings, BroadcastVia, Config, JwtSecrets,
-    KeySettings, KmsSettings, LimitSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
+    KeySettings, KmsSettings, LimitSettings, MailDelivery, MailSettings, Mode, PoolSettings,
+    RateSetting, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::{CorsOrigins, EdgeLimits};
 use crate::http::limits::{Rate, RateLimits};
+use crate::mail::{Mailer, ShownMailer, SmtpConfig, SmtpMailer};
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
@@ -31,6 +33,9 @@ use crate::signer::{KmsConfig, KmsSigner, SecretDeriver, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule};
+
+/// How long each step of an exchange with the mail server may take.
+const SMTP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Opens the edges that a configuration names.
 pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
@@ -56,6 +61,7 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         api_keys: api_keys(config),
         token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
         relaxes_tokens: config.relaxes_auth(),
+        mailer: mailer(&config.mail)?,
         secret_deriver: Some(secret_deriver(&config.kms)?),
     })
 }
@@ -63,6 +69,28 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
 fn api_keys(config: &Config) -> Arc<dyn ApiKeys> {
     let keys = ConfiguredApiKey::new(config.secrets.api_key.expose());
     if config.relaxes_auth() { Arc::new(Relaxed(keys)) } else { Arc::new(keys) }
+}
+
+/// Makes whoever sends mails, if this process sends any.
+pub fn mailer(mail: &MailSettings) -> anyhow::Result<Option<Arc<dyn Mailer>>> {
+    let server = match &mail.delivery {
+        MailDelivery::Server(server) => server,
+        MailDelivery::Shown => return Ok(Some(Arc::new(ShownMailer))),
+        MailDelivery::Left => return Ok(None),
+    };
+    let trusted_pem = server.ca_file.as_ref().map(std::fs::read).transpose();
+    let credentials = server.credentials.as_ref();
+    let config = SmtpConfig {
+        host: server.host.clone(),
+        port: server.port,
+        credentials: credentials.map(|(user, secret)| (user.clone(), secret.expose().to_owned())),
+        trusted_pem: trusted_pem.context("SMTP_CA_FILE cannot be read")?,
+        from: server.from.clone(),
+        timeout: SMTP_TIMEOUT,
+    };
+    let mailer = SmtpMailer::new(&config);
+    let mailer = mailer.context("SMTP_HOST, SMTP_CA_FILE or EMAIL_FROM cannot be used")?;
+    Ok(Some(Arc::new(mailer)))
 }
 
 /// Makes the keys of tokens; short ones only where nothing is at stake.
@@ -205,13 +233,14 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             splits_dry: config.pool.splits_dry,
         },
         confirmed_at_depth: anchoring.confirmed_at_depth,
-        unlock_requires_nonce: config.unlock.requires_nonce,
-        claim_ttl: config.claim_ttl,
+        unlock_requires_nonce: config.owners.unlock_requires_nonce,
+        claim_ttl: config.owners.claim_ttl,
         login: LoginSettings {
             challenge_ttl: config.login.challenge_ttl,
             kid: config.login.kid.clone(),
             proof_patience: config.login.proof_timeout,
         },
+        max_mails_per_hour: config.mail.max_per_hour,
         master_secret: config.secrets.master_secret.expose().as_bytes().to_vec().into(),
         chain_view_ttl: config.health_woc_cache,
         http: HttpOptions {
@@ -263,6 +292,8 @@ fn rates(limits: &LimitSettings) -> RateLimits {
         svd_begin: rate(limits.svd_begin),
         svd_complete: rate(limits.svd_complete),
         svd_canary: rate(limits.svd_canary),
+        auth_request: rate(limits.auth_request),
+        auth_submit: rate(limits.auth_submit),
         // Whoever watches a process asks often, but no more often than one who works with it.
         probe: rate(limits.api_key),
     }

@@ -14,6 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{LogFormat, LogLevel, LoggingSettings};
 use crate::http::edge::RequestId;
+use crate::mail::NOT_SENT;
 
 /// Starts the log of this process; a second call changes nothing.
 pub fn start(settings: LoggingSettings, with_colour: bool) {
@@ -25,7 +26,8 @@ pub fn start(settings: LoggingSettings, with_colour: bool) {
         LogLevel::Trace => "trace",
     };
     // Of the libraries only what is wrong: their details say nothing to an operator.
-    let filter = EnvFilter::new(format!("warn,patchproof={level}"));
+    // Letters that are shown because nobody sends them are shown at every level.
+    let filter = EnvFilter::new(format!("warn,patchproof={level},{NOT_SENT}=info"));
     let is_terminal = std::io::stderr().is_terminal();
     let is_json = match settings.format {
         LogFormat::Auto => !is_terminal,

@@ -25,6 +25,7 @@ use crate::auth::ApiKeys;
 use crate::auth::token::TokenKeys;
 use crate::chain::{Broadcaster, ChainTracker, UtxoSource};
 use crate::http::HttpOptions;
+use crate::mail::Mailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
 use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
@@ -61,6 +62,8 @@ pub struct Ports {
     pub token_keys: Arc<TokenKeys>,
     /// Whether a request without a token is let in where one is needed; see [`crate::auth::Relaxed`].
     pub relaxes_tokens: bool,
+    /// Sends mails; none where they are left to another process.
+    pub mailer: Option<Arc<dyn Mailer>>,
     /// Derives login secrets with the server's key.
     pub secret_deriver: Option<Arc<dyn SecretDeriver>>,
 }
@@ -88,6 +91,8 @@ pub struct Settings {
     pub claim_ttl: Duration,
     /// How users log in.
     pub login: LoginSettings,
+    /// The most mails in an hour, to all mailboxes together.
+    pub max_mails_per_hour: u64,
     /// The master secret.
     pub master_secret: Zeroizing<Vec<u8>>,
     /// How long the network's view of the pool is remembered.

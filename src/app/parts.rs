@@ -7,9 +7,11 @@ use axum::Router;
 
 use crate::app::readiness::ReportedReadiness;
 use crate::app::{Ports, Settings};
+use crate::auth::email_code::EmailKeys;
 use crate::auth::pseudonym::PseudonymKey;
 use crate::auth::svd::ChallengeKey;
 use crate::auth::{Relaxed, Tokens};
+use crate::http::limits::Limits;
 use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
 use crate::patch::claim::ClaimKey;
@@ -20,6 +22,7 @@ use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::{AuditService, Refusals};
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
+use crate::service::email_codes::{EmailCodeService, MailSpool};
 use crate::service::funding::FundingService;
 use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::idempotency::IdempotencyService;
@@ -113,6 +116,7 @@ impl Parts {
             login: self.login(),
             persons: self.persons(),
             privacy: self.privacy(),
+            email_codes: self.email_codes(),
             tokens: self.tokens(),
             readiness: self.readiness(),
         }
@@ -178,6 +182,31 @@ impl Parts {
             keys: KnownKeys::default(),
             persons: self.persons(),
         }
+    }
+
+    fn email_codes(&self) -> EmailCodeService {
+        let mail = Arc::clone(&self.wakes.mail);
+        EmailCodeService {
+            store: self.store.clone(),
+            keys: EmailKeys::derive(&self.settings.master_secret),
+            tokens: Arc::clone(&self.ports.token_keys),
+            max_mails_per_hour: self.settings.max_mails_per_hour,
+            wake: Arc::new(move || mail.notify_one()),
+            metrics: Arc::clone(&self.metrics),
+            persons: self.persons(),
+        }
+    }
+
+    fn mails(&self) -> Option<MailSpool> {
+        let mailer = Arc::clone(self.ports.mailer.as_ref()?);
+        Some(MailSpool {
+            store: self.store.clone(),
+            keys: EmailKeys::derive(&self.settings.master_secret),
+            mailer,
+            clock: Arc::clone(&self.ports.clock),
+            metrics: Arc::clone(&self.metrics),
+            sent: Arc::default(),
+        })
     }
 
     fn records(&self) -> RecordsService {
@@ -305,6 +334,7 @@ impl Parts {
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),
             privacy: services.privacy.clone(),
+            mails: self.mails(),
             schedule: self.settings.schedule,
             headers: self.headers(),
             observations: self.observations.clone(),
@@ -330,6 +360,7 @@ impl Parts {
             verdicts: verdict_cache(),
             metrics: Arc::clone(&self.metrics),
             maintain: self.wake_maintenance(),
+            limits: Limits::new(&self.settings.http.limits.rates, &self.ports.clock),
             options: self.settings.http.clone(),
         });
         router(state, product())

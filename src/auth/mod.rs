@@ -4,6 +4,7 @@
 //! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
 
 pub mod api_key;
+pub mod email_code;
 mod principal;
 pub mod pseudonym;
 mod relaxed;

@@ -102,11 +102,13 @@ pub struct AnchoringOptions {
     pub registration_wait: Duration,
 }
 
-/// How content is unlocked.
+/// What owners and customers sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnlockSettings {
-    /// Whether signatures must answer a fresh challenge.
-    pub requires_nonce: bool,
+pub struct OwnerSettings {
+    /// Whether signatures that unlock content must answer a fresh challenge.
+    pub unlock_requires_nonce: bool,
+    /// How long a claim at a point of sale waits for the shop.
+    pub claim_ttl: Duration,
 }
 
 impl AnchoringOptions {
@@ -127,8 +129,11 @@ impl AnchoringOptions {
     }
 }
 
-impl UnlockSettings {
+impl OwnerSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self { requires_nonce: reader.switch(&UNLOCK_REQUIRE_NONCE) }
+        Self {
+            unlock_requires_nonce: reader.switch(&UNLOCK_REQUIRE_NONCE),
+            claim_ttl: reader.milliseconds(&CLAIM_INTENT_TTL_MS),
+        }
     }
 }

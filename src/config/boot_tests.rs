@@ -31,6 +31,10 @@ fn production() -> Variables {
         ("KMS_SIGN_URL", "https://kms.example/sign".to_owned()),
         ("ISSUER_KEY_IDENTIFIER", "issuer".to_owned()),
         ("UTXO_FUNDING_KEY_IDENTIFIER", "funding".to_owned()),
+        ("SMTP_HOST", "mail.shop.example".to_owned()),
+        ("SMTP_USER", "codes".to_owned()),
+        ("SMTP_PASS", secret("smtp")),
+        ("EMAIL_FROM", "codes@shop.example".to_owned()),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -129,6 +133,15 @@ const BOOT_MATRIX: &[(Changes, &[&str])] = &[
     (&[("CORS_ALLOWED_ORIGINS", "https://*.example")], &["CORS_ALLOWED_ORIGINS"]),
     (&[("TRUSTED_PROXIES", "10.0.0.0/33")], &["TRUSTED_PROXIES"]),
     (&[("PUBLIC_URL", "https://u:canary@patchproof.example")], &["PUBLIC_URL"]),
+    (&[("SMTP_HOST", "")], &["SMTP_HOST"]),
+    (&[("EMAIL_FROM", "")], &["EMAIL_FROM"]),
+    (&[("EMAIL_FROM", "the shop")], &["EMAIL_FROM"]),
+    (&[("SMTP_HOST", ""), ("EMAIL_FROM", "")], &["SMTP_HOST", "EMAIL_FROM"]),
+    (&[("SMTP_PORT", "smtp")], &["SMTP_PORT"]),
+    (&[("SMTP_PASS", "")], &["SMTP_PASS"]),
+    (&[("SMTP_PASS", "changeme-canary")], &["SMTP_PASS"]),
+    (&[("MAIL_MAX_PER_HOUR", "0")], &["MAIL_MAX_PER_HOUR"]),
+    (&[("AUTH_REQUEST_MAX", "0")], &["AUTH_REQUEST_MAX"]),
     (&[("LOG_LEVEL", "loud")], &["LOG_LEVEL"]),
     (&[("MONGODB_URI", "mongodb://h:27017/canary?appName=x@y")], &["MONGODB_URI"]),
     (&[("REDIS_URL", "redis://127.0.0.1:6379/canary")], &["REDIS_URL"]),

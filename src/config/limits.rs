@@ -34,6 +34,8 @@ rate!(API_KEY_WINDOW_MS "60000", API_KEY_MAX "6000", "requests with one and the 
 rate!(SVD_BEGIN_WINDOW_MS "60000", SVD_BEGIN_MAX "20", "beginnings of logins");
 rate!(SVD_COMPLETE_WINDOW_MS "60000", SVD_COMPLETE_MAX "30", "answers to login challenges");
 rate!(SVD_CANARY_WINDOW_MS "60000", SVD_CANARY_MAX "30", "self-tests of the login");
+rate!(AUTH_REQUEST_WINDOW_MS "60000", AUTH_REQUEST_MAX "1", "requests for a code by mail");
+rate!(AUTH_SUBMIT_WINDOW_MS "600000", AUTH_SUBMIT_MAX "5", "wrong codes");
 
 /// So many requests in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub struct LimitSettings {
     pub svd_complete: RateSetting,
     /// Testing the login, by key.
     pub svd_canary: RateSetting,
+    /// Asking for codes by mail, by address and by mailbox.
+    pub auth_request: RateSetting,
+    /// Presenting wrong codes, by address.
+    pub auth_submit: RateSetting,
 }
 
 impl LimitSettings {
@@ -71,6 +77,8 @@ impl LimitSettings {
             svd_begin: rate(&SVD_BEGIN_WINDOW_MS, &SVD_BEGIN_MAX),
             svd_complete: rate(&SVD_COMPLETE_WINDOW_MS, &SVD_COMPLETE_MAX),
             svd_canary: rate(&SVD_CANARY_WINDOW_MS, &SVD_CANARY_MAX),
+            auth_request: rate(&AUTH_REQUEST_WINDOW_MS, &AUTH_REQUEST_MAX),
+            auth_submit: rate(&AUTH_SUBMIT_WINDOW_MS, &AUTH_SUBMIT_MAX),
         }
     }
 }

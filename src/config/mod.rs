@@ -18,6 +18,7 @@ mod environment;
 mod kms;
 mod limits;
 mod login;
+mod mail;
 mod parts;
 mod place;
 mod pool;
@@ -38,7 +39,7 @@ use std::time::Duration;
 use crate::types::{ChainProfile, Checkpoint};
 
 pub use address_range::{AddressRange, AddressRangeParseError};
-pub use anchoring::{AnchorPayload, AnchoringOptions, UnlockSettings};
+pub use anchoring::{AnchorPayload, AnchoringOptions, OwnerSettings};
 pub use arc::{ArcSettings, BroadcastSettings, BroadcastVia};
 pub use chain::WocSettings;
 pub use documentation::configuration_markdown;
@@ -48,6 +49,7 @@ pub use environment::{Environment, FileRule, SecretFileError};
 pub use kms::{KeySettings, KmsSettings};
 pub use limits::{LimitSettings, RateSetting};
 pub use login::SvdSettings;
+pub use mail::{MailDelivery, MailServer, MailSettings};
 pub use parts::{
     HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
     initial_settings, logging,
@@ -100,12 +102,12 @@ pub struct Config {
     pub pool: PoolSettings,
     /// What the run-time settings begin with.
     pub settings: InitialSettings,
-    /// How long a claim at a point of sale waits for the shop.
-    pub claim_ttl: Duration,
-    /// How content is unlocked.
-    pub unlock: UnlockSettings,
+    /// What owners and customers sign.
+    pub owners: OwnerSettings,
     /// How users log in.
     pub login: SvdSettings,
+    /// How mail is sent.
+    pub mail: MailSettings,
     /// How often clients may ask.
     pub limits: LimitSettings,
     /// The HTTP edge.
@@ -132,7 +134,7 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
-        Self::read(environment, |reader| Secrets::read(reader, random))
+        Self::read(environment, true, |reader| Secrets::read(reader, random))
     }
 
     /// Reads what a command needs that does the server's work while no server runs. It serves
@@ -141,11 +143,12 @@ impl Config {
         environment: &Environment,
         random: impl FnMut() -> [u8; 32],
     ) -> Result<Self, ConfigProblems> {
-        Self::read(environment, |_| Secrets::of_nobody(random))
+        Self::read(environment, false, |_| Secrets::of_nobody(random))
     }
 
     fn read(
         environment: &Environment,
+        serves: bool,
         read_secrets: impl FnOnce(&mut Reader<'_>) -> Secrets,
     ) -> Result<Self, ConfigProblems> {
         let mut reader = Reader::new(environment);
@@ -165,16 +168,15 @@ impl Config {
         let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
         let pool = PoolSettings::read(&mut reader);
-        let claim_ttl = reader.milliseconds(&anchoring::CLAIM_INTENT_TTL_MS);
-        let unlock = UnlockSettings::read(&mut reader);
+        let owners = OwnerSettings::read(&mut reader);
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let login = SvdSettings::read(&mut reader);
+        let mail = MailSettings::read(&mut reader, serves);
         let limits = LimitSettings::read(&mut reader);
         let http = HttpSettings::read(&mut reader);
         let logging = LoggingSettings::read(&mut reader);
         let stores = OuterStores::read(&mut reader);
-        reader.warnings.extend(unknown::hints(environment));
-        reader.warnings.extend(test_mode_warning(mode, listen));
+        reader.warnings.extend(surroundings(environment, mode, listen));
         let Readings { warnings, effective } = reader.finish()?;
         Ok(Self {
             mode,
@@ -193,9 +195,9 @@ impl Config {
             anchoring,
             pool,
             settings,
-            claim_ttl,
-            unlock,
+            owners,
             login,
+            mail,
             limits,
             http,
             logging,
@@ -209,6 +211,13 @@ impl Config {
     pub fn relaxes_auth(&self) -> bool {
         self.mode == Mode::Test && is_loopback(self.listen)
     }
+}
+
+/// Returns what an operator should know of the environment as a whole.
+fn surroundings(environment: &Environment, mode: Mode, listen: SocketAddr) -> Vec<String> {
+    let mut warnings = unknown::hints(environment);
+    warnings.extend(test_mode_warning(mode, listen));
+    warnings
 }
 
 fn is_loopback(listen: SocketAddr) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::config::variable::Variable;
 use crate::config::{
-    anchoring, arc, chain, edge, kms, limits, login, place, pool, secrets, settings, stores,
+    anchoring, arc, chain, edge, kms, limits, login, mail, place, pool, secrets, settings, stores,
 };
 
 /// Variables that belong together.
@@ -124,6 +124,18 @@ pub const GROUPS: &[Group] = &[
         ],
     },
     Group {
+        title: "Mail",
+        variables: &[
+            &mail::SMTP_HOST,
+            &mail::SMTP_PORT,
+            &mail::SMTP_USER,
+            &mail::SMTP_PASS,
+            &mail::SMTP_CA_FILE,
+            &mail::EMAIL_FROM,
+            &mail::MAIL_MAX_PER_HOUR,
+        ],
+    },
+    Group {
         title: "Limits",
         variables: &[
             &limits::PUBLIC_API_MAX,
@@ -136,6 +148,10 @@ pub const GROUPS: &[Group] = &[
             &limits::SVD_COMPLETE_WINDOW_MS,
             &limits::SVD_CANARY_MAX,
             &limits::SVD_CANARY_WINDOW_MS,
+            &limits::AUTH_REQUEST_MAX,
+            &limits::AUTH_REQUEST_WINDOW_MS,
+            &limits::AUTH_SUBMIT_MAX,
+            &limits::AUTH_SUBMIT_WINDOW_MS,
         ],
     },
     Group {
@@ -158,20 +174,7 @@ pub const GROUPS: &[Group] = &[
 ];
 
 /// Variables of the predecessor that mean nothing to this version; they do no harm.
-pub(super) const NOT_USED: &[&str] = &[
-    "AUTH_REQUEST_MAX",
-    "AUTH_REQUEST_WINDOW_MS",
-    "AUTH_SUBMIT_MAX",
-    "AUTH_SUBMIT_WINDOW_MS",
-    "DB_NAME",
-    "EMAIL_FROM",
-    "REDIS_HOST",
-    "REDIS_PORT",
-    "SMTP_HOST",
-    "SMTP_PASS",
-    "SMTP_PORT",
-    "SMTP_USER",
-];
+pub(super) const NOT_USED: &[&str] = &["DB_NAME", "REDIS_HOST", "REDIS_PORT"];
 
 /// Returns every variable.
 pub(super) fn variables() -> impl Iterator<Item = &'static Variable> {

@@ -20,19 +20,22 @@ const OUR_PREFIXES: [&str; 10] = [
 /// What people put before our names although it is not part of them.
 const NEEDLESS_PREFIXES: [&str; 2] = ["PP_", "PATCHPROOF_"];
 /// Beginnings that others use as well: worth a word if the rest is close to one of our names.
-const SHARED_PREFIXES: [&str; 21] = [
+const SHARED_PREFIXES: [&str; 25] = [
     "API_",
     "ARC_",
+    "AUTH_",
     "BROADCAST_",
     "CHAIN_",
     "CONFIRMED_",
     "CORS_",
     "DEPLOY_",
+    "EMAIL_",
     "FEE_",
     "FUNDING_",
     "HEALTH_",
     "JOBS_",
     "LOG_",
+    "MAIL_",
     "MASTER_",
     "MAX_",
     "METRICS_",
@@ -41,6 +44,7 @@ const SHARED_PREFIXES: [&str; 21] = [
     "PUBLIC_",
     "REDIS_",
     "REGISTRATION_",
+    "SMTP_",
     "UNLOCK_",
 ];
 /// How far from a name of ours a name may be to be taken for it, by how it begins.
@@ -136,6 +140,8 @@ mod tests {
             ("PP_API_KEY", "API_KEY"),
             ("PATCHPROOF_JWT_SECRET", "JWT_SECRET"),
             ("PP_JWT_SECRETS", "JWT_SECRET"),
+            ("SMTP_PASSWD", "SMTP_PASS"),
+            ("EMAIL_FORM", "EMAIL_FROM"),
         ] {
             let hint = hint(name).unwrap_or_default();
             assert!(hint.ends_with(&format!("did you mean {meant}?")), "{name}: {hint}");
@@ -153,7 +159,7 @@ mod tests {
             Some("PP_NOTHING_OF_OURS is not a variable of PatchProof")
         );
         assert!(hint("WOC_NETWORK_FILE").unwrap().contains("only secrets"));
-        assert!(hint("SMTP_HOST").unwrap().contains("does not use it"));
+        assert!(hint("DB_NAME").unwrap().contains("does not use it"));
         for name in [
             "PATH",
             "HOME",
@@ -169,6 +175,9 @@ mod tests {
             "FUNDING_ADDRESS",
             "POSTGRES_PORT",
             "SVN_EDITOR",
+            "AUTH_TOKEN",
+            "MAIL_PATH",
+            "EMAIL",
         ] {
             assert_eq!(hint(name), None, "{name}");
         }

@@ -56,6 +56,8 @@ pub enum Kind {
     AddressRanges,
     /// Heights and hashes of blocks, separated by commas.
     Checkpoints,
+    /// Whom mails are from.
+    Sender,
 }
 
 /// When a variable must be set.
@@ -152,7 +154,8 @@ impl Variable {
             | Kind::Address
             | Kind::Origins
             | Kind::AddressRanges
-            | Kind::Checkpoints => text.to_owned(),
+            | Kind::Checkpoints
+            | Kind::Sender => text.to_owned(),
         };
         match visible.char_indices().nth(MAX_SHOWN_CHARACTERS) {
             Some((end, _)) => format!("{}…", &visible[..end]),
@@ -191,6 +194,9 @@ impl Kind {
             }
             Self::AddressRanges => {
                 "IP addresses or ranges such as 10.0.0.0/8, separated by commas".to_owned()
+            }
+            Self::Sender => {
+                "an e-mail address, or a name and an address in angle brackets".to_owned()
             }
             Self::Checkpoints => {
                 "height:hash of blocks, the hash as 64 hexadecimal digits, separated by commas"

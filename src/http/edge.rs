@@ -99,8 +99,8 @@ impl EdgeLayer {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         api_keys: Arc<dyn ApiKeys>,
+        rates: Limits,
     ) -> Self {
-        let rates = Limits::new(&limits.rates, &clock);
         let request_ids = RequestIds::new();
         Self(Arc::new(Shared { limits, metrics, clock, api_keys, rates, request_ids }))
     }

@@ -15,6 +15,7 @@ mod claims;
 pub mod credentials;
 mod docs;
 pub mod edge;
+mod email_codes;
 pub mod extract;
 pub mod headers;
 pub mod health;
@@ -48,6 +49,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{ApiKeys, Tokens};
 use crate::http::edge::{EdgeLayer, EdgeLimits};
 use crate::http::health::Readiness;
+use crate::http::limits::Limits;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::verification::VerdictCache;
 use crate::service::Services;
@@ -77,6 +79,8 @@ pub struct HttpParts {
     pub metrics: Arc<Metrics>,
     /// Has the pool looked after soon.
     pub maintain: Wake,
+    /// How often clients may ask.
+    pub limits: Limits,
     /// What operators chose.
     pub options: HttpOptions,
 }
@@ -134,6 +138,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(audit::routes())
         .merge(keys::routes())
         .merge(svd::routes())
+        .merge(email_codes::routes())
         .merge(logout::routes())
         .merge(privacy::routes())
         .merge(admin::routes())
@@ -166,6 +171,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         Arc::clone(&state.metrics),
         Arc::clone(&state.clock),
         Arc::clone(&state.api_keys),
+        state.limits.clone(),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
     let (routes, document) = documented.split_for_parts();

@@ -29,6 +29,7 @@ struct ErasedBody {
 #[serde(rename_all = "camelCase")]
 struct ErasedCounts {
     login_key: bool,
+    email_codes: usize,
     claims: usize,
     records: usize,
 }
@@ -65,7 +66,11 @@ async fn erase(bearer: BearerToken, state: State<HttpState>) -> Result<Json<Eras
     } else {
         "Everything that can be erased is erased or will be as soon as its transactions are buried."
     };
-    let erased =
-        ErasedCounts { login_key: done.had_key, claims: done.claims, records: done.records };
+    let erased = ErasedCounts {
+        login_key: done.had_key,
+        email_codes: done.codes,
+        claims: done.claims,
+        records: done.records,
+    };
     Ok(Json(ErasedBody { success: true, message, erased, scheduled: done.scheduled }))
 }

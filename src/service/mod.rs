@@ -8,6 +8,7 @@ pub mod api_keys;
 pub mod audit;
 pub mod callback;
 pub mod claims;
+pub mod email_codes;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
@@ -35,6 +36,7 @@ use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
+use crate::service::email_codes::EmailCodeService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
@@ -99,6 +101,8 @@ pub struct Services {
     pub persons: Persons,
     /// Exports and erases what is held about persons.
     pub privacy: PrivacyService,
+    /// Logs people in by codes sent to their mailboxes.
+    pub email_codes: EmailCodeService,
     /// Judges tokens and takes them back.
     pub tokens: TokenService,
     /// Tells whether the process can do its work.

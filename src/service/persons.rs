@@ -1,6 +1,7 @@
 //! Persons beside their keys: the name under which logs and audit lines speak of one, how often her
 //! tokens were taken back, and whether she had herself erased.
 
+use crate::auth::email_code::MailboxHash;
 use crate::auth::pseudonym::{PREFIX, PseudonymKey};
 use crate::storage::erasures::erased_person;
 use crate::storage::token_epochs::token_epoch;
@@ -15,9 +16,13 @@ pub struct Persons {
 }
 
 impl Persons {
-    /// Returns the name under which a person appears where nothing can be erased.
+    /// Returns the name under which a person appears where nothing can be erased. What stands for a
+    /// mailbox is a keyed hash already.
     pub fn pseudonym(&self, identifier: &str) -> String {
-        self.key.of(identifier)
+        match MailboxHash::of_subject(identifier) {
+            Some(mailbox) => mailbox.subject(),
+            None => self.key.of(identifier),
+        }
     }
 
     /// Returns the pseudonym of somebody whom an operator names by identifier or by pseudonym.

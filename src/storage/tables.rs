@@ -15,7 +15,7 @@ type Bytes = &'static [u8];
 type Text = &'static str;
 /// A transaction or block hash, or another 32 bytes.
 type Hash = [u8; 32];
-/// A record's identifier.
+/// A record's identifier, or other 16 bytes.
 type Id = [u8; 16];
 /// An outpoint.
 type Point = [u8; 36];
@@ -155,6 +155,22 @@ schema! {
     svd_keys: [u8; 12] => Bytes = "svd-keys-1";
     /// Login challenges that were answered: challenge to the time of the answer in milliseconds.
     used_challenges: [u8; 24] => i64 = "used-challenges-1";
+    /// Codes sent to mailboxes, by request; neither code nor address is in them.
+    email_codes: Id => Bytes = "email-codes-1";
+    /// Index: mailbox, time of its making in milliseconds, request.
+    email_codes_by_mailbox: (Id, i64, Id) => () = "email-codes-by-mailbox-1";
+    /// Index: time of expiry, request.
+    email_codes_by_expiry: (i64, Id) => () = "email-codes-by-expiry-1";
+    /// How often a client, or all of them, guessed at a mailbox's codes without naming a request.
+    email_guesses: (Id, Id) => Bytes = "email-guesses-1";
+    /// Index: time of expiry, mailbox, client.
+    email_guesses_by_expiry: (i64, Id, Id) => () = "email-guesses-by-expiry-1";
+    /// Mails that wait to be sent, sealed, by the request whose code they carry.
+    mails: Id => Bytes = "mails-1";
+    /// Index: due time in milliseconds, request.
+    mails_by_due: (i64, Id) => () = "mails-by-due-1";
+    /// Mails of an hour since 1970: taken, withheld.
+    mail_hours: i64 => (u64, u64) = "mail-hours-1";
     /// How often a person's tokens were taken back.
     token_epochs: Text => u64 = "token-epochs-1";
     /// API keys by identifier, without their secrets.

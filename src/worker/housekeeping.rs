@@ -8,6 +8,7 @@ use tokio::sync::{Notify, watch};
 use crate::service::login::REMEMBERED;
 use crate::storage::audit::audit_count;
 use crate::storage::jobs::job_totals;
+use crate::storage::mails::mail_count;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StageName, StoreError};
 use crate::types::Timestamp;
@@ -63,8 +64,11 @@ impl HousekeepingTask {
                     let nonces = tx.expire_challenges(now, BATCH)?;
                     let logins = tx.forget_used_challenges(now, REMEMBERED, BATCH)?;
                     let claims = tx.forget_claims(now, BATCH)?;
+                    let codes = tx.expire_email_codes(now, BATCH)?;
+                    let guesses = tx.expire_email_guesses(now, BATCH)?;
                     let answers = tx.expire_idempotency(now, BATCH)?;
-                    Ok::<_, StoreError>(nonces + logins + claims + answers)
+                    let rest = claims + codes + guesses + answers;
+                    Ok::<_, StoreError>(nonces + logins + rest)
                 })
                 .await?;
             if gone < BATCH {
@@ -93,10 +97,12 @@ impl HousekeepingTask {
         let (commits, writes) = (self.parts.store.commit_count(), self.parts.store.write_count());
         self.parts.metrics.store_commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
         self.parts.metrics.store_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
-        let (jobs, pool, lines) = self.parts.store.read(|tx| {
-            Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?, audit_count(tx)?))
-        })?;
+        let (lines, mails) =
+            self.parts.store.read(|tx| Ok::<_, StoreError>((audit_count(tx)?, mail_count(tx)?)))?;
         self.parts.metrics.audit_lines_are(lines);
+        self.parts.metrics.mail_spool.set(i64::try_from(mails).unwrap_or(i64::MAX));
+        let (jobs, pool) =
+            self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));

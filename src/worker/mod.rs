@@ -6,6 +6,7 @@
 mod backfill;
 mod chain;
 mod housekeeping;
+mod mail;
 mod maintenance;
 mod pipeline;
 mod policy;
@@ -21,6 +22,7 @@ use crate::chain::{EndpointBoard, NetworkPolicy, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
+use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::privacy::PrivacyService;
@@ -33,6 +35,7 @@ use crate::types::Clock;
 pub use backfill::BackfillTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
+pub use mail::MailTask;
 pub use maintenance::{MaintenanceTask, Schedule};
 pub use pipeline::PipelineTask;
 pub use policy::PolicyTask;
@@ -78,6 +81,8 @@ pub struct WorkerParts {
     pub audit: AuditService,
     /// Erases what was to be erased.
     pub privacy: PrivacyService,
+    /// Sends the mails that wait, if this process does.
+    pub mails: Option<MailSpool>,
     /// When the pool is looked after.
     pub schedule: Schedule,
     /// Where the tasks note what they saw.
@@ -105,6 +110,8 @@ pub struct Wakes {
     pub chain: Arc<Notify>,
     /// The pool is to be looked after now.
     pub maintenance: Arc<Notify>,
+    /// A mail waits.
+    pub mail: Arc<Notify>,
     /// Records find nothing to pay with, or too few outputs are left.
     pub shortage: Arc<Notify>,
 }
@@ -130,6 +137,10 @@ impl Driver {
         tasks.spawn(chain.run(shutdown.clone()));
         let maintenance = MaintenanceTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(maintenance.run(shutdown.clone()));
+        if let Some(mails) = self.parts.mails.clone() {
+            let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
+            tasks.spawn(mail.run(shutdown.clone()));
+        }
         tasks.spawn(BackfillTask::new(self.parts.clone()).run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));

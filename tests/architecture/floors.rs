@@ -23,7 +23,7 @@ const LEAVES: [&str; 2] = ["config", "telemetry"];
 
 /// What some floors may not use although it lies below them, because another floor stands between.
 const BARRED: [(&str, &[&str]); 2] = [
-    ("http", &["storage", "chain", "signer"]),
+    ("http", &["storage", "chain", "signer", "mail"]),
     (
         "simnet",
         &[

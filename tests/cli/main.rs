@@ -8,10 +8,13 @@ mod canary_requests;
 mod configuration;
 mod desk;
 mod doctor;
+mod email_codes;
 mod headers;
 mod help;
 mod keys;
 mod pool;
+#[path = "../it/support/post_office.rs"]
+mod post_office;
 mod program;
 mod records;
 mod request_ids;

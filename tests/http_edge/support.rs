@@ -22,9 +22,11 @@ use patchproof::http::credentials::{Authorized, BearerToken, Public};
 use patchproof::http::edge::{BodyTimeouts, CorsOrigins, EdgeLimits};
 use patchproof::http::extract::{ApiJson, ApiPath};
 use patchproof::http::health::{Dependency, Readiness, ReadinessReport, ReadinessStatus};
+use patchproof::http::limits::Limits;
 use patchproof::http::limits::RateLimits;
 use patchproof::http::verification::verdict_cache;
 use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
+use patchproof::mail::ShownMailer;
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::keys::KeyNames;
@@ -157,6 +159,7 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
         verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
         maintain: Arc::new(|| {}),
+        limits: Limits::new(&settings.options.limits.rates, &(Arc::new(SystemClock) as _)),
         options: settings.options,
     });
     http::router(state, routes)
@@ -200,6 +203,7 @@ async fn services() -> Services {
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(&[7; 32], None).unwrap()),
         relaxes_tokens: false,
+        mailer: Some(Arc::new(ShownMailer)),
         secret_deriver: None,
     };
     let settings = app::Settings {
@@ -227,6 +231,7 @@ async fn services() -> Services {
         unlock_requires_nonce: false,
         claim_ttl: Duration::from_secs(180),
         login: app::LoginSettings::default(),
+        max_mails_per_hour: 600,
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
         http: options(),

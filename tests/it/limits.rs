@@ -24,7 +24,7 @@ async fn limited(rates: RateLimits) -> TestApp {
 }
 
 /// Returns a client that comes from another address of this machine.
-fn client_at(address: &str) -> Client {
+pub(crate) fn client_at(address: &str) -> Client {
     let address: IpAddr = address.parse().unwrap();
     let builder = Client::builder().no_proxy().tls_certs_only([]).local_address(address);
     builder.build().unwrap()
@@ -39,6 +39,8 @@ async fn b19_every_route_is_limited_with_a_key_and_without() {
         svd_begin: MINUTE,
         svd_complete: MINUTE,
         svd_canary: MINUTE,
+        auth_request: MINUTE,
+        auth_submit: MINUTE,
     };
     let app = limited(rates).await;
     let document = patchproof::http::description();
@@ -184,6 +186,8 @@ async fn g7_every_request_is_counted_once() {
         svd_begin: MINUTE,
         svd_complete: MINUTE,
         svd_canary: MINUTE,
+        auth_request: MINUTE,
+        auth_submit: MINUTE,
     };
     let app = limited(rates).await;
     // A route of each class, from an address of its own; the predecessor counted the second twice.

@@ -12,6 +12,10 @@ mod claims;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
+mod email_codes;
+#[cfg(test)]
+mod email_delivery;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod headers;

@@ -51,6 +51,8 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/pos/claim-approve", Key(Scope::Pos)),
     ("GET", "/v1/patches/pending/registration/{id}", Anybody),
     ("GET", "/v1/patches/pending/transfer/{id}", Anybody),
+    ("POST", "/v1/auth/request-verification", Anybody),
+    ("POST", "/v1/auth/submit-verification", Anybody),
     ("POST", "/v1/auth/logout", Token),
     ("GET", "/v1/privacy/export", Token),
     ("DELETE", "/v1/privacy/delete", Token),
@@ -168,7 +170,7 @@ async fn b16_every_route_lets_in_exactly_whom_the_table_says() {
 
 /// Every secret that the environment of the server may hold. None of them signs anything on chain:
 /// signatures come from the signer, another process, over `KMS_SIGN_URL`.
-const SECRETS: [&str; 11] = [
+const SECRETS: [&str; 12] = [
     "API_KEY",
     "ARC_API_KEY",
     "ARC_CALLBACK_TOKEN",
@@ -179,6 +181,7 @@ const SECRETS: [&str; 11] = [
     "MONGODB_URI",
     "REDIS_PASSWORD",
     "REDIS_URL",
+    "SMTP_PASS",
     "WOC_API_KEY",
 ];
 

@@ -10,6 +10,7 @@ use patchproof::types::{Clock, RecordId, Txid};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::email_codes::{code_for, submit};
 use crate::login::log_in;
 use crate::support::answer::Answer;
 use crate::support::app::TestApp;
@@ -144,7 +145,10 @@ async fn c31_an_erasure_leaves_a_chain_that_verifies_and_nothing_of_the_person()
     person.bury().await;
     let secret = person.app.store.read(|tx| expect_record(tx, person.records()[0])).unwrap();
     let done = person.erase().await;
-    assert_eq!(done["erased"], json!({ "loginKey": true, "claims": 0, "records": 1 }));
+    assert_eq!(
+        done["erased"],
+        json!({ "loginKey": true, "emailCodes": 0, "claims": 0, "records": 1 })
+    );
     assert_eq!(done["scheduled"], 0);
     let state = person.verify().await;
     assert_eq!(state["status"], "authentic", "{state}");
@@ -322,6 +326,39 @@ async fn claims_go_too_and_others_stay() {
     assert_eq!(person.app.store.read(claim_count).unwrap(), 1);
     let state = person.app.anonymous().verify("TAG-9").await.expect(200);
     assert_eq!(state["verificationDetails"]["currentTxid"], txid.to_string());
+}
+
+#[tokio::test]
+async fn a_mailbox_has_its_codes_and_tokens_erased_and_begins_anew() {
+    let app = TestApp::penniless().await;
+    let (mailbox, other) = ("ada@shop.example", "ben@shop.example");
+    let log_in = async |number| {
+        let (request, code) = code_for(&app, mailbox, number).await;
+        let done = submit(&app, mailbox, &code, Some(&request)).await.expect(200);
+        done["token"].as_str().unwrap().to_owned()
+    };
+    let token = log_in(0).await;
+    let (waiting, code) = code_for(&app, mailbox, 1).await;
+    let (others, others_code) = code_for(&app, other, 0).await;
+    let found = export(&app, &token).await.expect(200);
+    assert_eq!(found["emailCodes"].as_array().unwrap().len(), 1);
+    assert_eq!(found["subject"], found["pseudonym"]);
+    assert!(!found.to_string().contains(mailbox), "the address is not held");
+    let actions: Vec<&str> = found["audit"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions.iter().filter(|it| **it == "email.request").count(), 2, "{actions:?}");
+    assert_eq!(erase(&app, &token).await.expect(200)["erased"]["emailCodes"], 1);
+    submit(&app, mailbox, &code, Some(&waiting)).await.problem(401, "EMAIL_CODE_INVALID");
+    export(&app, &token).await.problem(401, "TOKEN_INVALID");
+    let _ = submit(&app, other, &others_code, Some(&others)).await.expect(200);
+    // Whoever reads the mailbox can come back; the tokens from before cannot.
+    let token_again = log_in(2).await;
+    let _ = export(&app, &token_again).await.expect(200);
+    export(&app, &token).await.problem(401, "TOKEN_INVALID");
 }
 
 #[tokio::test]

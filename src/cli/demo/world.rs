@@ -30,6 +30,7 @@ use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
 use crate::http::edge::EdgeLimits;
 use crate::http::limits::RateLimits;
+use crate::mail::ShownMailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::keys::KeyNames;
@@ -302,6 +303,7 @@ fn ports(
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         token_keys: Arc::new(token_keys(secrets)?),
         relaxes_tokens: false,
+        mailer: Some(Arc::new(ShownMailer)),
     })
 }
 
@@ -338,6 +340,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
         unlock_requires_nonce: false,
         claim_ttl: Duration::from_secs(180),
         login: LoginSettings::default(),
+        max_mails_per_hour: 600,
         master_secret: secrets.master_secret.clone().into_bytes().into(),
         chain_view_ttl: Duration::from_secs(5),
         http: HttpOptions {

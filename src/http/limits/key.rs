@@ -32,6 +32,16 @@ impl LimitKey {
         }
     }
 
+    /// Counts for 16 bytes that stand for somebody.
+    pub const fn of_bytes(bytes: &[u8; 16]) -> Self {
+        Self(u128::from_be_bytes(*bytes))
+    }
+
+    /// Returns the 16 bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
     fn of_address(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(address.to_ipv6_mapped().to_bits()),

@@ -3,8 +3,9 @@
 //! Every route is limited: one that says nothing else is public. A key of a limit is 16 bytes,
 //! whatever a client sends, and each class remembers a bounded number of them; beyond it all who are
 //! new share one budget, so that an attacker with many addresses slows strangers down and nobody
-//! else. A limit never asks whom a request is about, only who sends it: nobody can use up another's
-//! login. docs/LIMITS.md has the table.
+//! else. A limit asks who sends a request and not whom it is about, so that nobody can use up
+//! another's login; one exception, mails to a mailbox, and why it locks nobody out, is in
+//! docs/EMAIL_CODES.md. docs/LIMITS.md has the table.
 
 mod clock;
 mod key;
@@ -66,6 +67,10 @@ struct Bucket {
     class: LimitClass,
     policy: HeaderValue,
     limiter: Limiter,
+    /// What the limiter remembers.
+    store: CappedStore,
+    /// In how long one request comes back.
+    interval: Duration,
     asked: AtomicU64,
 }
 
@@ -84,6 +89,12 @@ impl Limits {
         self.0[class.index()].check(key)
     }
 
+    /// Gives back what [`Self::check`] counted, for classes in which only failures count.
+    pub fn give_back(&self, class: LimitClass, key: LimitKey) {
+        let bucket = &self.0[class.index()];
+        bucket.store.give_back(&key, bucket.interval);
+    }
+
     /// Returns how many clients a class remembers.
     pub fn key_count(&self, class: LimitClass) -> usize {
         self.0[class.index()].limiter.len()
@@ -97,10 +108,11 @@ impl Bucket {
         let quota = Quota::with_period(window / most.get()).map(|quota| quota.allow_burst(most));
         let quota = quota.unwrap_or_else(|| Quota::per_second(most));
         let (store, clock) = (CappedStore::new(MAX_KEYS), LimitClock::new(Arc::clone(clock)));
-        let limiter = Limiter::new(quota, store, clock);
+        let limiter = Limiter::new(quota, store.clone(), clock);
+        let interval = quota.replenish_interval();
         let policy = format!("\"{}\";q={};w={}", class.as_str(), rate.most, rate.window_secs());
         let policy = HeaderValue::try_from(policy).expect("names and numbers are header text");
-        Self { class, policy, limiter, asked: AtomicU64::new(0) }
+        Self { class, policy, limiter, store, interval, asked: AtomicU64::new(0) }
     }
 
     fn check(&self, key: LimitKey) -> Result<Standing, Problem> {

@@ -17,17 +17,23 @@ pub enum LimitClass {
     SvdComplete,
     /// The self-test of the login; by key.
     SvdCanary,
+    /// Asking for a code by mail; by address, and by the mailbox that it would go to.
+    AuthRequest,
+    /// Presenting a wrong code; by address.
+    AuthSubmit,
 }
 
 impl LimitClass {
     /// Every class.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Public,
         Self::ApiKey,
         Self::Probe,
         Self::SvdBegin,
         Self::SvdComplete,
         Self::SvdCanary,
+        Self::AuthRequest,
+        Self::AuthSubmit,
     ];
 
     /// Returns the name in the RateLimit fields.
@@ -39,6 +45,8 @@ impl LimitClass {
             Self::SvdBegin => "svd-begin",
             Self::SvdComplete => "svd-complete",
             Self::SvdCanary => "svd-canary",
+            Self::AuthRequest => "auth-request",
+            Self::AuthSubmit => "auth-submit",
         }
     }
 
@@ -46,7 +54,8 @@ impl LimitClass {
         self as usize
     }
 
-    /// Returns the class of a route, as long as nobody presents a key.
+    /// Returns the class of a route, as long as nobody presents a key. The two classes of codes by mail
+    /// are counted by their handlers, which know mailbox and outcome; their routes are public beside.
     pub fn of_route(path: &str) -> Self {
         match path {
             "/health" | "/livez" | "/ready" | "/readyz" | "/__ping" => Self::Probe,
@@ -100,6 +109,10 @@ pub struct RateLimits {
     pub svd_complete: Rate,
     /// See [`LimitClass::SvdCanary`].
     pub svd_canary: Rate,
+    /// See [`LimitClass::AuthRequest`].
+    pub auth_request: Rate,
+    /// See [`LimitClass::AuthSubmit`].
+    pub auth_submit: Rate,
 }
 
 impl Default for RateLimits {
@@ -111,6 +124,8 @@ impl Default for RateLimits {
             svd_begin: Rate::per_secs(20, 60),
             svd_complete: Rate::per_secs(30, 60),
             svd_canary: Rate::per_secs(30, 60),
+            auth_request: Rate::per_secs(1, 60),
+            auth_submit: Rate::per_secs(5, 10 * 60),
         }
     }
 }
@@ -125,6 +140,8 @@ impl RateLimits {
             LimitClass::SvdBegin => self.svd_begin,
             LimitClass::SvdComplete => self.svd_complete,
             LimitClass::SvdCanary => self.svd_canary,
+            LimitClass::AuthRequest => self.auth_request,
+            LimitClass::AuthSubmit => self.auth_submit,
         }
     }
 
@@ -138,6 +155,8 @@ impl RateLimits {
             svd_begin: self.svd_begin.times(factor),
             svd_complete: self.svd_complete.times(factor),
             svd_canary: self.svd_canary.times(factor),
+            auth_request: self.auth_request.times(factor),
+            auth_submit: self.auth_submit.times(factor),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What governor remembers of each client, bounded.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
@@ -10,9 +11,10 @@ use governor::state::keyed::ShrinkableKeyedStateStore;
 use crate::http::limits::LimitKey;
 
 /// A bounded number of clients, and one budget that all others share.
+#[derive(Clone)]
 pub(super) struct CappedStore {
     cap: usize,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
@@ -23,7 +25,16 @@ struct State {
 
 impl CappedStore {
     pub(super) fn new(cap: usize) -> Self {
-        Self { cap, state: Mutex::default() }
+        Self { cap, state: Arc::default() }
+    }
+
+    /// Takes one request of a client back. Whom it does not remember has a full budget, or shares one;
+    /// that of the others is given nothing back, or one could refill it for all.
+    pub(super) fn give_back(&self, key: &LimitKey, interval: Duration) {
+        let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        if let Some(next) = self.state().clients.get_mut(key) {
+            *next = Nanos::new(next.as_u64().saturating_sub(interval));
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -61,6 +61,8 @@ problem_codes! {
         "The Bearer token is malformed, expired, revoked or not ours; the answer is the same for every cause. Log in again.";
     SvdInvalidSignature "SVD_INVALID_SIGNATURE" UNAUTHORIZED "Login signature not accepted",
         "The signature over the login challenge does not verify under the user's key, or is not strict DER with a low S. The challenge stays usable until it expires.";
+    EmailCodeInvalid "EMAIL_CODE_INVALID" UNAUTHORIZED "Code not accepted",
+        "The code is wrong, expired, used, tried too often, or was sent for another request or mailbox; the answer is the same for every cause. Present the code of the newest mail with its requestId, or ask for a new one.";
     InsufficientFunds "INSUFFICIENT_FUNDS" PAYMENT_REQUIRED "Pool has no funds",
         "The whole pool of outputs, those under way included, cannot pay for the transaction. Nothing was registered. The operator has to fund the pool's address.";
     Forbidden "FORBIDDEN" FORBIDDEN "Not allowed",
@@ -163,6 +165,8 @@ impl ProblemCode {
             Some("ApiKey realm=\"patchproof\"")
         } else if self == Self::TokenInvalid {
             Some("Bearer realm=\"patchproof\", error=\"invalid_token\"")
+        } else if self == Self::EmailCodeInvalid {
+            Some("EmailCode realm=\"patchproof\"")
         } else {
             Some("SVD realm=\"patchproof\"")
         }

@@ -6,6 +6,7 @@ use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
 use crate::service::api_keys::ApiKeyError;
 use crate::service::claims::ClaimError;
+use crate::service::email_codes::EmailCodeError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::login::LoginError;
@@ -99,6 +100,16 @@ impl From<LoginError> for Problem {
             LoginError::SignerUnavailable => Self::new(ProblemCode::SignerUnavailable),
             LoginError::Token(error) => internal(&error),
             LoginError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<EmailCodeError> for Problem {
+    fn from(error: EmailCodeError) -> Self {
+        match error {
+            EmailCodeError::NotAccepted => Self::new(ProblemCode::EmailCodeInvalid),
+            EmailCodeError::Token(error) => internal(&error),
+            EmailCodeError::Store(store) => store.into(),
         }
     }
 }

@@ -30,6 +30,8 @@ const BATCH: usize = 500;
 pub struct ErasureSummary {
     /// Whether there was a login key.
     pub had_key: bool,
+    /// Codes to her mailbox that are gone, with the mails that carry them.
+    pub codes: usize,
     /// Claims that are gone.
     pub claims: usize,
     /// Records whose content is gone.
@@ -54,15 +56,20 @@ impl PrivacyService {
         })?;
         let mut summary = ErasureSummary {
             had_key: held.key.is_some(),
+            codes: held.codes.len(),
             claims: claims.len(),
             ..ErasureSummary::default()
         };
         let (service, id, due) = (self.clone(), subject.id.clone(), records.clone());
-        let user = held.key.map(|key| key.user);
+        let (user, codes) = (held.key.map(|key| key.user), held.codes);
         self.store
             .write(move |tx| {
                 if let Some(user) = user {
                     tx.remove_svd_key(user)?;
+                }
+                for code in &codes {
+                    tx.remove_email_code(code.request)?;
+                    tx.remove_mail(code.request)?;
                 }
                 service.persons.forget(tx, &id, now)?;
                 claims.iter().try_for_each(|claim: &Claim| tx.remove_claim(claim))?;

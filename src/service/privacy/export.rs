@@ -9,7 +9,7 @@ use crate::service::privacy::PrivacyService;
 use crate::storage::claims::{Claim, ClaimState, claims_for};
 use crate::storage::erasures::{is_erasure_due, records_naming, tags_of};
 use crate::storage::records::expect_record;
-use crate::storage::{AuditLine, StoreError, StoredRecord, SvdKey, Tables};
+use crate::storage::{AuditLine, StoreError, StoredEmailCode, StoredRecord, SvdKey, Tables};
 use crate::types::{Digest, RecordId, Timestamp, Txid};
 
 /// Everything that is held about a person.
@@ -34,6 +34,8 @@ pub struct PersonalData {
     pub records: Vec<RecordData>,
     /// Claims that she filed and that are not forgotten yet.
     pub claims: Vec<ClaimData>,
+    /// Codes that were sent to her mailbox and are not over.
+    pub email_codes: Vec<EmailCodeData>,
     /// What the audit trail says of her, oldest first.
     pub audit: Vec<AuditData>,
 }
@@ -79,6 +81,15 @@ pub struct ClaimData {
     is_approved: bool,
 }
 
+/// A code that was sent to a mailbox; the code itself is not held.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailCodeData {
+    requested_at: String,
+    expires_at: String,
+    attempts: u32,
+}
+
 /// A line of the audit trail.
 #[derive(Debug, Serialize)]
 pub struct AuditData {
@@ -108,6 +119,7 @@ impl PrivacyService {
                 products: hash.map_or(Ok(Vec::new()), |hash| tags_of(tx, &hash))?,
                 records: records.collect::<Result<_, StoreError>>()?,
                 claims: claims.iter().map(claim_data).collect(),
+                email_codes: held.codes.iter().map(email_code_data).collect(),
                 audit: audit_data(tx, &pseudonym)?,
                 pseudonym,
             })
@@ -150,6 +162,14 @@ fn claim_data(claim: &Claim) -> ClaimData {
         filed_at: claim.filed_at.to_string(),
         expires_at: claim.expires_at.to_string(),
         is_approved: matches!(claim.state, ClaimState::Approved { .. }),
+    }
+}
+
+fn email_code_data(code: &StoredEmailCode) -> EmailCodeData {
+    EmailCodeData {
+        requested_at: code.created_at.to_string(),
+        expires_at: code.expires_at().to_string(),
+        attempts: code.attempts,
     }
 }
 

@@ -7,13 +7,15 @@
 mod erase;
 mod export;
 
+use crate::auth::email_code::MailboxHash;
 use crate::auth::svd::UserId;
 use crate::auth::{Subject, TokenScope};
 use crate::bitcoin::Address;
 use crate::patch::erasure::ErasureKey;
 use crate::service::persons::Persons;
+use crate::storage::email_codes::email_codes_of;
 use crate::storage::svd_keys::svd_key;
-use crate::storage::{Store, StoreError, SvdKey, Tables};
+use crate::storage::{Store, StoreError, StoredEmailCode, SvdKey, Tables};
 use crate::types::Network;
 
 pub use erase::{ERASE_DEPTH, ErasureSummary};
@@ -36,6 +38,8 @@ pub struct PrivacyService {
 struct Held {
     key: Option<SvdKey>,
     address: Option<Address>,
+    /// Codes on their way to her mailbox, or there.
+    codes: Vec<StoredEmailCode>,
 }
 
 impl PrivacyService {
@@ -46,6 +50,11 @@ impl PrivacyService {
         };
         let key = user.map_or(Ok(None), |user| svd_key(tables, user))?;
         let address = key.as_ref().map(|key| Address::of_key(&key.public_key, self.network));
-        Ok(Held { key, address })
+        let mailbox = match subject.scope {
+            TokenScope::Email => MailboxHash::of_subject(&subject.id),
+            TokenScope::Svd | TokenScope::Operator => None,
+        };
+        let codes = mailbox.map_or(Ok(Vec::new()), |mailbox| email_codes_of(tables, mailbox))?;
+        Ok(Held { key, address, codes })
     }
 }

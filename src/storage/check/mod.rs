@@ -14,7 +14,7 @@
 //! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped, and counted for its day |
 //! | I6 | the bytes kept are the transaction they are kept as |
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
-//! | I9 | nonces, login challenges and idempotency keys count once |
+//! | I9 | nonces, login challenges, e-mail codes and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
 //! | chain | headers link and their work grows; proofs prove, those of the past did |
 //! | index | every index row has its entity, and the other way round; totals are right |
@@ -23,6 +23,7 @@
 mod chain;
 mod claims;
 mod custody;
+mod email;
 mod jobs;
 mod ledger;
 mod money;
@@ -125,6 +126,9 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_contents(tables, &mut report)?;
     once::check_svd_keys(tables, &mut report)?;
     once::check_api_keys(tables, &mut report)?;
+    email::check_email_codes(tables, &mut report)?;
+    email::check_email_guesses(tables, &mut report)?;
+    email::check_mails(tables, &mut report)?;
     once::check_settings(tables, &mut report)?;
     once::check_audit(tables, &mut report)?;
     Ok(report)

@@ -17,6 +17,8 @@ use crate::types::SettingName;
 const UNLOCK_ACTION: &str = "unlock.nonce:";
 /// The action of a login is this and the challenge that was answered.
 const LOGIN_ACTION: &str = "login.svd:";
+/// The action of a login by a code is this and the request that the code was drawn for.
+const EMAIL_ACTION: &str = "login.email:";
 
 /// Checks nonces against their index.
 pub(super) fn check_challenges(
@@ -128,7 +130,8 @@ pub(super) fn check_audit(
 ) -> Result<(), StoreError> {
     let mut paid = HashSet::new();
     each_row(tables.audit(), "audit line", report, |_, line: AuditEntry, report| {
-        let is_paid = [UNLOCK_ACTION, LOGIN_ACTION].iter().any(|it| line.action.starts_with(it));
+        let once = [UNLOCK_ACTION, LOGIN_ACTION, EMAIL_ACTION];
+        let is_paid = once.iter().any(|it| line.action.starts_with(it));
         if is_paid && paid.contains(&line.action) {
             report.add("I9", &line.action, "happened more than once");
         } else if is_paid {

@@ -1,6 +1,7 @@
 //! Tests of what callers of the store cannot see; the others are in `tests/storage`.
 
 mod stored_claims;
+mod stored_email;
 mod stored_erasures;
 mod stored_format;
 mod stored_jobs;

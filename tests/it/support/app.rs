@@ -18,6 +18,7 @@ use patchproof::crypto::random_bytes;
 use patchproof::http::HttpOptions;
 use patchproof::http::edge::EdgeLimits;
 use patchproof::http::limits::RateLimits;
+use patchproof::mail::{SmtpConfig, SmtpMailer};
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
 use patchproof::service::callback::CallbackToken;
@@ -237,6 +238,7 @@ impl TestApp {
     pub(crate) fn wake(&self) {
         self.wakes.pipeline.notify_one();
         self.wakes.chain.notify_one();
+        self.wakes.mail.notify_one();
     }
 
     /// Wakes the background again and again until `probe` finds what it looks for.
@@ -279,8 +281,21 @@ fn ports(outside: &Outside) -> Ports {
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
         relaxes_tokens: false,
+        mailer: Some(Arc::new(SmtpMailer::new(&mail(outside)).unwrap())),
     };
     if outside.order.is_empty() { ports } else { routed(outside, &chain, ports) }
+}
+
+/// Returns how letters reach the post office.
+fn mail(outside: &Outside) -> SmtpConfig {
+    SmtpConfig {
+        host: outside.post.address.ip().to_string(),
+        port: outside.post.address.port(),
+        credentials: None,
+        trusted_pem: None,
+        from: "PatchProof <codes@shop.example>".to_owned(),
+        timeout: PATIENCE,
+    }
 }
 
 /// Puts a router before the explorer's face and ARC's.
@@ -364,6 +379,7 @@ fn settings() -> Settings {
         unlock_requires_nonce: false,
         claim_ttl: Duration::from_secs(180),
         login: LoginSettings::default(),
+        max_mails_per_hour: 600,
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
         http: HttpOptions {

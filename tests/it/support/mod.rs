@@ -9,5 +9,6 @@ pub(crate) mod call;
 pub(crate) mod clients;
 pub(crate) mod clock;
 pub(crate) mod outside;
+pub(crate) mod post_office;
 pub(crate) mod redaction;
 pub(crate) mod schema;

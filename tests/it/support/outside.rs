@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use crate::support::clock::JumpingClock;
+use crate::support::post_office::PostOffice;
 
 /// The token between product and signer.
 pub(crate) const SIGNER_KEY: &str = "signer-key";
@@ -55,6 +56,7 @@ pub(crate) struct Outside {
     pub(crate) order: Vec<EndpointName>,
     pub(crate) signer_url: Url,
     pub(crate) keystore: Keystore,
+    pub(crate) post: PostOffice,
     mood: Shared,
     /// Serve until the test drops them.
     _servers: JoinSet<()>,
@@ -86,6 +88,7 @@ impl Outside {
             order: Vec::new(),
             signer_url: signer.join("sign").unwrap(),
             keystore,
+            post: PostOffice::open(),
             mood,
             _servers: servers,
             _stop: stop,

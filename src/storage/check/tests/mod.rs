@@ -2,6 +2,7 @@
 
 mod damaged_claims;
 mod damaged_custody;
+mod damaged_email;
 mod damaged_erasures;
 mod damaged_money;
 mod damaged_rows;
@@ -87,6 +88,7 @@ fn add_the_rest(tx: &mut WriteTx<'_>, event: &Event) -> Result<(), StoreError> {
     let content =
         StoredContent { version: 1, content_type: "text/plain".into(), sealed, put_at: NOW };
     tx.put_content(uid(1).as_str(), &content)?;
+    damaged_email::add_mail(tx)?;
     for action in ["patch.register", "unlock.nonce:05", "unlock.nonce:06"] {
         tx.append_audit(NOW, "brand", action, "TAG-001")?;
     }

@@ -103,8 +103,7 @@ pub(super) fn add_product(
     if let Some(way) = transfer {
         let next = add_event(tx, number, way, Some(&events[0]))?;
         let (from, to) = (owner(number, 0), owner(number, 1));
-        let parties = [(from.hash160(), events[0].record.id), (to.hash160(), next.record.id)];
-        tx.put_parties(parties)?;
+        tx.put_parties([(from.hash160(), events[0].record.id), (to.hash160(), next.record.id)])?;
         events.push(next);
     }
     let head = if transfer.is_some_and(Way::is_settled) { &events[1] } else { &events[0] };
@@ -389,10 +388,9 @@ fn mine(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(BlockHash, u32), StoreError
         bits: ChainProfile::Simulated.easiest_bits(),
         nonce: 0,
     };
-    let mined = (0..).map(|nonce| BlockHeader { nonce, ..header });
-    let (header, work) = mined
-        .filter_map(|it| it.check_work(ChainProfile::Simulated).ok().map(|work| (it, work)))
-        .next()
+    let (header, work) = (0..)
+        .map(|nonce| BlockHeader { nonce, ..header })
+        .find_map(|it| it.check_work(ChainProfile::Simulated).ok().map(|work| (it, work)))
         .expect("every second nonce will do");
     let below = head.map_or(Work::default(), |head| head.chain_work);
     tx.put_header(&StoredHeader { header, height, chain_work: below.plus(work) })?;
