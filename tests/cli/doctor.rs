@@ -15,6 +15,8 @@ const COMPLETE: &[(&str, &str)] = &[
     ("JWT_SECRET", "canary-9b1d7e3f5a2c8064b7d9e1f3a5c7092b"),
     ("MASTER_SECRET", "canary-2c4e6a8b0d1f3e5c7a9b8d6f4e2c0a1b"),
     ("CUSTODY_KEY_IDENTIFIER", "custody"),
+    ("SMTP_HOST", "127.0.0.1"),
+    ("EMAIL_FROM", "codes@shop.example"),
 ];
 
 /// Findings of the disk depend on the machine that runs the tests.

@@ -70,6 +70,24 @@ fn clients_do_not_share_a_budget() {
 }
 
 #[test]
+fn b7_what_is_given_back_was_never_used_and_is_no_credit() {
+    let (limits, _) = limits(Rate::per_secs(2, 60));
+    let ada = LimitKey::of_text("ada");
+    for _ in 0..20 {
+        assert!(ask(&limits, "ada").is_ok());
+        limits.give_back(LimitClass::Public, ada);
+    }
+    for _ in 0..20 {
+        limits.give_back(LimitClass::Public, ada);
+        limits.give_back(LimitClass::Public, LimitKey::of_text("a stranger"));
+    }
+    for name in ["ada", "a stranger"] {
+        assert!(ask(&limits, name).is_ok() && ask(&limits, name).is_ok());
+        assert!(ask(&limits, name).is_err(), "{name} has saved nothing up");
+    }
+}
+
+#[test]
 fn r5_a_million_clients_are_not_remembered() {
     let (limits, clock) = limits(Rate::per_secs(100, 900));
     assert!(ask(&limits, "ada").is_ok());
