@@ -36,11 +36,14 @@ impl WriteTx<'_> {
         subject: &str,
     ) -> Result<(), StoreError> {
         self.is_dirty = true;
-        let (sequence, previous) = match self.tables.audit.last()? {
-            Some((sequence, bytes)) => {
-                (sequence.value() + 1, Digest::from_bytes(sha256(bytes.value())))
-            }
-            None => (0, FIRST),
+        let (sequence, previous) = match self.audit_end {
+            Some(end) => end,
+            None => match self.tables.audit.last()? {
+                Some((sequence, bytes)) => {
+                    (sequence.value() + 1, Digest::from_bytes(sha256(bytes.value())))
+                }
+                None => (0, FIRST),
+            },
         };
         let entry = AuditEntry {
             at,
@@ -49,7 +52,9 @@ impl WriteTx<'_> {
             subject: subject.to_owned(),
             previous,
         };
-        self.tables.audit.insert(sequence, encode(&entry).as_slice())?;
+        let line = encode(&entry);
+        self.tables.audit.insert(sequence, line.as_slice())?;
+        self.audit_end = Some((sequence + 1, Digest::from_bytes(sha256(&line))));
         Ok(())
     }
 }

@@ -3,8 +3,8 @@
 //! A change of a stored struct's shape needs a new version and a conversion from the old one; the
 //! golden bytes in `src/storage/tests/stored_format.rs` catch a change made by accident.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::storage::StoreError;
 
@@ -13,6 +13,20 @@ const VERSION_1: u8 = 1;
 /// Writes an entity in format version 1.
 pub(super) fn encode<T: Serialize>(entity: &T) -> Vec<u8> {
     postcard::to_extend(entity, vec![VERSION_1]).expect("stored structs always have a byte form")
+}
+
+/// Reads the first fields of an entity, borrowing from its bytes; for what needs no more of it.
+pub(super) fn decode_beginning<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    name: &'static str,
+) -> Result<T, StoreError> {
+    let corrupt = StoreError::Corrupt { entity: name };
+    match bytes.split_first() {
+        Some((&VERSION_1, payload)) => {
+            postcard::take_from_bytes(payload).map(|(entity, _)| entity).map_err(|_| corrupt)
+        }
+        Some(_) | None => Err(corrupt),
+    }
 }
 
 /// Reads an entity; `name` is its kind, for the error.

@@ -7,7 +7,7 @@ use std::fs;
 
 use redb::{AccessGuard, Database, ReadableTable, WriteTransaction};
 
-use crate::storage::tables::WriteTables;
+use crate::storage::tables::{WriteTables, create_all};
 use crate::storage::{StoreError, StoreOptions};
 
 /// The newest schema version this program knows.
@@ -43,7 +43,7 @@ fn climb(database: &Database, step: Step, version: u32) -> Result<(), StoreError
     transaction.set_two_phase_commit(true);
     step(&transaction)?;
     {
-        let mut tables = WriteTables::open(&transaction)?;
+        let mut tables = WriteTables::new(&transaction);
         tables.meta.insert(VERSION_KEY, version.to_le_bytes().as_slice())?;
     }
     transaction.commit()?;
@@ -52,7 +52,7 @@ fn climb(database: &Database, step: Step, version: u32) -> Result<(), StoreError
 
 /// Version 1: every table of the schema.
 fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    WriteTables::open(transaction)?;
+    create_all(transaction)?;
     Ok(())
 }
 

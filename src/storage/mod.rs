@@ -21,6 +21,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod identity;
 pub mod jobs;
+mod lazy;
 pub mod mails;
 mod migrations;
 mod open;
@@ -76,6 +77,7 @@ pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
 pub use treasury_operations::TreasuryOperation;
 pub use utxos::{PoolTotals, UtxoTotal};
 
+use crate::types::Digest;
 use tables::{ReadTables, WriteTables};
 use writer::{Writer, queued};
 
@@ -122,6 +124,8 @@ pub struct WriteTx<'txn> {
     touched_shards: Vec<usize>,
     touched_chain: bool,
     touched_credentials: bool,
+    /// Number and previous hash of the next audit line, once this transaction has appended one.
+    audit_end: Option<(u64, Digest)>,
 }
 
 impl Store {
@@ -165,7 +169,7 @@ impl Store {
         let database = self.shared.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(StoreError::Closed)?;
         let transaction = database.begin_read().map_err(StoreError::from)?;
-        let tables = ReadTables::open(&transaction).map_err(StoreError::from)?;
+        let tables = ReadTables::new(transaction);
         read(&ReadTx { tables })
     }
 

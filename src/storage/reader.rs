@@ -1,6 +1,6 @@
 //! A store opened beside the process that writes to it, for reading only: commands that look.
 
-use redb::{ReadOnlyDatabase, ReadableDatabase};
+use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTable};
 
 use crate::storage::migrations::{NEWEST, VERSION_KEY, version_of};
 use crate::storage::tables::ReadTables;
@@ -36,7 +36,7 @@ impl StoreReader {
         read: impl FnOnce(&ReadTx) -> Result<T, E>,
     ) -> Result<T, E> {
         let transaction = self.database.begin_read().map_err(StoreError::from)?;
-        let tables = ReadTables::open(&transaction).map_err(StoreError::from)?;
+        let tables = ReadTables::new(transaction);
         read(&ReadTx { tables })
     }
 }

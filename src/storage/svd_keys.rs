@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::svd::UserId;
 use crate::crypto::PublicKey;
-use crate::storage::codec::{decode, encode};
+use crate::storage::codec::{decode, decode_beginning, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::Timestamp;
 
@@ -46,6 +46,26 @@ impl WriteTx<'_> {
 pub fn svd_key(tables: &impl Tables, user: UserId) -> Result<Option<SvdKey>, StoreError> {
     let bytes = tables.svd_keys().get(user.to_bytes())?;
     bytes.map(|bytes| decode(bytes.value(), "login key")).transpose()
+}
+
+/// A stored login key whose public key is only compared, which needs no curve.
+#[derive(Deserialize)]
+struct StoredText<'a> {
+    #[serde(rename = "user")]
+    _user: UserId,
+    public_key: &'a str,
+    revoked_at: Option<Timestamp>,
+}
+
+/// Says whether a user's login key is still this one, and not revoked.
+pub fn is_present_key(
+    tables: &impl Tables,
+    user: UserId,
+    public_key: &PublicKey,
+) -> Result<bool, StoreError> {
+    let Some(bytes) = tables.svd_keys().get(user.to_bytes())? else { return Ok(false) };
+    let stored: StoredText<'_> = decode_beginning(bytes.value(), "login key")?;
+    Ok(stored.revoked_at.is_none() && stored.public_key == public_key.to_string())
 }
 
 /// Returns a user's login key, or else `stranger`'s, and whether there is one. Both ways cost the same

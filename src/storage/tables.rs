@@ -5,11 +5,14 @@
 //! order in which they are hashed. docs/STORAGE.md says the same in prose.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use redb::{
-    ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, Table,
-    TableDefinition, TableError, WriteTransaction,
+    ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition,
+    TableError, WriteTransaction,
 };
+
+use crate::storage::lazy::{LazyReadTable, LazyTable};
 
 type Bytes = &'static [u8];
 type Text = &'static str;
@@ -22,17 +25,17 @@ type Point = [u8; 36];
 
 macro_rules! schema {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal;)*) => {
-        /// All tables, open for writing.
+        /// All tables, for writing.
         pub(super) struct WriteTables<'txn> {
-            $($(#[$doc])* pub(super) $name: Table<'txn, $key, $value>,)*
+            $($(#[$doc])* pub(super) $name: LazyTable<'txn, $key, $value>,)*
         }
 
-        /// All tables, open for reading.
+        /// All tables, for reading.
         pub(super) struct ReadTables {
-            $($(#[$doc])* pub(super) $name: ReadOnlyTable<$key, $value>,)*
+            $($(#[$doc])* pub(super) $name: LazyReadTable<$key, $value>,)*
         }
 
-        /// Read access to all tables, whether they are open for reading or writing.
+        /// Read access to all tables, whether they are there for reading or writing.
         pub trait Tables {
             $($(#[$doc])* fn $name(&self) -> &impl ReadableTable<$key, $value>;)*
         }
@@ -45,16 +48,23 @@ macro_rules! schema {
         }
 
         impl<'txn> WriteTables<'txn> {
-            /// Opens all tables, creating those that do not exist.
-            pub(super) fn open(transaction: &'txn WriteTransaction) -> Result<Self, TableError> {
-                Ok(Self { $($name: transaction.open_table(TableDefinition::new($text))?,)* })
+            /// Makes all tables available; one that does not exist is created when it is used.
+            pub(super) const fn new(transaction: &'txn WriteTransaction) -> Self {
+                Self { $($name: LazyTable::new(transaction, TableDefinition::new($text)),)* }
             }
         }
 
+        /// Creates the tables that do not exist.
+        pub(super) fn create_all(transaction: &WriteTransaction) -> Result<(), TableError> {
+            $(transaction.open_table::<$key, $value>(TableDefinition::new($text))?;)*
+            Ok(())
+        }
+
         impl ReadTables {
-            /// Opens all tables of a store that was opened for writing before.
-            pub(super) fn open(transaction: &ReadTransaction) -> Result<Self, TableError> {
-                Ok(Self { $($name: transaction.open_table(TableDefinition::new($text))?,)* })
+            /// Makes all tables of a store available that was opened for writing before.
+            pub(super) fn new(transaction: ReadTransaction) -> Self {
+                let transaction = Rc::new(transaction);
+                Self { $($name: LazyReadTable::new(&transaction, TableDefinition::new($text)),)* }
             }
         }
 

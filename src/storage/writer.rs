@@ -177,11 +177,12 @@ struct GroupRun {
 
 fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupRun, StoreError> {
     let mut open = WriteTx {
-        tables: WriteTables::open(transaction)?,
+        tables: WriteTables::new(transaction),
         is_dirty: false,
         touched_shards: Vec::new(),
         touched_chain: false,
         touched_credentials: false,
+        audit_end: None,
     };
     let mut is_dirty = false;
     let poisoned_at = group.iter_mut().position(|operation| {

@@ -19,7 +19,7 @@ use crate::auth::token::{Grant, TokenError, TokenKeys};
 use crate::auth::{Subject, TokenScope};
 use crate::crypto::{PublicKey, random_bytes};
 use crate::service::persons::Persons;
-use crate::storage::svd_keys::{svd_key, svd_key_or};
+use crate::storage::svd_keys::{is_present_key, svd_key, svd_key_or};
 use crate::storage::{Store, StoreError, SvdKey, WriteTx};
 use crate::telemetry::{Metrics, SvdMetrics, observe};
 use crate::types::Timestamp;
@@ -165,7 +165,10 @@ impl LoginService {
         let epoch = self
             .store
             .write(move |tx| {
-                present_key(tx, user, &public_key)?;
+                // It may have changed since it was looked up.
+                if !is_present_key(tx, user, &public_key)? {
+                    return Err(LoginError::InvalidSignature);
+                }
                 use_up(tx, &challenge, now)?;
                 let action = format!("login.svd:{}", hex::encode(challenge.to_bytes()));
                 let (name, person) = (user.to_string(), persons.pseudonym(&user.to_string()));

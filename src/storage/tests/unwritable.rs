@@ -24,7 +24,7 @@ fn a_file_system_that_became_read_only_is_still_read() {
     run("mount", &["-o", "remount,ro"], directory.path());
     assert!(matches!(options.open_database(), Err(StoreError::Failed(_))));
     let view = options.open_view().unwrap();
-    let tables = ReadTables::open(&view.begin_read().unwrap()).unwrap();
+    let tables = ReadTables::new(view.begin_read().unwrap());
     assert_eq!(tables.meta().len().unwrap(), 1);
     drop((tables, view));
     run("umount", &[], directory.path());
