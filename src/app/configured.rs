@@ -294,6 +294,7 @@ fn rates(limits: &LimitSettings) -> RateLimits {
         svd_canary: rate(limits.svd_canary),
         auth_request: rate(limits.auth_request),
         auth_submit: rate(limits.auth_submit),
+        token: rate(limits.api_key),
         // Whoever watches a process asks often, but no more often than one who works with it.
         probe: rate(limits.api_key),
     }

@@ -14,6 +14,6 @@ pub mod token;
 pub use relaxed::Relaxed;
 
 pub use principal::{
-    ApiKeys, Permission, Principal, Scope, ScopeParseError, Scopes, Subject, TokenRejection,
-    TokenScope, Tokens, permission,
+    ApiKeys, Bearer, Permission, Principal, Scope, ScopeParseError, Scopes, Subject,
+    TokenRejection, TokenScope, Tokens, permission,
 };

@@ -151,6 +151,15 @@ pub struct Subject {
     pub scope: TokenScope,
 }
 
+/// Whom a token was issued to, whether or not it was taken back since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Bearer {
+    /// Whom it speaks for.
+    pub subject: Subject,
+    /// How often the subject's tokens had been taken back when it was issued.
+    pub epoch: u64,
+}
+
 /// How the bearer of a token proved who he is, and so what the token is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -258,6 +267,10 @@ pub trait ApiKeys: Send + Sync {
 pub trait Tokens: Send + Sync {
     /// Returns whom `token` speaks for at the time `now`.
     fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection>;
+
+    /// Returns to whom `token` was issued, by its signature and claims at the time `now` alone. Reads
+    /// nothing, so a token that was taken back still has a bearer: good for counting, opens nothing.
+    fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer>;
 
     /// Returns for whom a request without any token speaks, if it is let in at all.
     fn without_token(&self) -> Option<Subject> {

@@ -3,7 +3,7 @@
 //! What is presented is judged as always, so that tests still see a wrong key refused.
 
 use crate::auth::principal::{
-    ApiKeys, Principal, Scopes, Subject, TokenRejection, TokenScope, Tokens,
+    ApiKeys, Bearer, Principal, Scopes, Subject, TokenRejection, TokenScope, Tokens,
 };
 use crate::types::Timestamp;
 
@@ -23,6 +23,10 @@ impl<T: ApiKeys> ApiKeys for Relaxed<T> {
 impl<T: Tokens> Tokens for Relaxed<T> {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection> {
         self.0.verify(token, now)
+    }
+
+    fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        self.0.bearer(token, now)
     }
 
     fn without_token(&self) -> Option<Subject> {

@@ -11,7 +11,7 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::{Subject, TokenRejection, TokenScope, Tokens};
+use crate::auth::{Bearer, Subject, TokenRejection, TokenScope, Tokens};
 use crate::crypto::hmac_sha256;
 use crate::types::Timestamp;
 
@@ -219,6 +219,12 @@ impl TokenKeys {
 impl Tokens for TokenKeys {
     fn verify(&self, token: &str, now: Timestamp) -> Result<Subject, TokenRejection> {
         self.claims(token, now).map(|claims| Subject { id: claims.sub, scope: claims.scope })
+    }
+
+    fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        let claims = self.claims(token, now).ok()?;
+        let subject = Subject { id: claims.sub, scope: claims.scope };
+        Some(Bearer { subject, epoch: claims.epoch })
     }
 }
 

@@ -29,8 +29,8 @@ macro_rules! rate {
     };
 }
 
-rate!(PUBLIC_API_WINDOW_MS "900000", PUBLIC_API_MAX "100", "requests without a valid API key");
-rate!(API_KEY_WINDOW_MS "60000", API_KEY_MAX "6000", "requests with one and the same API key");
+rate!(PUBLIC_API_WINDOW_MS "900000", PUBLIC_API_MAX "100", "requests without a valid API key or token");
+rate!(API_KEY_WINDOW_MS "60000", API_KEY_MAX "6000", "requests with one and the same API key, or of one bearer of tokens,");
 rate!(SVD_BEGIN_WINDOW_MS "60000", SVD_BEGIN_MAX "20", "beginnings of logins");
 rate!(SVD_COMPLETE_WINDOW_MS "60000", SVD_COMPLETE_MAX "30", "answers to login challenges");
 rate!(SVD_CANARY_WINDOW_MS "60000", SVD_CANARY_MAX "30", "self-tests of the login");

@@ -26,7 +26,8 @@ use axum::routing::{Route, future::RouteFuture};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, Service};
 
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeys, Bearer, Tokens};
+use crate::http::credentials::presented_token;
 use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits, Standing};
 use crate::http::problem::{Problem, ProblemCode};
 use crate::telemetry::Metrics;
@@ -88,6 +89,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     api_keys: Arc<dyn ApiKeys>,
+    tokens: Arc<dyn Tokens>,
     rates: Limits,
     request_ids: RequestIds,
 }
@@ -99,10 +101,11 @@ impl EdgeLayer {
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
         api_keys: Arc<dyn ApiKeys>,
+        tokens: Arc<dyn Tokens>,
         rates: Limits,
     ) -> Self {
         let request_ids = RequestIds::new();
-        Self(Arc::new(Shared { limits, metrics, clock, api_keys, rates, request_ids }))
+        Self(Arc::new(Shared { limits, metrics, clock, api_keys, tokens, rates, request_ids }))
     }
 }
 
@@ -178,9 +181,9 @@ impl EdgeService {
 }
 
 impl EdgeService {
-    /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used; a
-    /// wrong one counts for the address that tries it, which slows guessing down. Operators are not
-    /// counted.
+    /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used, and a
+    /// token of ours for whom it was issued to, where nothing narrower is counted by address; what is
+    /// wrong counts for the address that tries it, which slows guessing down. Operators are not counted.
     fn count(&self, request: &Request, class: LimitClass) -> Result<Option<Standing>, Problem> {
         let shared = &self.shared;
         let client = request.extensions().get::<ClientAddress>();
@@ -193,9 +196,21 @@ impl EdgeService {
             (Some(principal), LimitClass::SvdCanary) => (class, LimitKey::of_text(&principal.id)),
             (Some(principal), _) => (LimitClass::ApiKey, LimitKey::of_text(&principal.id)),
             (None, LimitClass::SvdCanary) => (LimitClass::Public, LimitKey::of_client(client)),
+            (None, LimitClass::Public) => match self.bearer(request) {
+                Some(bearer) => (LimitClass::Token, LimitKey::of_bearer(&bearer)),
+                None => (class, LimitKey::of_client(client)),
+            },
             (None, class) => (class, LimitKey::of_client(client)),
         };
         shared.rates.check(class, key).map(Some)
+    }
+
+    /// Returns whose token a request presents. One that presents an API key beside has none: it is a
+    /// wrong key, and a token must not make guessing at keys cheaper.
+    fn bearer(&self, request: &Request) -> Option<Bearer> {
+        let headers = request.headers();
+        let token = presented_token(headers).filter(|_| !headers.contains_key(X_API_KEY))?;
+        self.shared.tokens.bearer(token, self.shared.clock.now())
     }
 }
 

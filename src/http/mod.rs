@@ -171,6 +171,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         Arc::clone(&state.metrics),
         Arc::clone(&state.clock),
         Arc::clone(&state.api_keys),
+        Arc::clone(&state.tokens),
         state.limits.clone(),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::auth::svd::UserId;
 use crate::auth::token::TokenKeys;
-use crate::auth::{Subject, TokenRejection, TokenScope, Tokens};
+use crate::auth::{Bearer, Subject, TokenRejection, TokenScope, Tokens};
 use crate::service::persons::Persons;
 use crate::storage::svd_keys::svd_key;
 use crate::storage::{Store, StoreError};
@@ -62,5 +62,9 @@ impl Tokens for TokenService {
                 Err(TokenRejection::Unknown)
             }
         }
+    }
+
+    fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        self.keys.bearer(token, now)
     }
 }

@@ -12,8 +12,8 @@ use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
 use patchproof::app::{self, App, NetworkSide, Ports};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{
-    ApiKeys, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, TokenScope, Tokens,
-    permission,
+    ApiKeys, Bearer, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, TokenScope,
+    Tokens, permission,
 };
 use patchproof::chain::{WhatsOnChain, WhatsOnChainConfig};
 use patchproof::config::InitialSettings;
@@ -305,6 +305,10 @@ impl Tokens for OneToken {
         } else {
             Err(TokenRejection::Expired)
         }
+    }
+
+    fn bearer(&self, token: &str, now: Timestamp) -> Option<Bearer> {
+        self.verify(token, now).ok().map(|subject| Bearer { subject, epoch: 0 })
     }
 }
 

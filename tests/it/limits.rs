@@ -3,16 +3,20 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use patchproof::auth::token::{DEFAULT_TTL, TokenKeys};
 use patchproof::http::limits::{Rate, RateLimits};
+use patchproof::types::Clock;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::login::{post, register};
+use crate::login::{log_in, post, register};
 use crate::support::answer::Answer;
-use crate::support::app::{FULL_KEY, OTHER_KEY, TestApp, generous};
+use crate::support::app::{FULL_KEY, JWT_SECRET, OTHER_KEY, TestApp, generous};
 use crate::support::clients::Owner;
 
 const BUDGET: u32 = 5;
+const ADA: &str = "3f92107747fcccc58db83812";
 const MINUTE: Rate = Rate::per_secs(BUDGET, 60);
 
 async fn limited(rates: RateLimits) -> TestApp {
@@ -31,10 +35,11 @@ pub(crate) fn client_at(address: &str) -> Client {
 }
 
 #[tokio::test]
-async fn b19_every_route_is_limited_with_a_key_and_without() {
+async fn b19_every_route_is_limited_with_a_key_with_a_token_and_without() {
     let rates = RateLimits {
         public: MINUTE,
         api_key: MINUTE,
+        token: MINUTE,
         probe: MINUTE,
         svd_begin: MINUTE,
         svd_complete: MINUTE,
@@ -43,6 +48,7 @@ async fn b19_every_route_is_limited_with_a_key_and_without() {
         auth_submit: MINUTE,
     };
     let app = limited(rates).await;
+    let token = app.token_of(ADA);
     let document = patchproof::http::description();
     let mut routes = vec![("GET".to_owned(), "/no/such/route".to_owned())];
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -53,13 +59,16 @@ async fn b19_every_route_is_limited_with_a_key_and_without() {
         let filled = path.replace("{txid}", "0").replace("{uid_tag_id}", "TAG-1");
         let filled = filled.replace("{id}", "1").replace("{userId}", "0").replace("{height}", "1");
         let segments: Vec<&str> = filled.trim_start_matches('/').split('/').collect();
-        for key in [None, Some(FULL_KEY)] {
+        for (key, token) in [(None, None), (None, Some(&token)), (Some(FULL_KEY), None)] {
             let mut refused = None;
             for _ in 0..BUDGET * 10 {
                 let method = Method::from_bytes(method.as_bytes()).unwrap();
                 let answer = match key {
                     Some(key) => app.api_with(key).call(method, &segments).send().await,
-                    None => app.anonymous().call(method, &segments).send().await,
+                    None => {
+                        let call = app.anonymous().call(method, &segments);
+                        token.into_iter().fold(call, |call, token| call.bearer(token)).send().await
+                    }
                 };
                 if answer.status == 429 {
                     refused = Some(answer);
@@ -122,7 +131,7 @@ async fn answers_say_what_is_left_whether_they_are_good_or_not() {
 async fn a8_nobody_uses_up_the_login_of_somebody_at_another_address() {
     let rates = RateLimits { svd_begin: MINUTE, svd_complete: MINUTE, ..generous() };
     let app = limited(rates).await;
-    let (user, ada) = ("3f92107747fcccc58db83812", Owner::number(1));
+    let (user, ada) = (ADA, Owner::number(1));
     let _ = register(&app, user, &ada).await.expect(201);
     let body = json!({ "userId": user });
     let url = app.base.join("api/svd/begin").unwrap();
@@ -165,11 +174,130 @@ async fn keys_do_not_share_a_budget() {
     assert_eq!(list(OTHER_KEY).await, 200);
 }
 
+/// Sends headers to a public route and returns the class that it was counted in, and its status.
+async fn asked_with(client: &Client, app: &TestApp, headers: &HeaderMap) -> (String, StatusCode) {
+    let call = client.get(app.base.join("v1/patches/verify/TAG-1").unwrap());
+    let answer = call.headers(headers.clone()).send().await.unwrap();
+    let policy = answer.headers()["ratelimit-policy"].to_str().unwrap();
+    (policy.split('"').nth(1).unwrap().to_owned(), answer.status())
+}
+
+fn bearing(tokens: &[&str]) -> HeaderMap {
+    let value = |token: &&str| HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    tokens.iter().map(|token| (AUTHORIZATION, value(token))).collect()
+}
+
+#[tokio::test]
+async fn a_token_counts_for_whom_it_was_issued_to_wherever_she_is() {
+    let token = Rate::per_secs(BUDGET * 3, 60);
+    let app = limited(RateLimits { public: MINUTE, token, ..generous() }).await;
+    let (ada, ben) = (app.token_of("ada"), app.token_of("ben"));
+    // Her own address has nothing left; she is let in all the same.
+    for _ in 0..BUDGET {
+        assert_eq!(app.anonymous().verify("TAG-1").await.status, 404);
+    }
+    assert_eq!(app.anonymous().verify("TAG-1").await.status, 429);
+    let (here, away) = (client_at("127.0.0.1"), client_at("127.0.0.41"));
+    let counted = |status| ("token".to_owned(), status);
+    for number in 0..BUDGET * 3 {
+        // Another token of hers is no other budget.
+        let token = if number % 2 == 0 { ada.clone() } else { app.token_of("ada") };
+        let client = if number % 3 == 0 { &here } else { &away };
+        let seen = asked_with(client, &app, &bearing(&[&token])).await;
+        assert_eq!(seen, counted(StatusCode::NOT_FOUND), "{number}");
+    }
+    let seen = asked_with(&away, &app, &bearing(&[&ada])).await;
+    assert_eq!(seen, counted(StatusCode::TOO_MANY_REQUESTS));
+    // Neither somebody else nor the address that she came from pays for her.
+    let seen = asked_with(&away, &app, &bearing(&[&ben])).await;
+    assert_eq!(seen, counted(StatusCode::NOT_FOUND));
+    let seen = asked_with(&away, &app, &HeaderMap::new()).await;
+    assert_eq!(seen, ("public".to_owned(), StatusCode::NOT_FOUND));
+}
+
+#[tokio::test]
+async fn b19_what_is_no_token_of_ours_counts_for_the_address() {
+    let app = limited(RateLimits { public: MINUTE, ..generous() }).await;
+    let good = app.token_of("ada");
+    let (now, jti) = (app.outside.clock.now(), [7u8; 16]);
+    let ours = TokenKeys::new(JWT_SECRET, None).unwrap();
+    let theirs = TokenKeys::new(&[b'x'; 32], None).unwrap();
+    let old = now.minus(Duration::from_secs(3600));
+    let (head, rest) = good.split_once('.').unwrap();
+    let body = rest.split_once('.').unwrap().0;
+    let of_key = |key: &'static str| {
+        let mut headers = bearing(&[&good]);
+        headers.insert("x-api-key", HeaderValue::from_static(key));
+        headers
+    };
+    let junk = [
+        bearing(&["junk"]),
+        bearing(&[&format!("{head}.{body}.")]),
+        bearing(&[&format!("{good}A")]),
+        bearing(&[&theirs.issue("ada", now, DEFAULT_TTL, &jti).unwrap()]),
+        bearing(&[&ours.issue("ada", old, DEFAULT_TTL, &jti).unwrap()]),
+        bearing(&[&good, &good]),
+        // A token does not make guessing at keys cheaper.
+        of_key("guess"),
+    ];
+    for (number, headers) in (50..).zip(&junk) {
+        let client = client_at(&format!("127.0.0.{number}"));
+        for _ in 0..BUDGET {
+            let seen = asked_with(&client, &app, headers).await;
+            assert_eq!(seen, ("public".to_owned(), StatusCode::NOT_FOUND), "{number}");
+        }
+        let seen = asked_with(&client, &app, headers).await;
+        assert_eq!(seen, ("public".to_owned(), StatusCode::TOO_MANY_REQUESTS), "{number}");
+    }
+    let seen = asked_with(&app.client, &app, &of_key(FULL_KEY)).await;
+    assert_eq!(seen, ("api-key".to_owned(), StatusCode::NOT_FOUND), "a good key comes first");
+}
+
+#[tokio::test]
+async fn a_token_that_was_taken_back_uses_up_nothing_of_its_person() {
+    let app = limited(RateLimits { token: MINUTE, ..generous() }).await;
+    let ada = Owner::number(1);
+    let _ = register(&app, ADA, &ada).await.expect(201);
+    let stolen = log_in(&app, ADA, &ada).await;
+    let log_out = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
+    let _ = log_out.bearer(&stolen).send().await.expect(200);
+    let mut refused = 0;
+    for _ in 0..BUDGET * 4 {
+        let (class, status) = asked_with(&app.client, &app, &bearing(&[&stolen])).await;
+        assert_eq!(class, "token");
+        refused += u32::from(status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert!(refused > BUDGET, "{refused}");
+    let fresh = log_in(&app, ADA, &ada).await;
+    for _ in 0..BUDGET {
+        let seen = asked_with(&app.client, &app, &bearing(&[&fresh])).await;
+        assert_eq!(seen, ("token".to_owned(), StatusCode::NOT_FOUND));
+    }
+}
+
+#[tokio::test]
+async fn a_token_makes_no_login_and_no_code_by_mail_cheaper() {
+    let rates = RateLimits { svd_begin: MINUTE, auth_request: MINUTE, ..generous() };
+    let app = limited(rates).await;
+    let token = app.token_of(ADA);
+    let begin = json!({ "userId": ADA });
+    for path in [["api", "svd", "begin"], ["v1", "auth", "request-verification"]] {
+        let mut last = 0;
+        for number in 0..=BUDGET {
+            let mailbox = json!({ "identifier": format!("user-{number}@shop.example") });
+            let body = if path[0] == "api" { &begin } else { &mailbox };
+            let call = app.anonymous().call(Method::POST, &path).bearer(&token).json(body);
+            last = call.send().await.status;
+        }
+        assert_eq!(last, 429, "{path:?}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_refused_for_being_too_much_does_nothing() {
     let app = limited(RateLimits { svd_begin: Rate::per_secs(1, 60), ..generous() }).await;
     let ada = Owner::number(1);
-    let _ = register(&app, "3f92107747fcccc58db83812", &ada).await.expect(201);
+    let _ = register(&app, ADA, &ada).await.expect(201);
     let late = register(&app, "0000000000000000000000b0", &ada).await;
     late.problem(429, "RATE_LIMITED");
     app.outside.clock.advance(Duration::from_secs(60));
@@ -182,6 +310,7 @@ async fn g7_every_request_is_counted_once() {
     let rates = RateLimits {
         public: MINUTE,
         api_key: MINUTE,
+        token: MINUTE,
         probe: MINUTE,
         svd_begin: MINUTE,
         svd_complete: MINUTE,

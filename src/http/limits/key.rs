@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::auth::Bearer;
 use crate::crypto::sha256;
 use crate::http::edge::ClientAddress;
 
@@ -15,6 +16,12 @@ impl LimitKey {
         let mut short = [0u8; 16];
         short.copy_from_slice(&sha256(text.as_bytes())[..16]);
         Self(u128::from_be_bytes(short))
+    }
+
+    /// Counts for whom a token was issued to. Tokens that were taken back count apart from those issued
+    /// since: who has stolen one uses up nothing of the person's.
+    pub fn of_bearer(bearer: &Bearer) -> Self {
+        Self::of_text(&format!("{} {}", bearer.epoch, bearer.subject.id))
     }
 
     /// Counts for where a request comes from: an IPv4 address, or the 64 bits of an IPv6 address that

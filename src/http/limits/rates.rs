@@ -9,6 +9,8 @@ pub enum LimitClass {
     Public,
     /// Whatever has a valid API key; by key.
     ApiKey,
+    /// Whatever has a token of ours and would be public without; by whom it was issued to.
+    Token,
     /// Whether the process is well; by address.
     Probe,
     /// Beginning a login, registering a login key; by address.
@@ -25,9 +27,10 @@ pub enum LimitClass {
 
 impl LimitClass {
     /// Every class.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Public,
         Self::ApiKey,
+        Self::Token,
         Self::Probe,
         Self::SvdBegin,
         Self::SvdComplete,
@@ -41,6 +44,7 @@ impl LimitClass {
         match self {
             Self::Public => "public",
             Self::ApiKey => "api-key",
+            Self::Token => "token",
             Self::Probe => "probe",
             Self::SvdBegin => "svd-begin",
             Self::SvdComplete => "svd-complete",
@@ -54,7 +58,7 @@ impl LimitClass {
         self as usize
     }
 
-    /// Returns the class of a route, as long as nobody presents a key. The two classes of codes by mail
+    /// Returns the class of a route, as long as nobody presents a key or a token. The two classes of codes by mail
     /// are counted by their handlers, which know mailbox and outcome; their routes are public beside.
     pub fn of_route(path: &str) -> Self {
         match path {
@@ -101,6 +105,8 @@ pub struct RateLimits {
     pub public: Rate,
     /// See [`LimitClass::ApiKey`].
     pub api_key: Rate,
+    /// See [`LimitClass::Token`].
+    pub token: Rate,
     /// See [`LimitClass::Probe`].
     pub probe: Rate,
     /// See [`LimitClass::SvdBegin`].
@@ -120,6 +126,7 @@ impl Default for RateLimits {
         Self {
             public: Rate::per_secs(100, 15 * 60),
             api_key: Rate::per_secs(6_000, 60),
+            token: Rate::per_secs(6_000, 60),
             probe: Rate::per_secs(6_000, 60),
             svd_begin: Rate::per_secs(20, 60),
             svd_complete: Rate::per_secs(30, 60),
@@ -136,6 +143,7 @@ impl RateLimits {
         match class {
             LimitClass::Public => self.public,
             LimitClass::ApiKey => self.api_key,
+            LimitClass::Token => self.token,
             LimitClass::Probe => self.probe,
             LimitClass::SvdBegin => self.svd_begin,
             LimitClass::SvdComplete => self.svd_complete,
@@ -151,6 +159,7 @@ impl RateLimits {
         Self {
             public: self.public.times(factor),
             api_key: self.api_key.times(factor),
+            token: self.token.times(factor),
             probe: self.probe.times(factor),
             svd_begin: self.svd_begin.times(factor),
             svd_complete: self.svd_complete.times(factor),
