@@ -4,16 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::configured::token_keys;
-use crate::auth::token::Grant;
-use crate::auth::{Subject, TokenScope};
-use crate::cli::Surroundings;
-use crate::cli::store::{ReadStore, data_dir};
+use crate::auth::pseudonym::PseudonymKey;
+use crate::auth::token::{Grant, TokenError};
+use crate::auth::{Principal, Subject, TokenScope};
+use crate::cli::desk::{Ask, Place, ask_once};
+use crate::cli::store::{ReadStore, open_for_changes};
+use crate::cli::{Surroundings, runtime};
 use crate::config::TokenConfig;
 use crate::crypto::random_bytes;
+use crate::service::persons::Persons;
+use crate::service::tokens::note_issue;
 use crate::storage::StoreOptions;
 use crate::storage::token_epochs::token_epoch;
 
@@ -26,7 +31,13 @@ pub(super) struct TokenCommand {
 
 #[derive(Debug, Subcommand)]
 enum TokenAction {
-    /// Print a token, signed with JWT_SECRET
+    /// Print a token, signed with JWT_SECRET, and write into the audit trail that it was issued
+    ///
+    /// The token goes on from the epoch of the subject's tokens, so that it counts although earlier
+    /// ones were taken back. The epoch that an erasure left, and the pseudonym by which the audit trail
+    /// names the subject, are known to a running server, or with MASTER_SECRET. Where neither is at
+    /// hand the token of somebody who had himself erased counts for nothing, and the line names nobody.
+    /// Where there is a store that takes no line, the token is printed all the same and a warning said.
     Issue(IssueArguments),
 }
 
@@ -52,8 +63,14 @@ impl TokenCommand {
         let keys = token_keys(config.mode, &config.jwt)?;
         let ttl = Duration::from_secs(arguments.ttl_secs);
         let now = surroundings.clock.now();
+        if arguments.subject.is_empty() {
+            return Err(TokenError::Nameless.into());
+        }
         let subject = Subject { id: arguments.subject, scope: TokenScope::Operator };
-        let epoch = present_epoch(arguments.data_dir, &subject.id, surroundings)?;
+        let place = Place::find(arguments.data_dir, surroundings)?;
+        let key = config.master_secret.map(|it| PseudonymKey::derive(it.expose().as_bytes()));
+        let persons = key.map(|key| Persons { key });
+        let epoch = present_epoch(&place, persons, &subject.id, surroundings)?;
         let jti = hex::encode(random_bytes::<16>());
         let token = keys.grant(&Grant { subject, epoch, jti, svd_proof: None, ttl }, now)?;
         if output.is_json {
@@ -65,15 +82,45 @@ impl TokenCommand {
     }
 }
 
-/// Returns how often the subject's tokens were taken back. Where there is no store yet, never.
+/// Returns how often the subject's tokens were taken back, and leaves a line in the audit trail. Where
+/// there is no store yet, never, and none.
 fn present_epoch(
-    named: Option<PathBuf>,
+    place: &Place,
+    persons: Option<Persons>,
     subject: &str,
     surroundings: &Surroundings,
 ) -> anyhow::Result<u64> {
-    let data_dir = data_dir(named, surroundings)?;
-    if !StoreOptions::in_directory(&data_dir).is_present() {
+    if !StoreOptions::in_directory(&place.data_dir).is_present() {
         return Ok(0);
     }
-    Ok(ReadStore::open(&data_dir)?.read(|tx| token_epoch(tx, subject))?)
+    let noted = runtime()?.block_on(note(place, persons.clone(), subject, surroundings));
+    noted.or_else(|error| {
+        let warning = format!("the audit trail has no line of this token: {error:#}");
+        surroundings.output.warn(&[warning]);
+        Ok(ReadStore::open(&place.data_dir)?.read(|tx| match &persons {
+            Some(persons) => persons.epoch(tx, subject),
+            None => token_epoch(tx, subject),
+        })?)
+    })
+}
+
+/// Has the line written, by the server if one runs, and returns the epoch.
+async fn note(
+    place: &Place,
+    persons: Option<Persons>,
+    subject: &str,
+    surroundings: &Surroundings,
+) -> anyhow::Result<u64> {
+    if place.is_served().await? {
+        let ask = Ask::post("/v1/admin/token-issues", json!({ "subject": subject }));
+        let answer = ask_once(place, surroundings, ask).await?;
+        return answer.body["epoch"].as_u64().context("the server's answer has no epoch");
+    }
+    let store = open_for_changes(place)?;
+    let (subject, now) = (subject.to_owned(), surroundings.clock.now());
+    let actor = Principal::local_operator(rustix::process::geteuid().as_raw()).id;
+    let noted =
+        store.write(move |tx| note_issue(tx, persons.as_ref(), &subject, &actor, now)).await;
+    store.close();
+    Ok(noted?)
 }

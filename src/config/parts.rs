@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::reader::Reader;
-use crate::config::secrets::read_foreign;
+use crate::config::secrets::{read_foreign, read_master};
 use crate::config::{
     ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings, KmsSettings,
     LoggingSettings, Mode, Secret, WocSettings, chain, kms, place,
@@ -18,6 +18,8 @@ pub struct TokenConfig {
     pub mode: Mode,
     /// The secrets.
     pub jwt: JwtSecrets,
+    /// The root of pseudonyms, if it is known here.
+    pub master_secret: Option<Secret>,
     /// What an operator should know.
     pub warnings: Vec<String>,
 }
@@ -67,8 +69,9 @@ impl TokenConfig {
         let mut reader = Reader::new(environment);
         let mode = Mode::read(&mut reader);
         let jwt = JwtSecrets::read_required(&mut reader);
+        let master_secret = read_master(&mut reader);
         let warnings = reader.finish()?.warnings;
-        Ok(Self { mode, jwt, warnings })
+        Ok(Self { mode, jwt, master_secret, warnings })
     }
 }
 

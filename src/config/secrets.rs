@@ -131,6 +131,11 @@ fn read_checked(reader: &mut Reader<'_>, variable: &'static Variable) -> Option<
     Some(secret)
 }
 
+/// Reads the root of keys for a command that can do without it.
+pub(super) fn read_master(reader: &mut Reader<'_>) -> Option<Secret> {
+    read_checked(reader, &MASTER_SECRET)
+}
+
 /// Reads a credential that somebody else issued: only a placeholder is refused, since its length
 /// is not ours to choose.
 pub(super) fn read_foreign(reader: &mut Reader<'_>, variable: &'static Variable) -> Option<Secret> {

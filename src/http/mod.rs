@@ -33,6 +33,7 @@ pub mod problem;
 mod records;
 pub mod settings;
 mod svd;
+mod token_issues;
 mod unlock;
 mod utxos;
 pub mod verification;
@@ -147,6 +148,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(checkpoints::routes())
         .merge(records::routes())
         .merge(settings::routes())
+        .merge(token_issues::routes())
         .merge(utxos::routes())
         .merge(health::routes())
         .merge(metrics::routes())

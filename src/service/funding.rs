@@ -1,6 +1,7 @@
 //! The pool's money: outputs from outside come in here, and its state is told here.
 
 mod outside;
+mod taking;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,19 +11,16 @@ use serde::Serialize;
 
 use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
-use crate::service::anchoring::{is_on_network, take_up_waiting};
 use crate::service::headers::TrustAnchors;
 use crate::service::keys::{Keyring, PaymentKey};
 use crate::service::settings::RuntimeSettings;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{expect_utxo, pool_totals, utxo};
-use crate::storage::{
-    Store, StoreError, StoredTransaction, TransactionOrigin, TransactionState, UtxoTotal, WriteTx,
-};
-#[cfg(feature = "planted-bugs")]
-use crate::types::planted::Defect;
+use crate::storage::{Store, StoreError, UtxoTotal};
 use crate::types::{OutPoint, Satoshis, Timestamp, Txid};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState, UtxoStatus};
+
+use taking::Wish;
 
 /// An output that was not taken into the pool.
 #[derive(Debug, thiserror::Error)]
@@ -161,7 +159,7 @@ impl FundingService {
         let top = self.tracker.tip().await?.height;
         let height = self.height_of(txid).await?;
         let utxo = self.with_state(utxo, height, top);
-        self.take_in(vec![(parent, utxo)], Some(actor), now).await?;
+        self.take_in(vec![(parent, utxo)], Wish::Add, actor, now).await?;
         // One that was known already may be locked or spent here.
         Ok(self.store.read(|tx| expect_utxo(tx, stated.outpoint))?)
     }
@@ -182,7 +180,7 @@ impl FundingService {
     /// Takes in every output that the endpoint lists for our payment keys, and asks who spends those
     /// that it does not. States only move forward: what is locked or spent here stays so, and absence
     /// from the list proves nothing.
-    pub async fn sync(&self, now: Timestamp) -> Result<SyncSummary, FundingError> {
+    pub async fn sync(&self, actor: &str, now: Timestamp) -> Result<SyncSummary, FundingError> {
         let top = self.tracker.tip().await?.height;
         let mut summary = SyncSummary::default();
         let (mut found, mut named) = (Vec::new(), HashSet::new());
@@ -197,8 +195,8 @@ impl FundingService {
                 }
             }
         }
-        let (added, updated) = self.take_in(found, None, now).await?;
-        let spent_elsewhere = self.find_spent(&named, now).await?;
+        let (added, updated) = self.take_in(found, Wish::Sync, actor, now).await?;
+        let spent_elsewhere = self.find_spent(&named, actor, now).await?;
         Ok(SyncSummary { added, updated, spent_elsewhere, ..summary })
     }
 
@@ -260,34 +258,6 @@ impl FundingService {
         Ok(path.map(|(path, _)| path.block_height()))
     }
 
-    async fn take_in(
-        &self,
-        found: Vec<(Transaction, Utxo)>,
-        actor: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(usize, usize), FundingError> {
-        let actor = actor.map(str::to_owned);
-        let totals = self
-            .store
-            .write(move |tx| {
-                let (mut added, mut updated) = (0, 0);
-                for (parent, output) in &found {
-                    if let Some(actor) = &actor {
-                        tx.append_audit(now, actor, "utxo.add", &output.outpoint.to_string())?;
-                    }
-                    match take_in_one(tx, parent, output, now)? {
-                        Taken::Added => added += 1,
-                        Taken::Updated => updated += 1,
-                        Taken::Unchanged => {}
-                    }
-                }
-                take_up_waiting(tx, added + updated, now)?;
-                Ok::<_, StoreError>((added, updated))
-            })
-            .await?;
-        Ok(totals)
-    }
-
     /// Returns the pool's totals by status.
     pub fn pool(&self) -> Result<PoolByStatus, StoreError> {
         let totals = self.store.read(pool_totals)?;
@@ -317,63 +287,6 @@ impl FundingService {
 
     fn remembered(&self) -> Option<(Timestamp, ChainView)> {
         self.chain_view.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-enum Taken {
-    Added,
-    Updated,
-    Unchanged,
-}
-
-fn take_in_one(
-    tx: &mut WriteTx<'_>,
-    parent: &Transaction,
-    output: &Utxo,
-    now: Timestamp,
-) -> Result<Taken, StoreError> {
-    let stored = transaction(tx, output.outpoint.txid)?;
-    if stored.as_ref().is_some_and(|it| matches!(it.state, TransactionState::Dead { .. })) {
-        // A list that lags still shows what never will be.
-        return Ok(Taken::Unchanged);
-    }
-    let Some(known) = utxo(tx, output.outpoint)? else {
-        tx.put_utxo(output)?;
-        if stored.is_none() {
-            tx.put_transaction(&external(parent, now))?;
-        }
-        return Ok(Taken::Added);
-    };
-    let matured = match output.state {
-        // Our own transactions are followed by their records, which may know of trouble.
-        UtxoState::Available if is_on_network(tx, output.outpoint.txid)? => known.clone().mature(),
-        UtxoState::Available
-        | UtxoState::Unconfirmed
-        | UtxoState::Locked { .. }
-        | UtxoState::Spent { .. } => known.clone(),
-    };
-    #[cfg(feature = "planted-bugs")]
-    let matured = if Defect::SyncReopens.is_planted() {
-        Utxo { state: output.state, ..matured }
-    } else {
-        matured
-    };
-    let updated = Utxo { height: output.height.or(known.height), ..matured };
-    if updated == known {
-        return Ok(Taken::Unchanged);
-    }
-    tx.put_utxo(&updated)?;
-    Ok(Taken::Updated)
-}
-
-pub(super) fn external(parent: &Transaction, now: Timestamp) -> StoredTransaction {
-    StoredTransaction {
-        txid: parent.txid(),
-        raw: parent.to_bytes(),
-        origin: TransactionOrigin::External,
-        state: TransactionState::Seen,
-        fee: Satoshis::ZERO,
-        stored_at: now,
     }
 }
 

@@ -15,11 +15,11 @@ use crate::service::registration::Wake;
 use crate::service::treasury::{
     StaleLease, StaleLimits, Started, TreasuryError, TreasuryRequest, TreasuryService,
 };
-use crate::storage::StoreError;
+use crate::storage::{StoreError, WriteTx};
 use crate::types::{RecordId, Timestamp, Txid};
 use crate::wallet::operation::OperationPlan;
 
-pub use request::{Action, MaintenanceRequest};
+pub use request::{Action, MaintenanceRequest, SCHEDULER};
 pub use state::{MaintenanceState, MaintenanceStatus, Running};
 
 /// What one step of a run did, or would do.
@@ -119,6 +119,7 @@ impl MaintenanceService {
     ) -> Result<Report, MaintenanceError> {
         self.check(request)?;
         let turn = self.state.begin(request.action, now).map_err(MaintenanceError::Running)?;
+        self.note(request, now).await?;
         let mut steps = Vec::new();
         for action in request.action.steps() {
             let outcome = self.step(*action, request, now).await;
@@ -141,6 +142,22 @@ impl MaintenanceService {
         };
         turn.finish(&report);
         Ok(report)
+    }
+
+    /// Writes down who asked for a run before it begins. One of the schedule leaves the lines of what it
+    /// does and no other: most find nothing to do.
+    async fn note(
+        &self,
+        request: &MaintenanceRequest,
+        now: Timestamp,
+    ) -> Result<(), MaintenanceError> {
+        if request.dry_run || request.actor == SCHEDULER {
+            return Ok(());
+        }
+        let (actor, action) = (request.actor.clone(), request.action.as_str());
+        let note =
+            move |tx: &mut WriteTx<'_>| tx.append_audit(now, &actor, "utxo.maintain", action);
+        Ok(self.funding.store.write(note).await?)
     }
 
     async fn step(
@@ -188,7 +205,7 @@ impl MaintenanceService {
             let reason = Some("a sync only takes note of facts; it is not tried dry".to_owned());
             return Ok(vec![Step { reason, ..Step::of(Action::Sync) }]);
         }
-        let summary = self.funding.sync(now).await?;
+        let summary = self.funding.sync(&request.actor, now).await?;
         if summary.added + summary.updated > 0 {
             // Records may have waited for just that.
             (self.wake)();

@@ -136,23 +136,10 @@ impl RecordsService {
                 continue;
             }
             // What holds now may not have held when the list was read.
-            record.recovery = self.anchoring.recover(record.id, now).await?;
-            if record.recovery == Recovery::Possible {
-                self.note(record, actor, now).await?;
-            }
+            record.recovery = self.anchoring.recover(record.id, actor, now).await?;
         }
         (self.wake)();
         Ok(Some(records))
-    }
-
-    async fn note(
-        &self,
-        record: &RecordSummary,
-        actor: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let (actor, subject) = (actor.to_owned(), record.id.to_string());
-        self.store.write(move |tx| tx.append_audit(now, &actor, "record.recover", &subject)).await
     }
 }
 

@@ -7,8 +7,30 @@ use crate::auth::token::TokenKeys;
 use crate::auth::{Bearer, Subject, TokenRejection, TokenScope, Tokens};
 use crate::service::persons::Persons;
 use crate::storage::svd_keys::svd_key;
-use crate::storage::{Store, StoreError};
+use crate::storage::token_epochs::token_epoch;
+use crate::storage::{Store, StoreError, WriteTx};
 use crate::types::Timestamp;
+
+/// What the audit trail calls somebody whose pseudonym cannot be worked out.
+const UNNAMED: &str = "unnamed";
+
+/// Notes in the audit trail that an operator issues a token, and returns the epoch that it must carry.
+/// Without `persons`, who need the master secret, the line does not say whose token it is, and the
+/// epoch is not that which an erasure left.
+pub fn note_issue(
+    tx: &mut WriteTx<'_>,
+    persons: Option<&Persons>,
+    subject: &str,
+    actor: &str,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let (named, epoch) = match persons {
+        Some(persons) => (persons.pseudonym(subject), persons.epoch(tx, subject)?),
+        None => (UNNAMED.to_owned(), token_epoch(tx, subject)?),
+    };
+    tx.append_audit(now, actor, "token.issue", &named)?;
+    Ok(epoch)
+}
 
 /// Judges tokens and takes them back.
 #[derive(Clone)]
@@ -22,6 +44,18 @@ pub struct TokenService {
 }
 
 impl TokenService {
+    /// Notes that an operator issues a token himself; see [`note_issue`].
+    pub async fn note_issue(
+        &self,
+        subject: &str,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let (subject, actor, persons) =
+            (subject.to_owned(), actor.to_owned(), self.persons.clone());
+        self.store.write(move |tx| note_issue(tx, Some(&persons), &subject, &actor, now)).await
+    }
+
     /// Takes back every token that a person has.
     pub async fn log_out(&self, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
         let (name, persons) = (subject.id.clone(), self.persons.clone());

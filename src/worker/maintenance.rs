@@ -5,13 +5,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::crypto::random_bytes;
-use crate::service::maintenance::{Action, MaintenanceError, MaintenanceRequest};
+use crate::service::maintenance::{Action, MaintenanceError, MaintenanceRequest, SCHEDULER};
 use crate::storage::StoreHealth;
 use crate::types::Timestamp;
 use crate::worker::{Wakes, WorkerParts};
 
-/// Who asks, in the audit trail.
-const ACTOR: &str = "scheduler";
 /// A sleep that ends by a wake-up only.
 const LONG: Duration = Duration::from_secs(86_400);
 
@@ -106,7 +104,7 @@ impl MaintenanceTask {
         }
         let request = MaintenanceRequest {
             splits_dry: self.parts.schedule.splits_dry,
-            ..MaintenanceRequest::of(action, ACTOR)
+            ..MaintenanceRequest::of(action, SCHEDULER)
         };
         match self.parts.maintenance.run(&request, now).await {
             Ok(report) => {

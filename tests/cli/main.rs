@@ -21,4 +21,5 @@ mod request_ids;
 mod servers;
 mod settings;
 mod stub;
+mod token;
 mod world;

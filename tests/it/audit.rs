@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use patchproof::service::audit::{AuditMark, holds_mark};
+use patchproof::service::maintenance::{Action, MaintenanceRequest, SCHEDULER};
 use patchproof::storage::audit::audit_state;
-use patchproof::types::Clock;
+use patchproof::types::{Clock, Satoshis};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -40,6 +41,7 @@ async fn b20_every_deed_is_noted_under_the_credential_that_did_it() {
     let person = app.services.persons.pseudonym("owner-of-tests");
     let transfer_actor = format!("{FULL_KEY} for {person}");
     let expected: Vec<(String, String)> = [
+        ("utxo.sync", "test"),
         ("patch.register", FULL_KEY),
         ("patch.transfer", &transfer_actor),
         ("content.put", FULL_KEY),
@@ -167,4 +169,40 @@ async fn the_trail_is_verified_and_has_a_mark_to_note() {
     assert!(app.store.read(|tx| holds_mark(tx, &mark)).unwrap());
     let other = AuditMark { lines: 6, ..mark };
     assert!(!app.store.read(|tx| holds_mark(tx, &other)).unwrap());
+}
+
+#[tokio::test]
+async fn whoever_has_the_pool_looked_after_is_noted_and_what_came_in() {
+    let app = TestApp::penniless().await;
+    let maintain = async |body: Value| {
+        let call = app.api().call(Method::POST, &["v1", "admin", "utxo-maintain"]);
+        call.json(&body).send().await.expect(200)
+    };
+    let noted = async || -> Vec<(String, String, String)> {
+        let lines = list(&app, &[("action", "utxo.")]).await;
+        let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+        let told = |line| (text(line, "action"), text(line, "actor"), text(line, "subject"));
+        lines.iter().rev().map(told).collect()
+    };
+    let line =
+        |action: &str, subject: &str| (action.to_owned(), FULL_KEY.to_owned(), subject.to_owned());
+    let _ = maintain(json!({ "action": "sync" })).await;
+    let _ = maintain(json!({ "action": "split", "dryRun": true })).await;
+    assert_eq!(noted().await, [line("utxo.maintain", "sync")], "nothing came in");
+    let address = app.services.funding.keyring.funding.address;
+    app.outside.simnet.node().faucet(&address, Satoshis::from_const(20_000), 3).unwrap();
+    app.outside.simnet.mine();
+    let _ = maintain(json!({ "action": "sync" })).await;
+    let _ = maintain(json!({ "action": "sync" })).await;
+    let expected = [
+        line("utxo.maintain", "sync"),
+        line("utxo.maintain", "sync"),
+        line("utxo.sync", "3 added, 0 updated"),
+        line("utxo.maintain", "sync"),
+    ];
+    assert_eq!(noted().await, expected);
+    // The schedule leaves no line of a run that finds nothing to do.
+    let request = MaintenanceRequest::of(Action::Sync, SCHEDULER);
+    app.services.maintenance.run(&request, app.outside.clock.now()).await.unwrap();
+    assert_eq!(noted().await.len(), expected.len());
 }

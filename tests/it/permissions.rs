@@ -66,6 +66,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/v1/admin/svd/{userId}", Key(Scope::KeysWrite)),
     ("GET", "/v1/admin/audit", Key(Scope::Admin)),
     ("GET", "/v1/admin/audit/verify", Key(Scope::Admin)),
+    ("POST", "/v1/admin/token-issues", Key(Scope::Admin)),
     ("GET", "/v1/admin/keys", Key(Scope::KeysWrite)),
     ("POST", "/v1/admin/keys", Key(Scope::KeysWrite)),
     ("GET", "/v1/admin/keys/{id}", Key(Scope::KeysWrite)),

@@ -106,7 +106,11 @@ async fn what_cannot_be_proved_is_said_and_never_an_error_of_ours() {
     let address = app.services.funding.keyring.funding.address;
     let amount = patchproof::types::Satoshis::from_const(20_000);
     app.outside.simnet.node().faucet(&address, amount, 4).unwrap();
-    app.services.funding.sync(patchproof::types::Clock::now(&*app.outside.clock)).await.unwrap();
+    app.services
+        .funding
+        .sync("test", patchproof::types::Clock::now(&*app.outside.clock))
+        .await
+        .unwrap();
     app.wake();
     app.api().register(UID, &Owner::number(1)).await;
     let segments = ["v1", "patches", UID, "proof"];

@@ -157,7 +157,7 @@ async fn beyond_seven_blocks_nothing_is_sent_before_an_operator_says_so() {
     .await;
     assert!(!app.outside.simnet.node().mempool_txids().contains(&txid));
 
-    app.anchoring.recover(id, app.outside.clock.now()).await.unwrap();
+    app.anchoring.recover(id, "operator", app.outside.clock.now()).await.unwrap();
     details_at(&app, "seen").await;
     app.mine(1);
     let again = details_at(&app, "mined").await;
@@ -253,7 +253,7 @@ async fn a_whole_custody_chain_is_held_and_recovered(min_confirmations: u32) {
     assert_eq!(state["verificationDetails"]["owner"], Owner::number(3).address());
     // The newest first: it cannot be taken before those that it stands upon.
     for id in held.into_iter().rev() {
-        app.anchoring.recover(id, app.outside.clock.now()).await.unwrap();
+        app.anchoring.recover(id, "operator", app.outside.clock.now()).await.unwrap();
         app.wake();
         app.store.assert_clean();
     }

@@ -36,7 +36,7 @@ fn outputs(app: &TestApp, status: UtxoStatus) -> Vec<Utxo> {
 async fn fund(app: &TestApp, address: &Address, amount: u32, count: u32) {
     app.outside.simnet.node().faucet(address, Satoshis::from_const(amount), count).unwrap();
     app.outside.simnet.mine();
-    app.services.funding.sync(app.outside.clock.now()).await.unwrap();
+    app.services.funding.sync("test", app.outside.clock.now()).await.unwrap();
     app.wake();
 }
 

@@ -174,7 +174,7 @@ impl World {
         match self.random.below(12) {
             0 | 1 => self.pay(),
             2 => drop(self.simnet.mine()),
-            3..=6 => drop(self.funding.sync(now).await),
+            3..=6 => drop(self.funding.sync("test", now).await),
             7 | 8 => self.start(now).await,
             9 => self.carry_on(now).await,
             10 => self.steal(),
@@ -306,7 +306,7 @@ impl World {
         self.liar.repent();
         // A sync asks about a few spenders only; this many have asked about each output there is.
         for _ in 0..3 + self.states().len() / 20 {
-            self.funding.sync(SystemClock.now()).await.unwrap();
+            self.funding.sync("test", SystemClock.now()).await.unwrap();
             self.look();
         }
         for output in self.outputs(UtxoStatus::Available) {

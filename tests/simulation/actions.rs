@@ -223,7 +223,7 @@ impl Stage {
     pub(crate) async fn sync(&mut self, closes_at: Option<u64>) -> Verdict {
         let (service, now) = (self.system().funding.clone(), self.net.clock.tick());
         let work = Work::new(closes_at, async move {
-            match service.sync(now).await {
+            match service.sync("operator", now).await {
                 Err(FundingError::Store(error)) => Err(error),
                 Ok(_) | Err(_) => Ok(()),
             }

@@ -117,7 +117,7 @@ impl Stage {
             let now = self.net.clock.tick();
             self.note(format!("record {} is recovered", self.model.place(id)));
             self.note_recovered(id);
-            if let Err(error) = self.system().anchoring.recover(id, now).await {
+            if let Err(error) = self.system().anchoring.recover(id, "operator", now).await {
                 self.judge_store(&error, "recovering")?;
             }
         }

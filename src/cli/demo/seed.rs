@@ -103,7 +103,7 @@ impl Api<'_> {
         let mined = self.client.post(faucet).json(&json!({})).send().await?;
         mined.error_for_status().context("no block could be mined")?;
         let now = self.world.clock.now();
-        let summary = self.world.services.funding.sync(now).await?;
+        let summary = self.world.services.funding.sync("demo", now).await?;
         if summary.listed == 0 {
             bail!("the network lists no outputs for the funding address");
         }

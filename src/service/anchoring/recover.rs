@@ -51,9 +51,15 @@ impl Recovery {
 
 impl AnchoringService {
     /// Takes up the work on a record again, because an operator has seen to its cause; changes
-    /// nothing where that is not [`Recovery::Possible`].
-    pub async fn recover(&self, id: RecordId, now: Timestamp) -> Result<Recovery, StoreError> {
-        let service = self.clone();
+    /// nothing where that is not [`Recovery::Possible`]. The line of the audit trail is written together
+    /// with what is changed.
+    pub async fn recover(
+        &self,
+        id: RecordId,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Recovery, StoreError> {
+        let (service, actor) = (self.clone(), actor.to_owned());
         let (recovery, applied) = self
             .store
             .write(move |tx| {
@@ -64,6 +70,9 @@ impl AnchoringService {
                     | Recovery::OwnerMustSign
                     | Recovery::MayStillBeMined(_) => &[],
                 };
+                if recovery == Recovery::Possible {
+                    tx.append_audit(now, &actor, "record.recover", &id.to_string())?;
+                }
                 Ok::<_, StoreError>((recovery, service.apply_in(tx, id, events, now)?))
             })
             .await?;

@@ -10,7 +10,8 @@ use crate::anchor::lifecycle::FINAL_CONFIRMATIONS;
 use crate::bitcoin::{Script, SighashCache, Transaction, TxOut, verify_input};
 use crate::chain::SpendStatus;
 use crate::service::anchoring::{Proved, prove};
-use crate::service::funding::{FundingError, FundingService, external};
+use crate::service::funding::taking::external;
+use crate::service::funding::{FundingError, FundingService};
 use crate::storage::headers::best_hash_at;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{list_utxos, utxo};
@@ -29,6 +30,7 @@ impl FundingService {
     pub(super) async fn find_spent(
         &self,
         listed: &HashSet<OutPoint>,
+        actor: &str,
         now: Timestamp,
     ) -> Result<usize, FundingError> {
         let unspent = self.store.read(|tx| {
@@ -43,10 +45,12 @@ impl FundingService {
             let proved = prove(&self.store, &self.anchors, self.tracker.as_ref(), spender.txid())
                 .await?
                 .ok();
-            let outpoint = output.outpoint;
+            let (outpoint, actor) = (output.outpoint, actor.to_owned());
             let has_moved = self
                 .store
-                .write(move |tx| note_spender(tx, outpoint, &spender, proved.as_ref(), now))
+                .write(move |tx| {
+                    note_spender(tx, outpoint, &spender, proved.as_ref(), (&actor, now))
+                })
                 .await?;
             found += usize::from(has_moved);
         }
@@ -94,7 +98,7 @@ fn note_spender(
     outpoint: OutPoint,
     spender: &Transaction,
     proved: Option<&Proved>,
-    now: Timestamp,
+    (actor, now): (&str, Timestamp),
 ) -> Result<bool, StoreError> {
     let txid = spender.txid();
     let Some(output) = utxo(tx, outpoint)? else { return Ok(false) };
@@ -110,6 +114,7 @@ fn note_spender(
             return Ok(false);
         }
         tracing::warn!(%outpoint, %txid, "somebody else spends an output of the pool; it is set aside");
+        tx.append_audit(now, actor, "utxo.set-aside", &outpoint.to_string())?;
         tx.put_utxo(&Utxo { state: UtxoState::Unconfirmed, ..output })?;
         return Ok(true);
     };
@@ -122,6 +127,7 @@ fn note_spender(
     tx.put_transaction(&StoredTransaction { state, ..stored })?;
     tx.put_proof(txid, &proved.path)?;
     tracing::warn!(%outpoint, %txid, "an output of the pool was spent by somebody else for good");
+    tx.append_audit(now, actor, "utxo.spent-elsewhere", &outpoint.to_string())?;
     tx.put_outside_spend(&output.spend_elsewhere(txid)?, txid)?;
     Ok(true)
 }

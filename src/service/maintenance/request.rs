@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::bitcoin::Address;
 use crate::types::{OutPoint, Satoshis};
 
+/// Who asks where nobody does: the schedule, in the audit trail.
+pub const SCHEDULER: &str = "scheduler";
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {

@@ -222,7 +222,7 @@ impl TestApp {
         let amount = Satoshis::from_const(20_000);
         self.outside.simnet.node().faucet(&address, amount, count).unwrap();
         self.outside.simnet.mine();
-        self.services.funding.sync(self.outside.clock.now()).await.unwrap();
+        self.services.funding.sync("test", self.outside.clock.now()).await.unwrap();
         self.wake();
     }
 
