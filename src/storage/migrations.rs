@@ -5,21 +5,33 @@
 
 use std::fs;
 
-use redb::{AccessGuard, Database, ReadableTable, WriteTransaction};
+use redb::{AccessGuard, Database, ReadableTable, TableDefinition, WriteTransaction};
 
+use crate::anchor::canonical::from_canonical_bytes;
+use crate::bitcoin::Address;
+use crate::patch::record::AuthenticationRecord;
+use crate::storage::codec::decode;
 use crate::storage::tables::{WriteTables, create_all};
-use crate::storage::{StoreError, StoreOptions};
+use crate::storage::{StoreError, StoreOptions, StoredRecord};
 
 /// The newest schema version this program knows.
-pub(super) const NEWEST: u32 = 1;
+pub(super) const NEWEST: u32 = 2;
 
 /// The row of the version.
 pub(super) const VERSION_KEY: &str = "schema";
 
+/// The table of the version, which every file has.
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
+const RECORDS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("records-1");
+const RECORDS_BY_PARTY: TableDefinition<'_, ([u8; 20], [u8; 16]), ()> =
+    TableDefinition::new("records-by-party-1");
+const ERASED_RECORDS: TableDefinition<'_, [u8; 16], &[u8]> =
+    TableDefinition::new("erased-records-1");
+
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// `LADDER[n]` leads from version n to n + 1.
-const LADDER: [Step; 1] = [create_tables];
+const LADDER: [Step; 2] = [create_tables, add_parties];
 
 /// Brings the file to the newest version.
 pub(super) fn migrate(database: &Database, options: &StoreOptions) -> Result<(), StoreError> {
@@ -34,6 +46,21 @@ pub(super) fn migrate(database: &Database, options: &StoreOptions) -> Result<(),
     for step in LADDER.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
         version += 1;
         climb(database, *step, version)?;
+    }
+    complete(database)
+}
+
+/// Makes the tables that a file lacks, so that nobody reads one that is not there before the first
+/// write. A file that lacks none is left as it is.
+fn complete(database: &Database) -> Result<(), StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_two_phase_commit(true);
+    let before = transaction.list_tables()?.count();
+    create_tables(&transaction)?;
+    if transaction.list_tables()?.count() == before {
+        transaction.abort()?;
+    } else {
+        transaction.commit()?;
     }
     Ok(())
 }
@@ -56,11 +83,45 @@ fn create_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Version 2: every table that was added since version 1, and the parties of transfers that were stored
+/// before their index was.
+fn add_parties(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    create_tables(transaction)?;
+    let records = transaction.open_table(RECORDS)?;
+    let mut parties = transaction.open_table(RECORDS_BY_PARTY)?;
+    let erased = transaction.open_table(ERASED_RECORDS)?;
+    for row in records.iter()? {
+        let (_, bytes) = row?;
+        let transfer: StoredRecord = decode(bytes.value(), "record")?;
+        // Only transfers follow another event; they name the owner to come, the one before the former.
+        let Some(previous) = transfer.previous else { continue };
+        let Some(bytes) = records.get(previous.to_bytes())? else { continue };
+        let previous: StoredRecord = decode(bytes.value(), "record")?;
+        for record in [&previous, &transfer] {
+            let id = record.id.to_bytes();
+            // Whoever had himself erased is found by nothing any more.
+            if record.is_erased() || erased.get(id)?.is_some() {
+                continue;
+            }
+            parties.insert((owner_of(record)?, id), ())?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the key hash of the owner that a record names.
+fn owner_of(record: &StoredRecord) -> Result<[u8; 20], StoreError> {
+    let corrupt = StoreError::Corrupt { entity: "record" };
+    let says = from_canonical_bytes::<AuthenticationRecord>(&record.canonical).ok();
+    let owner = says.and_then(|says| Address::parse(&says.auth.owner, says.network).ok());
+    owner.map(|owner| *owner.hash160()).ok_or(corrupt)
+}
+
 /// Returns the version of the file, 0 for a new one.
 fn stored_version(database: &Database) -> Result<u32, StoreError> {
     let transaction = database.begin_write()?;
     let version = {
-        let meta = transaction.open_table(redb::TableDefinition::<&str, &[u8]>::new("meta-1"))?;
+        let meta = transaction.open_table(META)?;
         version_of(meta.get(VERSION_KEY)?)?
     };
     transaction.abort()?;

@@ -2,7 +2,7 @@
 
 use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTable};
 
-use crate::storage::migrations::{NEWEST, VERSION_KEY, version_of};
+use crate::storage::migrations::{META, NEWEST, VERSION_KEY, version_of};
 use crate::storage::tables::ReadTables;
 use crate::storage::{ReadTx, StoreError, StoreOptions};
 
@@ -18,7 +18,7 @@ impl StoreReader {
     /// is the one to ask.
     pub fn open(options: &StoreOptions) -> Result<Self, StoreError> {
         let reader = Self { database: options.open_read_only()? };
-        let found = reader.read(|tx| version_of(tx.tables.meta.get(VERSION_KEY)?))?;
+        let found = reader.version()?;
         if found == NEWEST {
             Ok(reader)
         } else if found > NEWEST {
@@ -28,6 +28,12 @@ impl StoreReader {
                 "the file has schema version {found}; start the server once to bring it to {NEWEST}"
             )))
         }
+    }
+
+    /// Reads the version by itself: an older file may lack some of our tables.
+    fn version(&self) -> Result<u32, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        version_of(meta.get(VERSION_KEY)?)
     }
 
     /// Runs `read` on one unchanging view.

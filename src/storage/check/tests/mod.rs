@@ -7,6 +7,7 @@ mod damaged_erasures;
 mod damaged_money;
 mod damaged_rows;
 mod damaged_treasury;
+mod earlier_files;
 mod sample;
 
 use proptest::prelude::*;
@@ -28,7 +29,11 @@ struct Sample {
 
 impl Sample {
     fn of(plan: Vec<(Way, Option<Way>)>) -> Self {
-        let store = Store::open(StoreOptions::in_memory()).unwrap();
+        Self::on(StoreOptions::in_memory(), plan)
+    }
+
+    fn on(options: StoreOptions, plan: Vec<(Way, Option<Way>)>) -> Self {
+        let store = Store::open(options).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let fill = store.write(move |tx| {
             let mut events = Vec::new();
@@ -44,9 +49,13 @@ impl Sample {
 
     /// Every way of a registration, and of a transfer after one that is final.
     fn whole() -> Self {
+        Self::whole_in(StoreOptions::in_memory())
+    }
+
+    fn whole_in(options: StoreOptions) -> Self {
         let registrations = Way::ALL.into_iter().map(|way| (way, None));
         let transfers = Way::ALL.into_iter().map(|way| (Way::Final, Some(way)));
-        Self::of(registrations.chain(transfers).collect())
+        Self::on(options, registrations.chain(transfers).collect())
     }
 
     fn report(&self) -> CheckReport {
