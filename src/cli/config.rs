@@ -61,7 +61,7 @@ fn show(
         output.json(&shown.into_iter().map(whole).collect::<Vec<_>>())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let names = ["variable", "value", "origin", "takes effect"];
+    let names = ["VARIABLE", "VALUE", "ORIGIN", "TAKES EFFECT"];
     let columns = if with_origin { names.len() } else { 2 };
     let line = |variable: &EffectiveVariable| {
         let value = variable.value.clone().unwrap_or_default();
