@@ -1,6 +1,6 @@
 //! A store opened beside the process that writes to it, for reading only: commands that look.
 
-use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTable};
+use redb::{ReadOnlyDatabase, ReadableDatabase};
 
 use crate::storage::migrations::{META, NEWEST, VERSION_KEY, version_of};
 use crate::storage::tables::ReadTables;
