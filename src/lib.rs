@@ -16,6 +16,7 @@ pub mod http;
 pub mod mail;
 pub mod outbound;
 pub mod patch;
+pub mod proof;
 pub mod service;
 pub mod signer;
 pub mod simnet;

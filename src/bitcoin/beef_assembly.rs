@@ -26,14 +26,41 @@ impl Beef {
         lookup: impl Fn(&Txid) -> Option<(Transaction, Option<MerklePath>)>,
     ) -> Result<Self, BeefError> {
         let txid = subject.txid();
-        let mut beef =
-            Self { merkle_paths: Vec::new(), transactions: Vec::new(), subject: Some(txid) };
-        let mut seen = HashSet::from([txid]);
+        let beef = Self::collect_all([(subject, merkle_path)], lookup)?;
+        Ok(Self { subject: Some(txid), ..beef })
+    }
+
+    /// Collects several transactions and what proves them, as [`Self::collect`] does for one; what
+    /// they share is there once. Those that others of them spend from come first in `subjects`. The
+    /// result names no subject.
+    pub fn collect_all(
+        subjects: impl IntoIterator<Item = (Transaction, Option<MerklePath>)>,
+        lookup: impl Fn(&Txid) -> Option<(Transaction, Option<MerklePath>)>,
+    ) -> Result<Self, BeefError> {
+        let mut beef = Self { merkle_paths: Vec::new(), transactions: Vec::new(), subject: None };
+        let mut seen = HashSet::new();
+        for (transaction, merkle_path) in subjects {
+            let txid = transaction.txid();
+            if seen.insert(txid) {
+                let visit = Visit { txid, transaction, merkle_path, next_input: 0 };
+                beef.collect_below(visit, &mut seen, &lookup)?;
+            }
+        }
+        beef.check_structure()?;
+        Ok(beef)
+    }
+
+    fn collect_below(
+        &mut self,
+        top: Visit,
+        seen: &mut HashSet<Txid>,
+        lookup: &impl Fn(&Txid) -> Option<(Transaction, Option<MerklePath>)>,
+    ) -> Result<(), BeefError> {
         // Its own stack instead of recursion: a chain of ancestors may be long.
-        let mut open = vec![Visit { txid, transaction: subject, merkle_path, next_input: 0 }];
+        let mut open = vec![top];
         while let Some(mut visit) = open.pop() {
-            let Some(parent) = visit.next_unseen_parent(&mut seen) else {
-                beef.append(visit.transaction, visit.merkle_path)?;
+            let Some(parent) = visit.next_unseen_parent(seen) else {
+                self.append(visit.transaction, visit.merkle_path)?;
                 continue;
             };
             let child = visit.txid;
@@ -49,8 +76,7 @@ impl Beef {
             }
             open.push(Visit { txid: parent, transaction, merkle_path, next_input: 0 });
         }
-        beef.check_structure()?;
-        Ok(beef)
+        Ok(())
     }
 
     fn append(
@@ -110,6 +136,23 @@ mod tests {
         assert_eq!(beef.subject, Some(chain.grandchild.txid()));
         assert_eq!(beef.merkle_paths.len(), 1, "one block, one path");
         assert_eq!(beef.merkle_paths[0].txids().len(), 2);
+    }
+
+    #[test]
+    fn several_subjects_share_their_ancestors() {
+        let chain = Chain::new();
+        let subjects = [
+            (chain.mined[0].clone(), Some(chain.path(0))),
+            (chain.child.clone(), None),
+            (chain.grandchild.clone(), None),
+        ];
+        let beef = Beef::collect_all(subjects, |txid| chain.lookup(txid)).unwrap();
+        let txids: Vec<Txid> = beef.transactions.iter().map(BeefTransaction::txid).collect();
+        let expected =
+            [&chain.mined[0], &chain.mined[1], &chain.child, &chain.sibling, &chain.grandchild];
+        assert_eq!(txids, expected.map(Transaction::txid));
+        assert_eq!((beef.subject, beef.merkle_paths.len()), (None, 1));
+        assert_eq!(Beef::collect_all([], |txid| chain.lookup(txid)), Err(BeefError::Empty));
     }
 
     #[test]

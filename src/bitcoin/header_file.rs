@@ -68,6 +68,12 @@ impl HeaderFile {
         Ok(Self { first_height, headers })
     }
 
+    /// Returns the height of the last header.
+    pub fn last_height(&self) -> u32 {
+        let above = self.headers.len().saturating_sub(1);
+        self.first_height.saturating_add(u32::try_from(above).unwrap_or(u32::MAX))
+    }
+
     /// Returns the file's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEIGHT_SIZE + self.headers.len() * HEADER_SIZE);

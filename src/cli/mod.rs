@@ -15,6 +15,7 @@ mod keys;
 mod man;
 mod openapi;
 mod output;
+mod proof;
 mod records;
 mod serve;
 mod settings;
@@ -23,6 +24,7 @@ mod simnet;
 mod store;
 mod token;
 mod utxo;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -83,6 +85,8 @@ enum Command {
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
     Audit(audit::AuditCommand),
+    Verify(verify::VerifyCommand),
+    Proof(proof::ProofCommand),
     Settings(settings::SettingsCommand),
     Check(check::CheckCommand),
     Doctor(doctor::DoctorCommand),
@@ -125,6 +129,8 @@ impl Command {
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
             Self::Audit(command) => command.run(surroundings),
+            Self::Verify(command) => command.run(surroundings),
+            Self::Proof(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
             Self::Doctor(command) => command.run(surroundings),

@@ -30,6 +30,7 @@ mod patches;
 mod pending;
 mod privacy;
 pub mod problem;
+mod proof;
 mod records;
 pub mod settings;
 mod svd;
@@ -133,6 +134,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .merge(patches::routes())
         .merge(verification::routes())
+        .merge(proof::routes())
         .merge(unlock::routes())
         .merge(claims::routes())
         .merge(pending::routes())

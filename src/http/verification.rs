@@ -1,22 +1,18 @@
-//! What anyone may ask of a product: is it authentic, what happened to it, prove it.
+//! What anyone may ask of a product: is it authentic, what happened to it.
 //!
 //! Answers are remembered until something they rest on changes; they carry entity tags.
-
-#![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
 
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::http::HttpState;
 use crate::http::credentials::Public;
-use crate::http::extract::{ApiPath, ApiQuery};
+use crate::http::extract::ApiPath;
 use crate::http::headers::{EntityTag, IfNoneMatch};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::http::view::{HistoryBody, VerifyBody, event_body, verify_body};
@@ -34,17 +30,19 @@ pub struct RememberedAnswer {
 
 /// A body with its entity tag.
 #[derive(Clone)]
-struct Document {
+pub(super) struct Document {
     body: Bytes,
     tag: EntityTag,
 }
 
 impl Document {
-    fn new(body: Vec<u8>) -> Self {
+    /// Takes a body.
+    pub(super) fn new(body: Vec<u8>) -> Self {
         Self { tag: EntityTag::of(&body), body: body.into() }
     }
 
-    fn give(&self, known: &IfNoneMatch) -> Response {
+    /// Gives it to whoever does not have it.
+    pub(super) fn give(&self, known: &IfNoneMatch) -> Response {
         let headers = [
             (ETAG, self.tag.header_value()),
             (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -69,16 +67,9 @@ pub fn verdict_cache() -> VerdictCache {
         .build()
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-struct ProofQuery {
-    /// `beef`: the newest transaction with its ancestors' proofs, BRC-62, hexadecimal text.
-    format: String,
-}
-
 /// Returns the routes of this file.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::new().routes(routes!(verify)).routes(routes!(history)).routes(routes!(proof))
+    OpenApiRouter::new().routes(routes!(verify)).routes(routes!(history))
 }
 
 /// Tells whether a product is authentic.
@@ -134,38 +125,12 @@ async fn history(
     Ok(Document::new(body).give(&known))
 }
 
-/// Gives the newest transaction with everything that proves it.
-#[utoipa::path(get, path = "/v1/patches/{uid_tag_id}/proof", tag = "patches",
-    params(("uid_tag_id" = String, Path), ProofQuery), responses(
-        (status = 200, body = String, content_type = "text/plain"),
-        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
-async fn proof(
-    _public: Public,
-    state: State<HttpState>,
-    path: ApiPath<String>,
-    query: ApiQuery<ProofQuery>,
-) -> Result<Response, Problem> {
-    let uid = parse_tag(&path.0)?;
-    if query.0.format != "beef" {
-        return Err(Problem::invalid_field("format", "must be beef"));
-    }
-    let beef = state.services.verification.beef(&uid)?.ok_or_else(unproved_tag)?;
-    let bytes = beef.to_v1_bytes().map_err(|_| Problem::new(ProblemCode::Internal))?;
-    Ok(([(CONTENT_TYPE, "text/plain; charset=utf-8")], hex::encode(bytes)).into_response())
-}
-
 /// Reads a tag from a path.
 pub(super) fn parse_tag(text: &str) -> Result<UidTag, Problem> {
     UidTag::parse(text).map_err(|error| Problem::invalid_field("uid_tag_id", error.to_string()))
 }
 
-fn unproved_tag() -> Problem {
-    Problem::new(ProblemCode::NotFound).detail(
-        "Nobody has registered this tag, or nothing proves it yet: neither its newest transaction \
-         is in a block nor all that it spends.",
-    )
-}
-
-fn unknown_tag() -> Problem {
+/// Says that there is no such product.
+pub(super) fn unknown_tag() -> Problem {
     Problem::new(ProblemCode::NotFound).detail("Nobody has registered this tag.")
 }

@@ -109,7 +109,8 @@ pub fn check_custody(
     Ok(())
 }
 
-fn check_event(
+/// Checks one event against the one before it, which is nothing for the first.
+pub fn check_event(
     event: &EventEvidence<'_>,
     before: Option<&EventEvidence<'_>>,
     rules: &CustodyRules<'_>,

@@ -21,6 +21,7 @@ pub mod pending;
 pub mod persons;
 pub mod privacy;
 pub mod progress;
+mod proof;
 pub mod readiness;
 pub mod records;
 pub mod registration;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Job, Stage};
 use crate::anchor::payload::Payload;
-use crate::bitcoin::{Address, Beef, MerklePath, Transaction};
+use crate::bitcoin::{Address, MerklePath};
 use crate::crypto::PublicKey;
 use crate::patch::custody::{
     CustodyError, CustodyRules, EventEvidence, SignedContent, check_custody,
@@ -15,15 +15,12 @@ use crate::patch::erasure::{Erasure, ErasureKey};
 use crate::patch::record::AuthenticationRecord;
 use crate::patch::tag::UidTag;
 use crate::storage::erasures::{erased_record, is_erasure_due};
-use crate::storage::headers::{best_hash_at, chain_head, header};
+use crate::storage::headers::{chain_head, header};
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::records_of;
-use crate::storage::transactions::{expect_transaction, proof, transaction};
-use crate::storage::{
-    ErasedRecord, Patch, Store, StoreError, StoredRecord, StoredTransaction, Tables,
-    TransactionState,
-};
+use crate::storage::transactions::{expect_transaction, proof};
+use crate::storage::{ErasedRecord, Patch, Store, StoreError, StoredRecord, Tables};
 use crate::types::{BlockHash, Digest, Network, Timestamp, Txid};
 
 /// What verification says of a tag.
@@ -218,23 +215,6 @@ impl VerificationService {
         }
         None
     }
-
-    /// Collects the newest event's transaction with everything that proves it, as BEEF; nothing
-    /// while that is incomplete, because something that it spends is not proved to be in a block.
-    pub fn beef(&self, uid: &UidTag) -> Result<Option<Beef>, StoreError> {
-        self.store.read(|tx| {
-            let Some(found) = patch(tx, uid.as_str())? else { return Ok(None) };
-            let Some(txid) = found.current_txid else { return Ok(None) };
-            let subject = expect_transaction(tx, txid)?;
-            let path = standing_proof(tx, &subject)?;
-            let parents = |txid: &Txid| parent(tx, *txid).ok().flatten();
-            match Beef::collect(subject.parse()?, path, parents) {
-                Ok(beef) => Ok(Some(beef)),
-                Err(error) if error.is_incomplete() => Ok(None),
-                Err(_) => Err(StoreError::Corrupt { entity: "proof" }),
-            }
-        })
-    }
 }
 
 /// Says in what the product's row differs from its last event, which alone is evidence.
@@ -254,34 +234,8 @@ fn row_flaw(patch: &Patch, last: &CustodyEvent) -> Option<&'static str> {
 }
 
 /// Says whether a transfer has not (or not yet) become custody.
-fn is_still_open(event: &CustodyEvent, patch: &Patch) -> bool {
+pub(super) fn is_still_open(event: &CustodyEvent, patch: &Patch) -> bool {
     patch.pending == Some(event.stored.id) || matches!(event.job.stage, Stage::Failed { .. })
-}
-
-fn parent(
-    tables: &impl Tables,
-    txid: Txid,
-) -> Result<Option<(Transaction, Option<MerklePath>)>, StoreError> {
-    let Some(stored) = transaction(tables, txid)? else { return Ok(None) };
-    Ok(Some((stored.parse()?, standing_proof(tables, &stored)?)))
-}
-
-/// Returns the path of a transaction if the block that it leads to is on the best chain.
-fn standing_proof(
-    tables: &impl Tables,
-    stored: &StoredTransaction,
-) -> Result<Option<MerklePath>, StoreError> {
-    match stored.state {
-        TransactionState::Mined { block, height }
-            if best_hash_at(tables, height)? == Some(block) =>
-        {
-            proof(tables, stored.txid)
-        }
-        TransactionState::Mined { .. }
-        | TransactionState::Signed
-        | TransactionState::Seen
-        | TransactionState::Dead { .. } => Ok(None),
-    }
 }
 
 /// Returns what the transaction commits to.
@@ -302,7 +256,7 @@ fn custody_reason(error: &CustodyError) -> String {
 }
 
 /// Collects events with what their bytes say; nothing if a record cannot be read.
-fn collect_events(
+pub(super) fn collect_events(
     tables: &impl Tables,
     stored: Vec<StoredRecord>,
 ) -> Result<Option<Vec<CustodyEvent>>, StoreError> {
