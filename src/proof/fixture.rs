@@ -112,8 +112,8 @@ fn carrier(commitment: Digest, before: Option<&Transaction>) -> Transaction {
         None => vec![OutPoint::new(Txid::from_bytes([7; 32]), 0)],
         Some(before) => vec![OutPoint::new(before.txid(), 1), OutPoint::new(before.txid(), 2)],
     };
-    let change = before
-        .map_or(10_000, |before| u32::try_from(before.outputs[2].value.as_u64()).unwrap() - 100);
+    let change =
+        before.map_or(10_000, |before| u32::try_from(before.outputs[2].value.get()).unwrap() - 100);
     let output =
         |value, locking_script| TxOut { value: Satoshis::from_const(value), locking_script };
     let input = |previous: &OutPoint| TxIn {

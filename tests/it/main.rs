@@ -6,6 +6,8 @@ mod admin;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
 mod claims;
