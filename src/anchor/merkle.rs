@@ -5,11 +5,15 @@
 //! never asked. The tree size must come from the chain, not from the proof: a path alone does not
 //! fix index and size (leaf 2 of 3 also verifies as leaf 1 of 2).
 
+mod blocks;
+
 use rs_merkle::{Hasher, MerkleTree};
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::sha256_parts;
 use crate::types::Digest;
+
+pub use blocks::{BlockTree, SubtreeRoot, prove_by_blocks};
 
 /// The largest tree this product builds or believes in.
 pub const MAX_TREE_SIZE: u64 = 1 << 32;
@@ -116,7 +120,8 @@ impl CommitmentTree {
     }
 }
 
-fn leaf_hash(commitment: &Digest) -> [u8; 32] {
+/// Returns the hash of a leaf.
+pub fn leaf_hash(commitment: &Digest) -> [u8; 32] {
     Rfc9162Hasher::hash(commitment.as_bytes())
 }
 

@@ -16,9 +16,9 @@ use crate::chain::{
     RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
 };
 use crate::config::{
-    AllowedOrigins, AnchorPayload, BroadcastSettings, BroadcastVia, Config, JwtSecrets,
-    KeySettings, KmsSettings, LimitSettings, MailDelivery, MailSettings, Mode, PoolSettings,
-    RateSetting, Secret, WocSettings,
+    AllowedOrigins, AnchorMode, AnchorPayload, AnchoringOptions, BroadcastSettings, BroadcastVia,
+    Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailSettings, Mode,
+    PoolSettings, RateSetting, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -26,6 +26,7 @@ use crate::http::edge::{CorsOrigins, EdgeLimits};
 use crate::http::limits::{Rate, RateLimits};
 use crate::mail::{Mailer, ShownMailer, SmtpConfig, SmtpMailer};
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
+use crate::service::batches::{BatchPolicy, Route};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
 use crate::service::settings::RuntimeSettings;
@@ -226,6 +227,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             caps: fee_caps(&config.pool),
             policy: RetryPolicy::default(),
         },
+        batching: batch_policy(anchoring),
         pool: pool_policy(config, runtime),
         schedule: Schedule {
             interval: config.pool.maintain_interval,
@@ -259,6 +261,18 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         periods,
         warnings: config.warnings.clone(),
     })
+}
+
+/// Returns which registrations share a transaction.
+fn batch_policy(anchoring: &AnchoringOptions) -> BatchPolicy {
+    BatchPolicy {
+        route: match anchoring.mode {
+            AnchorMode::Direct => Route::Direct,
+            AnchorMode::Batch => Route::Batch,
+        },
+        max_records: anchoring.batch_max_records,
+        max_age: anchoring.batch_max_age,
+    }
 }
 
 /// Returns what may be spent in fees.

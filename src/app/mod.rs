@@ -28,6 +28,7 @@ use crate::http::HttpOptions;
 use crate::mail::Mailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
+use crate::service::batches::BatchPolicy;
 use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::progress::Progress;
@@ -79,6 +80,8 @@ pub struct Settings {
     pub checkpoints: Vec<Checkpoint>,
     /// How records are anchored.
     pub anchoring: AnchoringSettings,
+    /// Which records share a transaction.
+    pub batching: BatchPolicy,
     /// How the pool is kept; asked anew each time.
     pub pool: PoolPolicySource,
     /// When the pool is looked after.

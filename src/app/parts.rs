@@ -20,6 +20,7 @@ use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::{AuditService, Refusals};
+use crate::service::batches::BatchService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
 use crate::service::email_codes::{EmailCodeService, MailSpool};
@@ -71,13 +72,7 @@ impl Parts {
         };
         let transfer = self.transfer(process);
         Services {
-            registration: RegistrationService {
-                store: store.clone(),
-                keyring: Arc::clone(&self.keyring),
-                progress: self.progress.clone(),
-                wake: self.wake_pipeline(),
-                process,
-            },
+            registration: self.registration(process),
             claims: self.claims(&transfer),
             transfer,
             idempotency: IdempotencyService { store: store.clone() },
@@ -102,6 +97,7 @@ impl Parts {
             maintenance: self.maintenance(),
             runway: self.runway(),
             headers: self.headers(),
+            batches: self.batches(),
             records: self.records(),
             settings: SettingsService {
                 store: store.clone(),
@@ -119,6 +115,18 @@ impl Parts {
             email_codes: self.email_codes(),
             tokens: self.tokens(),
             readiness: self.readiness(),
+        }
+    }
+
+    fn registration(&self, process: Timestamp) -> RegistrationService {
+        RegistrationService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            wake_batches: self.wake_batches(),
+            route: self.settings.batching.route,
+            process,
         }
     }
 
@@ -217,6 +225,17 @@ impl Parts {
         }
     }
 
+    fn batches(&self) -> BatchService {
+        BatchService {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            policy: self.settings.batching,
+            rounds: Arc::default(),
+        }
+    }
+
     fn readiness(&self) -> ReadinessService {
         ReadinessService {
             store: self.store.clone(),
@@ -310,6 +329,11 @@ impl Parts {
         Arc::new(move || maintenance.notify_one())
     }
 
+    fn wake_batches(&self) -> Wake {
+        let batches = Arc::clone(&self.wakes.batches);
+        Arc::new(move || batches.notify_one())
+    }
+
     fn wake_shortage(&self) -> Wake {
         let shortage = Arc::clone(&self.wakes.shortage);
         Arc::new(move || shortage.notify_one())
@@ -330,6 +354,7 @@ impl Parts {
             store: self.store.clone(),
             anchoring: self.anchoring(),
             maintenance: services.maintenance.clone(),
+            batches: services.batches.clone(),
             runway: services.runway.clone(),
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),

@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error. A command asks for no more configuration
 //! than it uses.
 
+mod anchor;
 mod audit;
 mod check;
 mod completions;
@@ -82,6 +83,7 @@ enum Command {
     Simnet(simnet::SimnetCommand),
     Utxo(utxo::UtxoCommand),
     Headers(headers::HeadersCommand),
+    Anchor(anchor::AnchorCommand),
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
     Audit(audit::AuditCommand),
@@ -126,6 +128,7 @@ impl Command {
             Self::Simnet(command) => command.run(surroundings),
             Self::Utxo(command) => command.run(surroundings),
             Self::Headers(command) => command.run(surroundings),
+            Self::Anchor(command) => command.run(surroundings),
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
             Self::Audit(command) => command.run(surroundings),

@@ -33,6 +33,32 @@ pub(super) const ANCHOR_PAYLOAD: Variable = Variable::new(
 )
 .or("commitment");
 
+pub(super) const ANCHOR_MODE: Variable = Variable::new(
+    "ANCHOR_MODE",
+    Kind::Choice(&["direct", "batch"]),
+    "direct",
+    "How registrations go on chain: direct gives each a transaction of its own; batch has them wait \
+     and share one. Transfers always go directly. A record keeps the route that it was accepted for.",
+)
+.or("direct");
+
+pub(super) const BATCH_MAX_RECORDS: Variable = Variable::new(
+    "BATCH_MAX_RECORDS",
+    Kind::Integer { least: 1, most: 100_000 },
+    "1000",
+    "How many records that wait for a batch are anchored at once, without waiting any longer. A \
+     batch that is formed by itself has no more.",
+)
+.or("1000");
+
+pub(super) const BATCH_MAX_AGE_SECS: Variable = Variable::new(
+    "BATCH_MAX_AGE_SECS",
+    Kind::Integer { least: 1, most: 604_800 },
+    "600",
+    "How long a record waits for a batch at most, in seconds.",
+)
+.or("600");
+
 pub(super) const CONFIRMED_AT_DEPTH: Variable = Variable::new(
     "CONFIRMED_AT_DEPTH",
     Kind::Integer { least: 0, most: 1_000 },
@@ -85,6 +111,15 @@ pub enum AnchorPayload {
     Record,
 }
 
+/// How registrations go on chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnchorMode {
+    /// Each in a transaction of its own.
+    Direct,
+    /// Many in one.
+    Batch,
+}
+
 /// How records are put on chain.
 #[derive(Debug, Clone)]
 pub struct AnchoringOptions {
@@ -94,6 +129,12 @@ pub struct AnchoringOptions {
     pub max_chain_depth: u32,
     /// What is published.
     pub payload: AnchorPayload,
+    /// How registrations go on chain.
+    pub mode: AnchorMode,
+    /// The records of a batch that is formed by itself.
+    pub batch_max_records: u64,
+    /// How long a record waits for a batch.
+    pub batch_max_age: Duration,
     /// Blocks before a record counts as confirmed.
     pub confirmed_at_depth: u32,
     /// Whether requests are answered without waiting.
@@ -122,6 +163,12 @@ impl AnchoringOptions {
                 Some("record") => AnchorPayload::Record,
                 Some(_) | None => AnchorPayload::Commitment,
             },
+            mode: match reader.choice(&ANCHOR_MODE) {
+                Some("batch") => AnchorMode::Batch,
+                Some(_) | None => AnchorMode::Direct,
+            },
+            batch_max_records: reader.number(&BATCH_MAX_RECORDS),
+            batch_max_age: Duration::from_secs(reader.number(&BATCH_MAX_AGE_SECS)),
             confirmed_at_depth: reader.number(&CONFIRMED_AT_DEPTH),
             is_async: reader.switch(&JOBS_ASYNC),
             registration_wait: reader.milliseconds(&REGISTRATION_WAIT_MS),

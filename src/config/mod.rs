@@ -39,7 +39,7 @@ use std::time::Duration;
 use crate::types::{ChainProfile, Checkpoint};
 
 pub use address_range::{AddressRange, AddressRangeParseError};
-pub use anchoring::{AnchorPayload, AnchoringOptions, OwnerSettings};
+pub use anchoring::{AnchorMode, AnchorPayload, AnchoringOptions, OwnerSettings};
 pub use arc::{ArcSettings, BroadcastSettings, BroadcastVia};
 pub use chain::WocSettings;
 pub use documentation::configuration_markdown;

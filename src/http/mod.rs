@@ -9,6 +9,7 @@ mod acceptance;
 mod admin;
 pub mod assets;
 mod audit;
+mod batches;
 mod callback;
 mod checkpoints;
 mod claims;
@@ -147,6 +148,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
+        .merge(batches::routes())
         .merge(checkpoints::routes())
         .merge(records::routes())
         .merge(settings::routes())

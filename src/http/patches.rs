@@ -17,8 +17,10 @@ use crate::http::credentials::{Authorized, StrongToken};
 use crate::http::extract::{ApiJsonDigest, ApiPath};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode, invalid_fields};
+use crate::http::verification::parse_tag;
 use crate::patch::record::{Metadata, Product};
 use crate::patch::tag::UidTag;
+use crate::service::batches::Route;
 use crate::service::registration::{Caller, Registration};
 use crate::service::transfer::Transfer;
 use crate::types::Timestamp;
@@ -82,6 +84,11 @@ struct TransferRequest {
     current_owner_pub_key: String,
     /// Strict DER with low S, hexadecimal, over SHA-256 of the transfer message.
     current_owner_signature: String,
+    /// The tag. Needed only where the transaction is a batch's and the owner has more than a thousand
+    /// products in it; the signature names the tag in any case.
+    #[serde(rename = "uid_tag_id")]
+    #[schema(nullable = false)]
+    uid_tag_id: Option<String>,
 }
 
 /// Returns the routes of this file.
@@ -111,7 +118,9 @@ async fn register(
     let request = Origin { method: &method, uri: &uri, body: body.digest };
     let caller = request.caller(authorized.principal.id, key, prefer, &state);
     let now = state.clock.now();
-    refuse_without_funds(&state, &caller, now)?;
+    if state.services.registration.route == Route::Direct {
+        refuse_without_funds(&state, &caller, now)?;
+    }
     to_the_end(async move {
         let acceptance = state.services.registration.register(registration, &caller, now).await?;
         answer(&state, &caller, &uid, acceptance, Kind::Registration).await
@@ -189,7 +198,8 @@ fn transfer_of(txid: &str, body: &TransferRequest, state: &HttpState) -> Result<
     let new_owner = parse_address("newOwnerAddress", &body.new_owner_address, state)?;
     let owner_public_key = parse_public_key("currentOwnerPubKey", &body.current_owner_pub_key)?;
     let owner_signature = parse_signature(&body.current_owner_signature)?;
-    Ok(Transfer { current_txid, new_owner, owner_public_key, owner_signature })
+    let uid = body.uid_tag_id.as_deref().map(parse_tag).transpose()?;
+    Ok(Transfer { uid, current_txid, new_owner, owner_public_key, owner_signature })
 }
 
 pub(super) fn parse_address(

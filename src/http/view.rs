@@ -9,7 +9,7 @@ use crate::http::HttpState;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::record::Purpose;
 use crate::patch::tag::UidTag;
-use crate::service::verification::{BlockFacts, CustodyEvent, Verdict, Verification};
+use crate::service::verification::{BlockFacts, CustodyEvent, Inclusion, Verdict, Verification};
 use crate::types::{BlockHash, Digest, RecordId, Txid};
 
 /// What verification says.
@@ -44,6 +44,9 @@ pub(super) struct DetailsBody {
     /// The 16 random bytes in front of the canonical record in the commitment, hexadecimal.
     salt: Option<String>,
     block: Option<BlockBody>,
+    /// That the record stands in the batch that its transaction carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merkle_proof: Option<MerkleProofBody>,
     events: usize,
     /// Those whose content was erased at the wish of the person they named.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +68,22 @@ pub(super) struct BlockBody {
     /// BUMP (BRC-74), hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     merkle_path: Option<String>,
+}
+
+/// That a record stands in a batch: RFC 9162, the leaf is the commitment.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MerkleProofBody {
+    /// The leaf's place, from 0.
+    leaf_index: u64,
+    /// The number of leaves, as the transaction says.
+    tree_size: u64,
+    /// The sibling hashes from the leaf upwards.
+    #[schema(value_type = Vec<String>)]
+    path: Vec<Digest>,
+    /// The root in the transaction.
+    #[schema(value_type = String)]
+    root: Digest,
 }
 
 /// A product's custody, oldest event first.
@@ -97,6 +116,9 @@ pub(super) struct EventBody {
     erased_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     block: Option<BlockBody>,
+    /// That it stands in the batch that its transaction carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merkle_proof: Option<MerkleProofBody>,
 }
 
 /// Writes the answer of verification.
@@ -126,6 +148,7 @@ pub(super) fn verify_body(
         commitment: head.map(|head| head.stored.commitment),
         salt: kept.map(|head| hex::encode(head.stored.salt.as_bytes())),
         block: head.and_then(|head| head.block.as_ref()).map(block_body),
+        merkle_proof: head.and_then(|head| head.inclusion.as_ref()).map(merkle_proof_body),
         events: found.events.len(),
         erased_events: (erased > 0).then_some(erased),
         is_transfer_pending: patch.pending.is_some(),
@@ -189,6 +212,15 @@ fn block_body(block: &BlockFacts) -> BlockBody {
     }
 }
 
+fn merkle_proof_body(inclusion: &Inclusion) -> MerkleProofBody {
+    MerkleProofBody {
+        leaf_index: inclusion.proof.leaf_index,
+        tree_size: inclusion.proof.tree_size,
+        path: inclusion.proof.path.clone(),
+        root: inclusion.root,
+    }
+}
+
 /// Writes one custody event.
 pub(super) fn event_body(event: &CustodyEvent) -> EventBody {
     EventBody {
@@ -205,6 +237,7 @@ pub(super) fn event_body(event: &CustodyEvent) -> EventBody {
         accepted_at: event.stored.accepted_at.to_string(),
         erased_at: event.erased.as_ref().map(|erased| erased.erased_at.to_string()),
         block: event.block.as_ref().map(block_body),
+        merkle_proof: event.inclusion.as_ref().map(merkle_proof_body),
     }
 }
 

@@ -205,6 +205,7 @@ impl ClaimService {
             return Err(ClaimError::NotTheShops);
         }
         let transfer = Transfer {
+            uid: Some(waiting.uid.clone()),
             current_txid,
             new_owner: waiting.new_owner,
             owner_public_key: approval.public_key,

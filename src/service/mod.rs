@@ -6,6 +6,7 @@
 pub mod anchoring;
 pub mod api_keys;
 pub mod audit;
+pub mod batches;
 pub mod callback;
 pub mod claims;
 pub mod email_codes;
@@ -35,6 +36,7 @@ pub mod verification;
 
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
+use crate::service::batches::BatchService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
 use crate::service::email_codes::EmailCodeService;
@@ -88,6 +90,8 @@ pub struct Services {
     pub runway: RunwayService,
     /// Keeps our own chain of headers and what it hangs on.
     pub headers: HeaderService,
+    /// Forms batches of the records that wait for one.
+    pub batches: BatchService,
     /// Lists records that need an operator and takes them up again.
     pub records: RecordsService,
     /// Changes settings while the process runs.

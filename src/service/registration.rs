@@ -9,6 +9,7 @@ use crate::anchor::lifecycle::Job;
 use crate::bitcoin::Address;
 use crate::crypto::random_bytes;
 use crate::patch::record::{AuthenticationRecord, Metadata, Product, Purpose, RecordFacts};
+use crate::service::batches::Route;
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
 use crate::service::progress::{Progress, ProgressWaiter};
@@ -113,6 +114,10 @@ pub struct RegistrationService {
     pub progress: Progress,
     /// Wakes the worker.
     pub wake: Wake,
+    /// Wakes who forms batches.
+    pub wake_batches: Wake,
+    /// How new records go to the chain.
+    pub route: Route,
     /// When this process started.
     pub process: Timestamp,
 }
@@ -129,7 +134,9 @@ impl RegistrationService {
         now: Timestamp,
     ) -> Result<Acceptance, RegistrationError> {
         let draft = Arc::new(self.draft(&registration, now)?);
-        let waiter = caller.waits().then(|| self.progress.watch(draft.record.id));
+        // A batch takes as long as it takes: nobody waits for one.
+        let waits = caller.waits() && self.route == Route::Direct;
+        let waiter = waits.then(|| self.progress.watch(draft.record.id));
         let (service, request) = (self.clone(), caller.idempotency.clone());
         let (actor, stored) = (caller.actor.clone(), Arc::clone(&draft));
         let replay = self
@@ -138,7 +145,10 @@ impl RegistrationService {
             .await?;
         match replay {
             Replay::New => {
-                (self.wake)();
+                match self.route {
+                    Route::Direct => (self.wake)(),
+                    Route::Batch => (self.wake_batches)(),
+                }
                 Ok(Acceptance::after_waiting(draft.record.id, waiter, caller.patience).await)
             }
             Replay::Unanswered(id) => Ok(Acceptance::Accepted(id)),
@@ -192,7 +202,7 @@ impl RegistrationService {
             created_at: now,
             updated_at: now,
         })?;
-        draft.put(tx, request, self.process, now)?;
+        draft.put(tx, self.route, request, self.process, now)?;
         tx.append_audit(now, actor, "patch.register", record.uid.as_str())?;
         Ok(Replay::New)
     }
@@ -237,16 +247,20 @@ impl EventDraft {
         Ok(Self { record, owner })
     }
 
-    /// Stores event, job and idempotency row.
+    /// Stores event, its way to the chain and idempotency row.
     pub(super) fn put(
         &self,
         tx: &mut WriteTx<'_>,
+        route: Route,
         request: Option<&IdempotentRequest>,
         process: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.put_record(&self.record)?;
-        tx.put_job(&Job::new(self.record.id, now))?;
+        match route {
+            Route::Direct => tx.put_job(&Job::new(self.record.id, now))?,
+            Route::Batch => tx.put_batch_waiting(self.record.id)?,
+        }
         #[cfg(feature = "planted-bugs")]
         let request = request.filter(|_| !Defect::ForgetIdempotency.is_planted());
         request

@@ -1,24 +1,28 @@
 //! Handing a product on: the present owner's signature decides, and of any number of transfers of
 //! one state exactly one wins.
 
+mod present;
+
 use std::sync::Arc;
 
-use crate::anchor::canonical::{CanonicalError, from_canonical_bytes};
+use crate::anchor::canonical::CanonicalError;
 use crate::bitcoin::Address;
 use crate::crypto::{PublicKey, Signature};
 use crate::patch::custody::{OwnerConsent, check_owner_consent};
 use crate::patch::erasure::ProductFacts;
-use crate::patch::record::{AuthenticationRecord, PreviousEvent, Purpose, RecordFacts};
+use crate::patch::record::{PreviousEvent, Purpose, RecordFacts};
 use crate::patch::tag::UidTag;
+use crate::service::batches::Route;
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
 use crate::service::progress::{Progress, ProgressWaiter};
 use crate::service::registration::{Acceptance, Caller, EventDraft, Wake};
-use crate::storage::erasures::erased_record;
+use crate::service::transfer::present::{Present, find_present};
+use crate::storage::batches::place_in_batch;
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
-use crate::storage::records::{expect_record, record_by_txid};
-use crate::storage::{Patch, Store, StoreError, StoredRecord, Tables, WriteTx};
+use crate::storage::records::expect_record;
+use crate::storage::{Patch, Store, StoreError, WriteTx};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
 use crate::types::{Timestamp, Txid};
@@ -26,6 +30,8 @@ use crate::types::{Timestamp, Txid};
 /// A transfer that its owner signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
+    /// The product, where it is said; the owner's signature says it in any case.
+    pub uid: Option<UidTag>,
     /// The transaction of the state that is handed over.
     pub current_txid: Txid,
     /// The new owner.
@@ -51,6 +57,9 @@ pub enum TransferError {
     /// The product has moved on, or a transfer is under way.
     #[error("the product's state has moved on")]
     StateMoved,
+    /// The owner has too many products in the batch to try them all, and none was named.
+    #[error("the transaction carries too many products of this owner")]
+    TooManyProducts,
     /// The new owner is the present one.
     #[error("the new owner is the present owner")]
     SameOwner,
@@ -108,14 +117,6 @@ pub(super) struct PreparedTransfer {
     pub(super) draft: Arc<EventDraft>,
 }
 
-/// What a transfer starts from.
-struct Present {
-    patch: Patch,
-    head: StoredRecord,
-    /// What the product is, as the next record will say again.
-    facts: ProductFacts,
-}
-
 impl TransferService {
     /// Accepts a transfer and waits for the network as long as the caller likes.
     pub async fn transfer(
@@ -149,7 +150,7 @@ impl TransferService {
         transfer: &Transfer,
         now: Timestamp,
     ) -> Result<PreparedTransfer, TransferError> {
-        let present = self.store.read(|tx| find_present(tx, transfer.current_txid))?;
+        let present = self.store.read(|tx| find_present(tx, transfer, self.keyring.network))?;
         self.check_consent(transfer, &present)?;
         let draft = Arc::new(self.draft(transfer, &present, now)?);
         Ok(PreparedTransfer { uid: present.patch.uid, draft })
@@ -292,32 +293,13 @@ impl TransferService {
             updated_at: now,
             ..found
         })?;
-        draft.put(tx, request, self.process, now)?;
+        draft.put(tx, Route::Direct, request, self.process, now)?;
+        if let Some(place) = place_in_batch(tx, found.head)? {
+            tx.put_batch_follower(place.batch, record.id)?;
+        }
         let parties = [(&owner, head), (draft.owner.hash160(), record.id)];
         tx.put_parties(parties)?;
         tx.append_audit(now, actor, "patch.transfer", record.uid.as_str())?;
         Ok(Replay::New)
     }
-}
-
-/// Finds the product whose present state is the one in transaction `txid`.
-fn find_present(tables: &impl Tables, txid: Txid) -> Result<Present, TransferError> {
-    let id = record_by_txid(tables, txid)?.ok_or(TransferError::NotFound)?;
-    let head = expect_record(tables, id)?;
-    let found = patch(tables, head.uid.as_str())?.ok_or(TransferError::NotFound)?;
-    if found.head != id || found.current_txid != Some(txid) || found.pending.is_some() {
-        return Err(TransferError::StateMoved);
-    }
-    let facts = product_facts(tables, &head)?;
-    Ok(Present { patch: found, head, facts })
-}
-
-/// Returns what the record says of its product, and what is kept of that if it was erased.
-fn product_facts(tables: &impl Tables, head: &StoredRecord) -> Result<ProductFacts, TransferError> {
-    if let Some(erased) = erased_record(tables, head.id)? {
-        let kept = ProductFacts::from_json(&erased.facts);
-        return kept.ok_or_else(|| StoreError::Corrupt { entity: "erased record" }.into());
-    }
-    let before: AuthenticationRecord = from_canonical_bytes(&head.canonical)?;
-    Ok(ProductFacts { product: before.product, metadata: before.metadata })
 }

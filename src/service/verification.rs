@@ -2,10 +2,11 @@
 //!
 //! The check runs anew whenever anything it rests on has changed and is remembered otherwise.
 
+mod inclusion;
+
 use std::sync::Arc;
 
 use crate::anchor::lifecycle::{Job, Stage};
-use crate::anchor::payload::Payload;
 use crate::bitcoin::{Address, MerklePath};
 use crate::crypto::PublicKey;
 use crate::patch::custody::{
@@ -19,9 +20,12 @@ use crate::storage::headers::{chain_head, header};
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::records_of;
-use crate::storage::transactions::{expect_transaction, proof};
+use crate::storage::transactions::proof;
 use crate::storage::{ErasedRecord, Patch, Store, StoreError, StoredRecord, Tables};
-use crate::types::{BlockHash, Digest, Network, Timestamp, Txid};
+use crate::types::{BlockHash, Network, Timestamp};
+
+pub use inclusion::Inclusion;
+use inclusion::{committed, inclusion};
 
 /// What verification says of a tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub struct CustodyEvent {
     pub job: Job,
     /// The block of its transaction, if it is in one.
     pub block: Option<BlockFacts>,
+    /// That it stands in a batch, if it does.
+    pub inclusion: Option<Inclusion>,
 }
 
 /// Everything verification found out about a tag.
@@ -169,7 +175,7 @@ impl VerificationService {
                 content,
                 commitment: event.stored.commitment,
                 txid: event.stored.txid,
-                committed_on_chain: committed(tables, event.stored.txid)?,
+                committed_on_chain: committed(tables, &event.stored)?,
             });
         }
         let rules = CustodyRules { uid, network: self.network, issuers: &self.issuers };
@@ -238,19 +244,6 @@ pub(super) fn is_still_open(event: &CustodyEvent, patch: &Patch) -> bool {
     patch.pending == Some(event.stored.id) || matches!(event.job.stage, Stage::Failed { .. })
 }
 
-/// Returns what the transaction commits to.
-fn committed(tables: &impl Tables, txid: Option<Txid>) -> Result<Option<Digest>, StoreError> {
-    let Some(txid) = txid else { return Ok(None) };
-    let parsed = expect_transaction(tables, txid)?.parse()?;
-    let nothing = Digest::from_bytes([0; 32]);
-    let payload = parsed.outputs.iter().find_map(|o| Payload::from_script(&o.locking_script));
-    Ok(Some(match payload {
-        Some(Payload::Register(digest) | Payload::Transfer(digest)) => digest,
-        // A batch proves its members by an inclusion proof, not by this comparison.
-        Some(Payload::Batch { .. }) | None => nothing,
-    }))
-}
-
 fn custody_reason(error: &CustodyError) -> String {
     error.to_string()
 }
@@ -273,7 +266,8 @@ pub(super) fn collect_events(
         let job = expect_job(tables, stored.id)?;
         let block = block_of(tables, &job)?;
         let is_withheld = is_erasure_due(tables, stored.id)?;
-        events.push(CustodyEvent { stored, record, erased, is_withheld, job, block });
+        let inclusion = inclusion(tables, &stored)?;
+        events.push(CustodyEvent { stored, record, erased, is_withheld, job, block, inclusion });
     }
     Ok(Some(events))
 }

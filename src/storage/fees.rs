@@ -33,7 +33,9 @@ pub fn day_of(at: Timestamp) -> i64 {
 pub(super) fn share_of(transaction: &StoredTransaction) -> Option<(i64, DayFees)> {
     let fee = transaction.fee.get();
     let share = match transaction.origin {
-        TransactionOrigin::Record(_) => DayFees { records: fee, treasury: 0 },
+        TransactionOrigin::Record(_) | TransactionOrigin::Batch(_) => {
+            DayFees { records: fee, treasury: 0 }
+        }
         TransactionOrigin::Treasury(_) => DayFees { records: 0, treasury: fee },
         TransactionOrigin::External => return None,
     };

@@ -3,7 +3,9 @@
 use redb::ReadableTable;
 
 use crate::anchor::lifecycle::{Job, Stage};
+use crate::storage::batches::{job_of_batch, waits_for_batch};
 use crate::storage::codec::{decode, encode};
+use crate::storage::records::record;
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{RecordId, Timestamp};
 
@@ -163,9 +165,23 @@ impl WriteTx<'_> {
     }
 }
 
-/// Returns a job.
+/// Returns a job. That of a record in a batch is the batch's, under the record's own name; a record
+/// that waits for a batch rests accepted. Neither is stored under that name, nor ever due.
 pub fn job(tables: &impl Tables, id: RecordId) -> Result<Option<Job>, StoreError> {
-    tables.jobs().get(id.to_bytes())?.map(|bytes| decode(bytes.value(), "job")).transpose()
+    if let Some(bytes) = tables.jobs().get(id.to_bytes())? {
+        return decode(bytes.value(), "job").map(Some);
+    }
+    let carried = match job_of_batch(tables, id)? {
+        Some(job) => Job { id, due: None, ..job },
+        None if waits_for_batch(tables, id)? => {
+            Job { due: None, ..Job::new(id, Timestamp::from_millis(0)) }
+        }
+        None => return Ok(None),
+    };
+    let Some(found) = record(tables, id)? else { return Ok(None) };
+    let is_new = carried.stage == Stage::Accepted;
+    let stage_since = if is_new { found.accepted_at } else { carried.stage_since };
+    Ok(Some(Job { accepted_at: found.accepted_at, stage_since, ..carried }))
 }
 
 /// Returns a job that must exist.

@@ -8,6 +8,7 @@
 pub mod api_keys;
 pub mod audit;
 mod backend;
+pub mod batches;
 pub mod challenges;
 mod check;
 pub mod claims;
@@ -53,6 +54,7 @@ use redb::{Database, ReadableDatabase};
 pub use api_keys::{ApiKeyPage, StoredApiKey};
 pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
+pub use batches::{BatchLeaf, BatchPlace, StoredBatch};
 pub use challenges::Challenge;
 pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};
 pub use contents::StoredContent;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bitcoin::Address;
 use crate::patch::tag::UidTag;
+use crate::storage::batches::{job_of_batch, place_in_batch};
 use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{RecordId, Timestamp, Txid};
@@ -41,10 +42,18 @@ pub struct PatchPage {
 }
 
 impl WriteTx<'_> {
-    /// Stores a product and its indexes.
+    /// Stores a product and its indexes. The transaction of a batch is not written down with each
+    /// product.
     pub fn put_patch(&mut self, patch: &Patch) -> Result<(), StoreError> {
         self.touch_patch(patch.uid.as_str());
         let uid = patch.uid.as_str();
+        let plain;
+        let patch = if patch.current_txid.is_some() && place_in_batch(self, patch.head)?.is_some() {
+            plain = Patch { current_txid: None, ..patch.clone() };
+            &plain
+        } else {
+            patch
+        };
         let before: Option<Patch> = self
             .tables
             .patches
@@ -63,9 +72,45 @@ impl WriteTx<'_> {
     }
 }
 
-/// Returns a product.
+/// Returns a product. The transaction of one whose newest event is in a batch is the batch's.
 pub fn patch(tables: &impl Tables, uid: &str) -> Result<Option<Patch>, StoreError> {
-    tables.patches().get(uid)?.map(|bytes| decode(bytes.value(), "patch")).transpose()
+    let Some(bytes) = tables.patches().get(uid)? else { return Ok(None) };
+    with_batch(tables, decode(bytes.value(), "patch")?).map(Some)
+}
+
+/// Adds what the batch of a product's newest event says, if it is in one.
+fn with_batch(tables: &impl Tables, found: Patch) -> Result<Patch, StoreError> {
+    if found.current_txid.is_some() {
+        return Ok(found);
+    }
+    // The network took it once, and it is not known to be dead since.
+    let Some(job) = job_of_batch(tables, found.head)?.filter(|job| job.was_seen) else {
+        return Ok(found);
+    };
+    let updated_at = found.updated_at.max(job.stage_since);
+    Ok(Patch { current_txid: job.txid(), updated_at, ..found })
+}
+
+/// Returns the tags of an owner's products in their order, at most `limit`.
+pub fn patches_of_owner(
+    tables: &impl Tables,
+    owner: &[u8; 20],
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<String>, StoreError> {
+    let mut tags = Vec::new();
+    let start = (*owner, after.unwrap_or_default());
+    for row in tables.patches_by_owner().range(start..)? {
+        let (key, _) = row?;
+        let (hash, uid) = key.value();
+        if hash != *owner || tags.len() == limit {
+            break;
+        }
+        if after != Some(uid) {
+            tags.push(uid.to_owned());
+        }
+    }
+    Ok(tags)
 }
 
 /// Says whether a tag is taken.
@@ -94,7 +139,7 @@ pub fn list_patches(
             break;
         }
         let (_, bytes) = row?;
-        let found: Patch = decode(bytes.value(), "patch")?;
+        let found = with_batch(tables, decode(bytes.value(), "patch")?)?;
         last = Some(found.uid.clone());
         if wanted(&found)? {
             page.patches.push(found);

@@ -7,6 +7,7 @@ use crate::anchor::commitment::Salt;
 use crate::crypto::Signature;
 use crate::patch::record::Purpose;
 use crate::patch::tag::UidTag;
+use crate::storage::batches::{place_in_batch, txid_of_batch};
 use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{Digest, OutPoint, RecordId, Timestamp, Txid};
@@ -86,10 +87,17 @@ pub(super) mod bytes_field {
 }
 
 impl WriteTx<'_> {
-    /// Stores an event and its indexes.
+    /// Stores an event and its indexes. A batch's transaction is not written down with each member.
     pub fn put_record(&mut self, record: &StoredRecord) -> Result<(), StoreError> {
         self.touch_patch(record.uid.as_str());
         let id = record.id.to_bytes();
+        let plain;
+        let record = if record.txid.is_some() && place_in_batch(self, record.id)?.is_some() {
+            plain = StoredRecord { txid: None, ..record.clone() };
+            &plain
+        } else {
+            record
+        };
         let before = self
             .tables
             .records
@@ -119,9 +127,14 @@ impl WriteTx<'_> {
     }
 }
 
-/// Returns an event.
+/// Returns an event. The transaction of one that is in a batch is the batch's.
 pub fn record(tables: &impl Tables, id: RecordId) -> Result<Option<StoredRecord>, StoreError> {
-    tables.records().get(id.to_bytes())?.map(|bytes| decode(bytes.value(), "record")).transpose()
+    let Some(bytes) = tables.records().get(id.to_bytes())? else { return Ok(None) };
+    let mut found: StoredRecord = decode(bytes.value(), "record")?;
+    if found.txid.is_none() {
+        found.txid = txid_of_batch(tables, id)?;
+    }
+    Ok(Some(found))
 }
 
 /// Returns an event that must exist.

@@ -137,6 +137,18 @@ schema! {
     jobs_by_height: (u32, Id) => () = "jobs-by-height-1";
     /// Maintenance transactions of the pool: what each was planned to spend and make.
     treasury_operations: Id => Bytes = "treasury-operations-1";
+    /// Batches of records that share a transaction; each has a job of the same identifier.
+    batches: Id => Bytes = "batches-1";
+    /// Leaves of a batch: batch, place from 0 to record and commitment.
+    batch_leaves: (Id, u64) => (Id, Hash) = "batch-leaves-1";
+    /// Roots of the blocks of 256 of a batch's tree: batch, height, place from 0.
+    batch_nodes: (Id, u8, u64) => Hash = "batch-nodes-1";
+    /// The batch of a record and its place in it.
+    batch_members: Id => (Id, u64) = "batch-members-1";
+    /// Records that wait for a batch; they have no job yet.
+    batch_waiting: Id => () = "batch-waiting-1";
+    /// Index: batch, transfer that follows a registration of it.
+    batch_followers: (Id, Id) => () = "batch-followers-1";
     /// Fees of the transactions signed on a day since 1970 (UTC): for records, for the pool.
     fees_by_day: i64 => (u64, u64) = "fees-by-day-1";
     /// Block headers by hash: header, height, work of the chain up to it.

@@ -18,6 +18,8 @@ pub enum TransactionOrigin {
     External,
     /// Signed by us for this operation of the treasury.
     Treasury(RecordId),
+    /// Signed by us for this batch of records.
+    Batch(RecordId),
 }
 
 /// What is known of a transaction.

@@ -105,6 +105,7 @@ impl HousekeepingTask {
             self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
         let pending: u64 =
             jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
+        let pending = pending.saturating_add(self.parts.batches.waiting()?);
         self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
         let available = pool.iter().filter(|((_, status), _)| *status == UtxoStatus::Available);
         let available: u64 = available.map(|(_, total)| total.count).sum();

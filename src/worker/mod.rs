@@ -4,6 +4,7 @@
 //! timer. A task that panics is logged and goes on; one that finds the store unwritable waits.
 
 mod backfill;
+mod batches;
 mod chain;
 mod housekeeping;
 mod mail;
@@ -22,6 +23,7 @@ use crate::chain::{EndpointBoard, NetworkPolicy, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
+use crate::service::batches::BatchService;
 use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
 use crate::service::maintenance::MaintenanceService;
@@ -33,6 +35,7 @@ use crate::telemetry::Metrics;
 use crate::types::Clock;
 
 pub use backfill::BackfillTask;
+pub use batches::BatchTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
 pub use mail::MailTask;
@@ -73,6 +76,8 @@ pub struct WorkerParts {
     pub headers: HeaderService,
     /// Looks after the pool.
     pub maintenance: MaintenanceService,
+    /// Forms batches.
+    pub batches: BatchService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Notes which API keys were used.
@@ -110,6 +115,8 @@ pub struct Wakes {
     pub chain: Arc<Notify>,
     /// The pool is to be looked after now.
     pub maintenance: Arc<Notify>,
+    /// A record waits for a batch.
+    pub batches: Arc<Notify>,
     /// A mail waits.
     pub mail: Arc<Notify>,
     /// Records find nothing to pay with, or too few outputs are left.
@@ -137,6 +144,9 @@ impl Driver {
         tasks.spawn(chain.run(shutdown.clone()));
         let maintenance = MaintenanceTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(maintenance.run(shutdown.clone()));
+        let batches = self.parts.batches.clone();
+        let batches = BatchTask::new(batches, self.parts.clone(), self.wakes.clone());
+        tasks.spawn(batches.run(shutdown.clone()));
         if let Some(mails) = self.parts.mails.clone() {
             let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
             tasks.spawn(mail.run(shutdown.clone()));

@@ -29,6 +29,7 @@ use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::mail::ShownMailer;
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
+use patchproof::service::batches::BatchPolicy;
 use patchproof::service::keys::KeyNames;
 use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{
@@ -225,6 +226,7 @@ async fn services() -> Services {
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        batching: BatchPolicy::default(),
         pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
         schedule: Schedule::default(),
         confirmed_at_depth: 0,

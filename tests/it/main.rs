@@ -6,6 +6,12 @@ mod admin;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod batch;
+#[cfg(test)]
+mod batch_defects;
+#[cfg(test)]
+mod batch_trouble;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod checkpoints;

@@ -268,6 +268,7 @@ impl Stage {
                 | TransferError::NotOwner
                 | TransferError::BadSignature
                 | TransferError::StateMoved
+                | TransferError::TooManyProducts
                 | TransferError::SameOwner),
             ) => Ok(Heard::Refused(format!("{error:?}"))),
         }
@@ -428,6 +429,7 @@ pub(crate) fn signed(
 ) -> Transfer {
     let message = transfer_message(uid, current_txid, &new_owner.to_string());
     Transfer {
+        uid: None,
         current_txid,
         new_owner,
         owner_public_key: key.public_key(),

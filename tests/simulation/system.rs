@@ -7,6 +7,7 @@ use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::config::InitialSettings;
 use patchproof::patch::erasure::ErasureKey;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
+use patchproof::service::batches::Route;
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::{HeaderService, TrustAnchors};
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
@@ -118,6 +119,8 @@ impl System {
                 keyring: Arc::clone(&keyring),
                 progress: progress.clone(),
                 wake: Arc::new(|| {}),
+                wake_batches: Arc::new(|| {}),
+                route: Route::Direct,
                 process,
             },
             transfer: TransferService {

@@ -33,6 +33,7 @@ use crate::http::limits::RateLimits;
 use crate::mail::ShownMailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
+use crate::service::batches::BatchPolicy;
 use crate::service::keys::KeyNames;
 use crate::service::settings::RuntimeSettings;
 use crate::signer::{
@@ -334,6 +335,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
+        batching: BatchPolicy::default(),
         pool: PoolPolicySource::new(move || runtime.current().pool(pool)),
         schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,

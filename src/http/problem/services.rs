@@ -5,6 +5,7 @@ use crate::patch::claim::NonceRejection;
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
 use crate::service::api_keys::ApiKeyError;
+use crate::service::batches::BatchError;
 use crate::service::claims::ClaimError;
 use crate::service::email_codes::EmailCodeError;
 use crate::service::funding::FundingError;
@@ -122,12 +123,29 @@ impl From<TransferError> for Problem {
             TransferError::NotOwner => Self::new(ProblemCode::NotOwner),
             TransferError::BadSignature => Self::new(ProblemCode::InvalidSignature),
             TransferError::StateMoved => Self::new(ProblemCode::StateConflict),
+            TransferError::TooManyProducts => Self::invalid_field(
+                "uid_tag_id",
+                "must be given: the owner has too many products in this batch to try them all",
+            ),
             TransferError::SameOwner => {
                 Self::invalid_field("newOwnerAddress", "must not be the present owner's address")
             }
             TransferError::Idempotency(error) => error.into(),
             TransferError::Canonical(error) => internal(&error),
             TransferError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<BatchError> for Problem {
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Signer(error) => {
+                tracing::warn!(%error, "no batch was formed");
+                Self::new(ProblemCode::SignerUnavailable)
+                    .detail("The signer signs none of the records that wait. They wait on.")
+            }
+            BatchError::Store(store) => store.into(),
         }
     }
 }

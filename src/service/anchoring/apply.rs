@@ -3,8 +3,9 @@
 use crate::anchor::lifecycle::{Change, Effect, Event, Job, Stage, step};
 use crate::service::anchoring::subject::{Subject, subject_of};
 use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting, waiting};
+use crate::storage::batches::{batch_followers, carrier_of};
 use crate::storage::jobs::expect_job;
-use crate::storage::records::{expect_record, records_of};
+use crate::storage::records::{expect_record, record, records_of};
 use crate::storage::transactions::{expect_transaction, transaction};
 use crate::storage::utxos::{leased_by, utxo};
 use crate::storage::{
@@ -22,11 +23,21 @@ pub struct Applied {
     pub effects: Vec<Effect>,
     /// Whether requests that wait for it can be answered.
     pub is_settled: bool,
-    /// Whether the network took a record's transaction for the first time.
-    pub was_seen_first: bool,
+    /// The records whose transaction the network took for the first time, if it did.
+    pub anchored: Option<Anchored>,
 }
 
-/// Applies events one after another; the effects are those of the last one.
+/// Records that the network has taken, by the way that they went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchored {
+    /// One, in a transaction of its own.
+    Direct,
+    /// So many, in a batch.
+    Batch(u64),
+}
+
+/// Applies events one after another; the effects are those of the last one. What is told a record in
+/// a batch is told the batch.
 pub(super) fn apply_events(
     tx: &mut WriteTx<'_>,
     id: RecordId,
@@ -34,6 +45,7 @@ pub(super) fn apply_events(
     now: Timestamp,
     settings: &AnchoringSettings,
 ) -> Result<Applied, StoreError> {
+    let id = carrier_of(tx, id)?;
     let before = expect_job(tx, id)?;
     let mut job = before.clone();
     let mut effects = Vec::new();
@@ -47,20 +59,28 @@ pub(super) fn apply_events(
         job = next.job;
         effects = next.effects;
     }
+    let mut anchored = None;
     if job != before {
         tx.put_job(&job)?;
-        was_seen_first &= touch(tx, id)?;
+        anchored = touch(tx, id)?.filter(|_| was_seen_first);
     }
-    Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), was_seen_first })
+    Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), anchored })
 }
 
-/// A changed job of a record changes what verification says of the product; says whether it is one.
-fn touch(tx: &mut WriteTx<'_>, id: RecordId) -> Result<bool, StoreError> {
-    match subject_of(tx, id)? {
-        Subject::Record(record) => tx.touch_patch(record.uid.as_str()),
-        Subject::Operation(_) => return Ok(false),
-    }
-    Ok(true)
+/// A changed job changes what verification says of the products whose records it carries; says which
+/// these are.
+fn touch(tx: &mut WriteTx<'_>, id: RecordId) -> Result<Option<Anchored>, StoreError> {
+    Ok(match subject_of(tx, id)? {
+        Subject::Record(record) => {
+            tx.touch_patch(record.uid.as_str());
+            Some(Anchored::Direct)
+        }
+        Subject::Batch(batch) => {
+            tx.touch_batches();
+            Some(Anchored::Batch(batch.size))
+        }
+        Subject::Operation(_) => None,
+    })
 }
 
 fn make_change(
@@ -79,8 +99,8 @@ fn make_change(
         Change::Freeze { txid } => freeze(tx, *txid),
         Change::GiveUp => match subject_of(tx, id)? {
             Subject::Record(_) => custody::give_up(tx, id, now),
-            // Nobody has a claim on anything through it.
-            Subject::Operation(_) => Ok(()),
+            // Nobody has a claim on a head through either: the members of a batch are registrations.
+            Subject::Operation(_) | Subject::Batch(_) => Ok(()),
         },
     }
 }
@@ -111,7 +131,7 @@ fn settle(
     waiting::take_up(tx, usable, now)?;
     match subject_of(tx, id)? {
         Subject::Record(_) => custody::advance(tx, id, txid, now),
-        Subject::Operation(_) => Ok(()),
+        Subject::Operation(_) | Subject::Batch(_) => Ok(()),
     }
 }
 
@@ -199,7 +219,7 @@ fn abandon(
     settings: &AnchoringSettings,
 ) -> Result<(), StoreError> {
     let subject = subject_of(tx, id)?;
-    if matches!(subject, Subject::Record(_)) {
+    if matches!(subject, Subject::Record(_) | Subject::Batch(_)) {
         for follower in followers(tx, id)? {
             apply_events(tx, follower.id, &[Event::StateGone], now, settings)?;
         }
@@ -220,7 +240,7 @@ fn abandon(
             tx.forget_transaction(&record)?;
             custody::take_back(tx, &record, now)
         }
-        Subject::Operation(_) => Ok(()),
+        Subject::Operation(_) | Subject::Batch(_) => Ok(()),
     }
 }
 
@@ -257,7 +277,9 @@ fn release_inputs(
 /// Says whether the network has a transaction, as far as known.
 pub(crate) fn is_on_network(tables: &impl Tables, txid: Txid) -> Result<bool, StoreError> {
     match expect_transaction(tables, txid)?.origin {
-        TransactionOrigin::Record(id) | TransactionOrigin::Treasury(id) => {
+        TransactionOrigin::Record(id)
+        | TransactionOrigin::Treasury(id)
+        | TransactionOrigin::Batch(id) => {
             let job = expect_job(tables, id)?;
             Ok(job.txid() == Some(txid) && job.is_on_network())
         }
@@ -296,16 +318,22 @@ pub(super) fn own_outputs(
         .collect()
 }
 
-/// Returns the jobs of the transfers that follow an event directly and may still come true.
+/// Returns the jobs of the transfers that follow an event, or one of a batch, directly and may still
+/// come true.
 pub(super) fn followers(tables: &impl Tables, id: RecordId) -> Result<Vec<Job>, StoreError> {
-    let uid = expect_record(tables, id)?.uid;
+    let transfers: Vec<RecordId> = match record(tables, id)? {
+        Some(before) => records_of(tables, before.uid.as_str())?
+            .into_iter()
+            .filter(|it| it.previous == Some(id))
+            .map(|it| it.id)
+            .collect(),
+        None => batch_followers(tables, id)?,
+    };
     let mut jobs = Vec::new();
-    for record in records_of(tables, uid.as_str())? {
-        if record.previous == Some(id) {
-            let job = expect_job(tables, record.id)?;
-            if !matches!(job.stage, Stage::Failed { .. }) {
-                jobs.push(job);
-            }
+    for transfer in transfers {
+        let job = expect_job(tables, transfer)?;
+        if !matches!(job.stage, Stage::Failed { .. }) {
+            jobs.push(job);
         }
     }
     Ok(jobs)

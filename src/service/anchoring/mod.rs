@@ -2,7 +2,7 @@
 //!
 //! [`prepare`](self) signs statements, leases outputs, signs transactions, many records at a time,
 //! as `plan` lays them out (`signing` asks for the signatures); a maintenance operation of the pool
-//! joins in with its lease made (`subject`); `caps` stops it all where the fees end; `submit` sends;
+//! joins in with its lease made, and a batch whose records `statements` had signed (`subject`); `caps` stops it all where the fees end; `submit` sends;
 //! `observe` looks for blocks and `spenders` for those who spend our inputs; `recover` takes up what
 //! has stopped; `apply` makes the changes of a step in one storage transaction, those of
 //! `custody` among them; `follow` tells records what happened to the chain of headers.
@@ -19,6 +19,7 @@ mod prepare;
 mod recover;
 mod signing;
 mod spenders;
+mod statements;
 mod subject;
 mod submit;
 mod waiting;
@@ -38,11 +39,12 @@ use crate::storage::{Store, StoreError, WriteTx};
 use crate::telemetry::Metrics;
 use crate::types::{RecordId, Timestamp, Txid};
 
-pub use apply::Applied;
 pub(super) use apply::is_on_network;
+pub use apply::{Anchored, Applied};
 pub use caps::FeeCaps;
 pub(super) use observe::{Proved, prove};
 pub use recover::{Recovery, judge_recovery};
+pub(super) use statements::is_ready_for_batch;
 pub(super) use waiting::take_up as take_up_waiting;
 
 /// The most records prepared in one go: one call to the signer, one storage transaction.
@@ -229,8 +231,10 @@ impl AnchoringService {
         if applied.is_settled {
             self.progress.announce(applied.id);
         }
-        if applied.was_seen_first {
-            self.metrics.count_anchored("direct", 1);
+        match applied.anchored {
+            Some(Anchored::Direct) => self.metrics.count_anchored("direct", 1),
+            Some(Anchored::Batch(records)) => self.metrics.count_anchored("batch", records),
+            None => {}
         }
     }
 }

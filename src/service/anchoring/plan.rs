@@ -1,4 +1,4 @@
-//! How a record's transaction is laid out: payload, seal, the outputs that pay for it.
+//! How the transaction of a record or a batch is laid out: payload, seal, the outputs that pay for it.
 
 use crate::anchor::lifecycle::Event;
 use crate::anchor::payload::Payload;
@@ -7,7 +7,7 @@ use crate::service::anchoring::AnchoringSettings;
 use crate::service::keys::Keyring;
 use crate::storage::records::expect_record;
 use crate::storage::utxos::{candidates, expect_utxo, largest_candidates, leased_by};
-use crate::storage::{StoreError, StoredRecord, Tables, TreasuryOperation, WriteTx};
+use crate::storage::{StoreError, StoredBatch, StoredRecord, Tables, TreasuryOperation, WriteTx};
 use crate::types::{OutPoint, RecordId};
 use crate::wallet::builder::{AnchorPlan, BuildError, Spend, UnsignedTransaction};
 use crate::wallet::coin_selection::SelectionError;
@@ -46,6 +46,15 @@ pub(super) fn not_funded(error: &BuildError) -> Event {
     }
 }
 
+/// Returns what a job is told for which outputs were to be leased.
+pub(super) fn reserved_or_not(leased: Result<(), PrepareError>) -> Result<Event, StoreError> {
+    match leased {
+        Ok(()) => Ok(Event::Reserved),
+        Err(PrepareError::Build(error)) => Ok(not_funded(&error)),
+        Err(PrepareError::Store(error)) => Err(error),
+    }
+}
+
 /// Leases what a record's transaction will spend: the seal of the event before, and outputs of the
 /// pool.
 pub(super) fn lease(
@@ -56,13 +65,33 @@ pub(super) fn lease(
 ) -> Result<(), PrepareError> {
     let seal = previous_seal(tx, record)?;
     let plan = plan_of(record, seal.as_ref(), keyring, settings);
-    let chosen = choose(tx, &plan, settings.max_chain_depth)?;
-    let refused = |error| PrepareError::Store(StoreError::Transition(error));
+    lease_pool(tx, record.id, &plan, settings)?;
     if let Some(seal) = seal {
-        tx.put_utxo(&seal.lease_seal(record.id).map_err(refused)?)?;
+        let leased = seal.lease_seal(record.id).map_err(StoreError::Transition)?;
+        tx.put_utxo(&leased)?;
     }
-    for outpoint in chosen {
-        let leased = expect_utxo(tx, outpoint)?.lease(record.id).map_err(refused)?;
+    Ok(())
+}
+
+/// Leases what a batch's transaction will spend: outputs of the pool.
+pub(super) fn lease_batch(
+    tx: &mut WriteTx<'_>,
+    batch: &StoredBatch,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> Result<(), PrepareError> {
+    let plan = plan_of_batch(batch, keyring, settings);
+    lease_pool(tx, batch.id, &plan, settings)
+}
+
+fn lease_pool(
+    tx: &mut WriteTx<'_>,
+    id: RecordId,
+    plan: &AnchorPlan,
+    settings: &AnchoringSettings,
+) -> Result<(), PrepareError> {
+    for outpoint in choose(tx, plan, settings.max_chain_depth)? {
+        let leased = expect_utxo(tx, outpoint)?.lease(id).map_err(StoreError::Transition)?;
         tx.put_utxo(&leased)?;
     }
     Ok(())
@@ -96,6 +125,22 @@ fn plan_of(
         data: payload.to_script(published),
         seal: seal.map(spend_of),
         next_seal: keyring.custody.as_ref().map(|key| *key.address.hash160()),
+        change_key_hash: *keyring.change.address.hash160(),
+        fee_rate: settings.runtime.current().fee_rate(),
+        max_fee: settings.caps.per_transaction,
+    }
+}
+
+/// A batch makes no seal: which product would it be of? Each gets its own at its first transfer.
+fn plan_of_batch(
+    batch: &StoredBatch,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> AnchorPlan {
+    AnchorPlan {
+        data: Payload::Batch { root: batch.root, tree_size: batch.size }.to_script(None),
+        seal: None,
+        next_seal: None,
         change_key_hash: *keyring.change.address.hash160(),
         fee_rate: settings.runtime.current().fee_rate(),
         max_fee: settings.caps.per_transaction,
@@ -139,6 +184,18 @@ pub(super) fn build(
         leased.into_iter().partition(|utxo| utxo.purpose == OutputPurpose::Seal);
     let plan = plan_of(record, seals.first(), keyring, settings);
     Ok(plan.build(pool.iter().map(spend_of).collect())?)
+}
+
+/// Builds the transaction that a reserved batch's lease pays for.
+pub(super) fn build_batch(
+    tables: &impl Tables,
+    batch: &StoredBatch,
+    keyring: &Keyring,
+    settings: &AnchoringSettings,
+) -> Result<UnsignedTransaction, PrepareError> {
+    let leased = leased_by(tables, batch.id)?;
+    let plan = plan_of_batch(batch, keyring, settings);
+    Ok(plan.build(leased.iter().map(spend_of).collect())?)
 }
 
 /// Builds the transaction of a maintenance operation from what it holds.

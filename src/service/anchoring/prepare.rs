@@ -17,7 +17,7 @@ use crate::storage::transactions::transaction;
 use crate::storage::treasury_operations::expect_treasury_operation;
 use crate::storage::utxos::leased_by;
 use crate::storage::{
-    StoreError, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState,
+    StoreError, StoredBatch, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState,
     TreasuryOperation, WriteTx,
 };
 #[cfg(feature = "planted-bugs")]
@@ -37,6 +37,9 @@ impl AnchoringService {
             let void =
                 Event::PlanVoid("its outputs were taken back; it may be asked for again".into());
             self.apply(operation.id, vec![void], now).await?;
+        }
+        for batch in accepted.batches {
+            self.reserve_batch(batch, now).await?;
         }
         if !accepted.records.is_empty() {
             self.reserve(accepted.records, now).await?;
@@ -110,6 +113,31 @@ impl AnchoringService {
         Ok(())
     }
 
+    /// Leases outputs for a batch, whose records are signed since before it was formed.
+    async fn reserve_batch(&self, batch: StoredBatch, now: Timestamp) -> Result<(), StoreError> {
+        let service = self.clone();
+        let applied = self
+            .store
+            .write(move |tx| {
+                if expect_job(tx, batch.id)?.stage != Stage::Accepted {
+                    return Ok(None);
+                }
+                let leased = plan::lease_batch(tx, &batch, &service.keyring, &service.settings);
+                let event = plan::reserved_or_not(leased)?;
+                let is_paid = event == Event::Reserved;
+                let applied = service.apply_in(tx, batch.id, &[event], now)?;
+                Ok::<_, StoreError>(Some((applied, is_paid)))
+            })
+            .await?;
+        if let Some((applied, is_paid)) = applied {
+            self.announce(&applied);
+            if !is_paid {
+                (self.shortage)();
+            }
+        }
+        Ok(())
+    }
+
     /// Builds, signs and stores the transactions of reserved jobs.
     async fn sign_all(
         &self,
@@ -125,8 +153,8 @@ impl AnchoringService {
         self.store_signed(drafts, answers, now).await
     }
 
-    /// Builds the unsigned transactions, as far as the day's fees allow; records whose lease no
-    /// longer pays go back, operations fail.
+    /// Builds the unsigned transactions, as far as the day's fees allow; records and batches whose
+    /// lease no longer pays go back, operations fail.
     async fn draft_all(
         &self,
         reserved: Subjects,
@@ -138,12 +166,17 @@ impl AnchoringService {
                 self.store.read(|tx| plan::build(tx, &record, &self.keyring, &self.settings));
             built.push((record.id, outcome, true));
         }
+        for batch in reserved.batches {
+            let outcome =
+                self.store.read(|tx| plan::build_batch(tx, &batch, &self.keyring, &self.settings));
+            built.push((batch.id, outcome, true));
+        }
         for operation in reserved.operations {
             let outcome = self.store.read(|tx| plan::build_planned(tx, &operation, &self.settings));
             built.push((operation.id, outcome, false));
         }
         let (mut drafts, mut planned) = (Vec::with_capacity(built.len()), 0u64);
-        for (id, outcome, is_record) in built {
+        for (id, outcome, begins_anew) in built {
             match outcome {
                 Ok(unsigned) => {
                     let fee = unsigned.fee().get();
@@ -158,7 +191,7 @@ impl AnchoringService {
                 Err(PrepareError::Build(error)) => {
                     tracing::warn!(record = %id, %error, "the lease no longer pays");
                     let void = Event::PlanVoid(error.to_string());
-                    let event = if is_record { plan::not_funded(&error) } else { void };
+                    let event = if begins_anew { plan::not_funded(&error) } else { void };
                     self.apply(id, vec![event], now).await?;
                 }
             }
@@ -228,11 +261,8 @@ fn reserve_one(
         record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
         tx.put_record(&record)?;
     }
-    let event = match plan::lease(tx, &record, &service.keyring, &service.settings) {
-        Ok(()) => Event::Reserved,
-        Err(PrepareError::Build(error)) => plan::not_funded(&error),
-        Err(PrepareError::Store(error)) => return Err(error),
-    };
+    let leased = plan::lease(tx, &record, &service.keyring, &service.settings);
+    let event = plan::reserved_or_not(leased)?;
     let is_paid = event == Event::Reserved;
     apply_events(tx, id, &[event], now, &service.settings)?;
     Ok(is_paid)
@@ -262,6 +292,7 @@ fn store_one(
     let origin = match &subject {
         Subject::Record(_) => TransactionOrigin::Record(id),
         Subject::Operation(_) => TransactionOrigin::Treasury(id),
+        Subject::Batch(_) => TransactionOrigin::Batch(id),
     };
     tx.put_transaction(&StoredTransaction {
         txid,
@@ -280,6 +311,8 @@ fn store_one(
             let signed = TreasuryOperation { txid: Some(txid), ..operation };
             tx.put_treasury_operation(&signed)?;
         }
+        // Its job says which transaction it has.
+        Subject::Batch(_) => {}
     }
     apply_events(tx, id, &[Event::SignedStored { txid }], now, &service.settings)?;
     #[cfg(feature = "planted-bugs")]

@@ -7,9 +7,9 @@
 use crate::anchor::lifecycle::{Event, FINAL_CONFIRMATIONS, Job, Stage};
 use crate::patch::record::Purpose;
 use crate::service::anchoring::AnchoringService;
+use crate::service::anchoring::subject::{Subject, subject_of};
 use crate::storage::headers::chain_head;
 use crate::storage::jobs::expect_job;
-use crate::storage::records::expect_record;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::utxo;
 use crate::storage::{StoreError, Tables, TransactionState};
@@ -96,9 +96,14 @@ pub fn judge_recovery(tables: &impl Tables, job: &Job) -> Result<Recovery, Store
 }
 
 fn judge_failed(tables: &impl Tables, job: &Job) -> Result<Recovery, StoreError> {
-    match expect_record(tables, job.id)?.purpose {
-        Purpose::TransferOwnership => return Ok(Recovery::OwnerMustSign),
-        Purpose::RegisterPatch => {}
+    match subject_of(tables, job.id)? {
+        Subject::Record(record) => match record.purpose {
+            Purpose::TransferOwnership => return Ok(Recovery::OwnerMustSign),
+            Purpose::RegisterPatch => {}
+        },
+        Subject::Batch(_) => {}
+        // It is planned anew when it is asked for again.
+        Subject::Operation(_) => return Ok(Recovery::NotNeeded),
     }
     for txid in &job.dead {
         if !is_proved_dead(tables, *txid)? {

@@ -18,7 +18,7 @@ use crate::service::anchoring::{AnchoringService, apply};
 use crate::storage::erasures::erased_record;
 use crate::storage::headers::best_hash_at;
 use crate::storage::jobs::expect_job;
-use crate::storage::records::expect_record;
+use crate::storage::records::{expect_record, record};
 use crate::storage::transactions::{expect_transaction, transaction};
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
@@ -240,7 +240,8 @@ fn is_built_upon(tables: &impl Tables, id: RecordId, txid: Txid) -> Result<bool,
 
 /// Says whether the state that a transfer's owner handed over died with `victim`.
 fn names_lost_state(tables: &impl Tables, id: RecordId, victim: Txid) -> Result<bool, StoreError> {
-    let record = expect_record(tables, id)?;
+    // A batch holds registrations: they follow nothing.
+    let Some(record) = record(tables, id)? else { return Ok(false) };
     let Some(previous) = record.previous else { return Ok(false) };
     let before = expect_record(tables, previous)?.txid;
     // One that was erased is buried so deep that it named what it stands upon now.

@@ -1,13 +1,15 @@
-//! What a job carries to the chain: a record of custody, or a maintenance operation of the pool. They
-//! share lifecycle, leases, signing and sending; only records move custody.
+//! What a job carries to the chain: a record of custody, a batch of them, or a maintenance operation
+//! of the pool. They share lifecycle, leases, signing and sending; only records move custody, and
+//! those of a batch have theirs read from its job.
 
 use crate::anchor::lifecycle::{Event, Stage};
 use crate::service::anchoring::AnchoringService;
 use crate::service::anchoring::apply::Applied;
+use crate::storage::batches::batch;
 use crate::storage::jobs::expect_job;
 use crate::storage::records::record;
 use crate::storage::treasury_operations::expect_treasury_operation;
-use crate::storage::{StoreError, StoredRecord, Tables, TreasuryOperation, WriteTx};
+use crate::storage::{StoreError, StoredBatch, StoredRecord, Tables, TreasuryOperation, WriteTx};
 use crate::types::{RecordId, Timestamp};
 
 /// What a job is about.
@@ -16,12 +18,17 @@ pub(super) enum Subject {
     Record(Box<StoredRecord>),
     /// A maintenance operation.
     Operation(TreasuryOperation),
+    /// Many registrations under one root; what becomes of them is read from the batch's job.
+    Batch(StoredBatch),
 }
 
 /// Returns what a job is about.
 pub(super) fn subject_of(tables: &impl Tables, id: RecordId) -> Result<Subject, StoreError> {
-    match record(tables, id)? {
-        Some(found) => Ok(Subject::Record(Box::new(found))),
+    if let Some(found) = record(tables, id)? {
+        return Ok(Subject::Record(Box::new(found)));
+    }
+    match batch(tables, id)? {
+        Some(found) => Ok(Subject::Batch(found)),
         None => Ok(Subject::Operation(expect_treasury_operation(tables, id)?)),
     }
 }
@@ -31,11 +38,12 @@ pub(super) fn subject_of(tables: &impl Tables, id: RecordId) -> Result<Subject, 
 pub(super) struct Subjects {
     pub(super) records: Vec<StoredRecord>,
     pub(super) operations: Vec<TreasuryOperation>,
+    pub(super) batches: Vec<StoredBatch>,
 }
 
 impl AnchoringService {
-    /// Takes back what a job holds for which nothing is signed: a record begins anew, an operation
-    /// fails. Call [`Self::announce`] once it is stored.
+    /// Takes back what a job holds for which nothing is signed: a record or a batch begins anew,
+    /// an operation fails. Call [`Self::announce`] once it is stored.
     pub(in crate::service) fn revoke_lease_in(
         &self,
         tx: &mut WriteTx<'_>,
@@ -43,7 +51,7 @@ impl AnchoringService {
         now: Timestamp,
     ) -> Result<Applied, StoreError> {
         let event = match subject_of(tx, id)? {
-            Subject::Record(_) => Event::LeaseRevoked,
+            Subject::Record(_) | Subject::Batch(_) => Event::LeaseRevoked,
             Subject::Operation(_) => Event::PlanVoid("an operator took back its outputs".into()),
         };
         self.apply_in(tx, id, &[event], now)
@@ -64,6 +72,7 @@ impl AnchoringService {
                 match subject_of(tx, *id)? {
                     Subject::Record(it) => found.records.push(*it),
                     Subject::Operation(it) => found.operations.push(it),
+                    Subject::Batch(it) => found.batches.push(it),
                 }
             }
             Ok(found)

@@ -6,11 +6,13 @@ use redb::ReadableTable;
 
 use crate::anchor::lifecycle::{Job, Stage};
 use crate::anchor::payload::Payload;
-use crate::storage::check::{CheckReport, Row, each_row, readable, treasury};
+use crate::storage::check::{
+    CheckReport, Row, batches as check_batches, each_row, readable, treasury,
+};
 use crate::storage::jobs::{StageName, height_of};
 use crate::storage::{
     Patch, StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin,
-    TransactionState, jobs, patches, records, transactions, utxos,
+    TransactionState, batches, jobs, patches, records, transactions, utxos,
 };
 use crate::types::{OutPoint, RecordId, Txid};
 use crate::wallet::utxo::UtxoState;
@@ -25,7 +27,10 @@ pub(super) fn check_jobs(tables: &impl Tables, report: &mut CheckReport) -> Resu
         report.expect(job.due.is_some() || rests(&job.stage), "I4", job.id, "is never due again");
         check_dead(tables, &job, report)?;
         let Some(record) = readable(records::record(tables, job.id))? else {
-            return treasury::check_job(tables, &job, report);
+            return match readable(batches::batch(tables, job.id))? {
+                Some(batch) => check_batches::check_job(tables, &job, &batch, report),
+                None => treasury::check_job(tables, &job, report),
+            };
         };
         check_transaction(tables, &job, &record, report)?;
         match readable(patches::patch(tables, record.uid.as_str()))? {
@@ -142,15 +147,14 @@ fn check_transaction(
     Ok(())
 }
 
-/// Says whether a transaction carries a record's commitment, as far as the transaction alone tells.
+/// Says whether a transaction carries a record's commitment.
 fn commits_to(stored: &StoredTransaction, record: &StoredRecord) -> bool {
     // Bytes that cannot be read are reported where all transactions are read.
     let Ok(transaction) = stored.parse() else { return true };
     let mut outputs = transaction.outputs.iter();
     match outputs.find_map(|output| Payload::from_script(&output.locking_script)) {
         Some(Payload::Register(digest) | Payload::Transfer(digest)) => digest == record.commitment,
-        Some(Payload::Batch { .. }) => true,
-        None => false,
+        Some(Payload::Batch { .. }) | None => false,
     }
 }
 
@@ -191,7 +195,7 @@ struct Standing {
     current_txid: Option<Txid>,
 }
 
-fn check_custody_head(
+pub(super) fn check_custody_head(
     tables: &impl Tables,
     job: &Job,
     record: &StoredRecord,

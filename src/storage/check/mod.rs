@@ -14,12 +14,14 @@
 //! | I5 | inputs are outputs and fee, for each transaction and for all; the fee is capped, and counted for its day |
 //! | I6 | the bytes kept are the transaction they are kept as |
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
+//! | batch | leaves, members and roots of a batch are one tree; its transaction commits to the root |
 //! | I9 | nonces, login challenges, e-mail codes and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
 //! | chain | headers link and their work grows; proofs prove, those of the past did |
 //! | index | every index row has its entity, and the other way round; totals are right |
 //! | row | rows can be read and lie under their own key |
 
+mod batches;
 mod chain;
 mod claims;
 mod custody;
@@ -114,6 +116,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     custody::check_erasures(tables, &mut report)?;
     jobs::check_jobs(tables, &mut report)?;
     jobs::check_leases(tables, &mut report)?;
+    batches::check_batches(tables, &mut report)?;
     money::check_money(tables, &mut report)?;
     treasury::check_operations(tables, &mut report)?;
     treasury::check_fees(tables, &mut report)?;

@@ -82,7 +82,12 @@ fn check_transaction(
     }
     match (stored.origin, stored.state) {
         (TransactionOrigin::External, _) | (_, TransactionState::Dead { .. }) => Ok(()),
-        (TransactionOrigin::Record(by) | TransactionOrigin::Treasury(by), _) => {
+        (
+            TransactionOrigin::Record(by)
+            | TransactionOrigin::Treasury(by)
+            | TransactionOrigin::Batch(by),
+            _,
+        ) => {
             check_sums(tables, stored, &transaction, by, report)?;
             check_own_outputs(tables, &transaction, &spenders.key_hashes, report)
         }
@@ -102,7 +107,12 @@ fn note_spender(
             spenders.killers.extend(by.map(|by| (input, by)));
             return Ok(());
         }
-        (TransactionOrigin::Record(_) | TransactionOrigin::Treasury(_), _) => &mut spenders.ours,
+        (
+            TransactionOrigin::Record(_)
+            | TransactionOrigin::Treasury(_)
+            | TransactionOrigin::Batch(_),
+            _,
+        ) => &mut spenders.ours,
         (TransactionOrigin::External, _) => match readable(utxos::utxo(tables, input))? {
             Some(_) => &mut spenders.others,
             None => return Ok(()),
@@ -125,7 +135,9 @@ fn check_listed(
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
     let id = match stored.origin {
-        TransactionOrigin::Record(id) | TransactionOrigin::Treasury(id) => id,
+        TransactionOrigin::Record(id)
+        | TransactionOrigin::Treasury(id)
+        | TransactionOrigin::Batch(id) => id,
         TransactionOrigin::External => return Ok(()),
     };
     let job = readable(jobs::job(tables, id))?;

@@ -21,6 +21,7 @@ use patchproof::http::limits::RateLimits;
 use patchproof::mail::{SmtpConfig, SmtpMailer};
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
+use patchproof::service::batches::BatchPolicy;
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::service::settings::RuntimeSettings;
@@ -373,6 +374,7 @@ fn settings() -> Settings {
                 held_wait: millis(50),
             },
         },
+        batching: BatchPolicy::default(),
         pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
         schedule: Schedule::default(),
         confirmed_at_depth: 0,
