@@ -4,9 +4,10 @@ use crate::anchor::lifecycle::{Job, Stage};
 use crate::patch::record::Purpose;
 use crate::service::anchoring::{AnchoringService, Recovery, judge_recovery};
 use crate::service::registration::Wake;
+use crate::storage::batches::batch_leaf;
 use crate::storage::jobs::{job, jobs_in_stage};
 use crate::storage::records::record;
-use crate::storage::{Store, StoreError, Tables};
+use crate::storage::{BatchPlace, Store, StoreError, Tables};
 use crate::types::{RecordId, Timestamp, Txid};
 
 pub use crate::storage::StageName;
@@ -85,8 +86,11 @@ pub fn list_records(
     Ok(RecordPage { items: items.collect::<Result<_, _>>()?, next })
 }
 
-/// Returns a job with its record; nothing if the job is not a record's.
+/// Returns a job with its record; nothing if the job is not a record's. A batch is told as its first
+/// record: what is done for that one is done for all.
 fn summary(tables: &impl Tables, job: Job) -> Result<Option<RecordSummary>, StoreError> {
+    let first = batch_leaf(tables, BatchPlace { batch: job.id, index: 0 })?;
+    let job = Job { id: first.map_or(job.id, |leaf| leaf.record), ..job };
     let Some(record) = record(tables, job.id)? else { return Ok(None) };
     let recovery = judge_recovery(tables, &job)?;
     let (uid, purpose) = (record.uid.into(), record.purpose);

@@ -129,7 +129,7 @@ fn key(number: u8, position: u32) -> SecretKey {
     SecretKey::from_bytes(&sha256(&[number, u8::try_from(position).unwrap(), 77])).unwrap()
 }
 
-fn owner(number: u8, position: u32) -> Address {
+pub(super) fn owner(number: u8, position: u32) -> Address {
     Address::of_key(&key(number, position).public_key(), Network::Test)
 }
 
@@ -160,7 +160,7 @@ fn add_event(
     Ok(event)
 }
 
-fn new_record(number: u8, before: Option<&Event>) -> StoredRecord {
+pub(super) fn new_record(number: u8, before: Option<&Event>) -> StoredRecord {
     let position = before.map_or(0, |event| event.record.position + 1);
     let previous = before.map(|event| PreviousEvent {
         txid: event.txid(),
@@ -206,7 +206,10 @@ fn new_record(number: u8, before: Option<&Event>) -> StoredRecord {
 }
 
 /// A transaction from outside that pays the pool, and the output that it makes.
-fn add_funding(tx: &mut WriteTx<'_>, record: &StoredRecord) -> Result<OutPoint, StoreError> {
+pub(super) fn add_funding(
+    tx: &mut WriteTx<'_>,
+    record: &StoredRecord,
+) -> Result<OutPoint, StoreError> {
     let script = Script::pay_to_public_key_hash(&FUNDING_HASH);
     let transaction = Transaction {
         version: 1,
@@ -225,7 +228,7 @@ fn add_funding(tx: &mut WriteTx<'_>, record: &StoredRecord) -> Result<OutPoint, 
     Ok(outpoint)
 }
 
-fn input(previous: OutPoint) -> TxIn {
+pub(super) fn input(previous: OutPoint) -> TxIn {
     TxIn { previous, unlocking_script: Script::default(), sequence: u32::MAX }
 }
 
@@ -251,7 +254,7 @@ pub(super) fn utxo(
     }
 }
 
-fn stored(
+pub(super) fn stored(
     transaction: &Transaction,
     origin: TransactionOrigin,
     state: TransactionState,
