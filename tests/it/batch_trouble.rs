@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use patchproof::service::batches::BatchOutcome;
-use patchproof::simnet::{Fault, Loss, Reorganisation, RequestClass};
+use patchproof::simnet::{Fault, Loss, RECORDED_REFUSALS, Reorganisation, RequestClass};
 use patchproof::storage::StageName;
 use patchproof::storage::jobs::expect_job;
 use patchproof::types::{Clock, RecordId};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::batch::{NOTHING, anchor, batching, proved, register, register_many, txid_of};
@@ -244,4 +245,42 @@ async fn a_record_that_the_signer_refuses_does_not_hold_up_the_others() {
     assert_eq!(app.api().registering(&body).send().await.status, 202);
     let done = anchor(&app, json!({})).await.expect(200);
     assert_eq!(done["processed"], 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_refused_for_good_begins_anew_once_its_transaction_is_proved_dead() {
+    let app = TestApp::with(impatient).await;
+    app.fund(1).await;
+    let refused = register(&app, "TAG-0", &Owner::number(1)).await;
+    register(&app, "TAG-1", &Owner::number(1)).await;
+    let (status, words) = RECORDED_REFUSALS[8];
+    let refusal = Fault::Refuse { status, body: words.to_owned() };
+    app.outside.break_always(RequestClass::Broadcast, refusal);
+    assert_eq!(anchor(&app, json!({})).await.status, 202);
+    app.until("it is refused", async || {
+        let state = app.anonymous().pending("registration", &refused).await.expect(200);
+        (state["status"] == "failed").then_some(())
+    })
+    .await;
+    app.outside.network_works();
+    let recover = async |body: Value| {
+        let path = ["v1", "admin", "records", "recover"];
+        app.api().call(Method::POST, &path).json(&body).send().await.expect(200)
+    };
+    let left = recover(json!({ "stage": "failed" })).await;
+    assert_eq!((&left["recovered"], &left["items"][0]["id"]), (&json!(0), &json!(refused)));
+    // There is one output: the next batch spends what the refused one would have spent.
+    register(&app, "TAG-2", &Owner::number(1)).await;
+    assert_eq!(anchor(&app, json!({})).await.expect(202)["processed"], 1);
+    authentic(&app, "TAG-2").await;
+    app.mine(6);
+    app.until("the refused one is proved dead", async || {
+        let done = recover(json!({ "id": refused })).await;
+        (done["recovered"] == 1).then_some(())
+    })
+    .await;
+    let told = authentic(&app, "TAG-1").await;
+    let txid = told["verificationDetails"]["currentTxid"].as_str().unwrap().parse().unwrap();
+    proved(&app, "TAG-0", txid).await;
+    assert_eq!(app.outside.transactions().len(), 2);
 }
