@@ -89,7 +89,8 @@ fn bundled_record(event: &CustodyEvent) -> Result<BundledRecord, StoreError> {
             issuer_signature: stored.issuer_signature.as_ref().and_then(|it| it.signature()),
         }),
     };
-    Ok(BundledRecord { content, commitment: stored.commitment, txid: stored.txid, inclusion: None })
+    let inclusion = event.inclusion.as_ref().map(|inclusion| inclusion.proof.clone());
+    Ok(BundledRecord { content, commitment: stored.commitment, txid: stored.txid, inclusion })
 }
 
 /// Collects the transactions that carry records, what they share once.

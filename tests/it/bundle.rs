@@ -150,7 +150,7 @@ async fn money_in_no_block_leaves_the_transaction_alone() {
     let address = app.services.funding.keyring.funding.address;
     let amount = patchproof::types::Satoshis::from_const(20_000);
     app.outside.simnet.node().faucet(&address, amount, 4).unwrap();
-    app.services.funding.sync(app.outside.clock.now()).await.unwrap();
+    app.services.funding.sync("test", app.outside.clock.now()).await.unwrap();
     app.wake();
     register(&app, &Owner::number(1)).await;
     let alone = bundle(&app).await;
