@@ -1,6 +1,6 @@
 //! Making a BEEF: the ancestors of a transaction, collected down to those that are mined.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::bitcoin::{Beef, BeefError, BeefTransaction, MerklePath, Transaction};
 use crate::types::Txid;
@@ -46,6 +46,7 @@ impl Beef {
                 beef.collect_below(visit, &mut seen, &lookup)?;
             }
         }
+        beef.put_parents_first();
         beef.check_structure()?;
         Ok(beef)
     }
@@ -79,6 +80,32 @@ impl Beef {
         Ok(())
     }
 
+    /// Nothing is looked up behind a mined transaction, but others may have brought its parents in,
+    /// and readers want those before it. What is in order already keeps its order.
+    fn put_parents_first(&mut self) {
+        let mut waiting: HashMap<Txid, BeefTransaction> = HashMap::new();
+        let mut order = Vec::with_capacity(self.transactions.len());
+        for entry in self.transactions.drain(..) {
+            let txid = entry.txid();
+            order.push(txid);
+            waiting.insert(txid, entry);
+        }
+        for txid in order {
+            let mut open = vec![txid];
+            while let Some(next) = open.last().copied() {
+                let Some(entry) = waiting.get(&next) else {
+                    open.pop();
+                    continue;
+                };
+                let behind = parents_of(entry).find(|parent| waiting.contains_key(parent));
+                match behind {
+                    Some(parent) => open.push(parent),
+                    None => self.transactions.extend(waiting.remove(&next)),
+                }
+            }
+        }
+    }
+
     fn append(
         &mut self,
         transaction: Transaction,
@@ -101,6 +128,14 @@ impl Beef {
         self.merkle_paths.push(path);
         Ok(self.merkle_paths.len() - 1)
     }
+}
+
+fn parents_of(entry: &BeefTransaction) -> impl Iterator<Item = Txid> {
+    let inputs = match entry {
+        BeefTransaction::Raw { transaction, .. } => transaction.inputs.as_slice(),
+        BeefTransaction::TxidOnly(_) => &[],
+    };
+    inputs.iter().map(|input| input.previous.txid)
 }
 
 impl Visit {
@@ -153,6 +188,19 @@ mod tests {
         assert_eq!(txids, expected.map(Transaction::txid));
         assert_eq!((beef.subject, beef.merkle_paths.len()), (None, 1));
         assert_eq!(Beef::collect_all([], |txid| chain.lookup(txid)), Err(BeefError::Empty));
+    }
+
+    #[test]
+    fn a_mined_child_stands_after_its_parent_that_another_needs() {
+        let chain = Chain::new();
+        // The first is taken as mined and brings no parents; the second brings the first's parent in.
+        let path = |txid: Txid| crate::bitcoin::merkle_path_of(&[txid], 0, 801).unwrap();
+        let (first, second) = (chain.sibling.clone(), chain.child.clone());
+        let subjects = [(first.clone(), Some(path(first.txid()))), (second.clone(), None)];
+        let beef = Beef::collect_all(subjects, |txid| chain.lookup(txid)).unwrap();
+        let txids: Vec<Txid> = beef.transactions.iter().map(BeefTransaction::txid).collect();
+        let expected = [&chain.mined[1], &first, &chain.mined[0], &second];
+        assert_eq!(txids, expected.map(Transaction::txid));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod pool;
 #[path = "../it/support/post_office.rs"]
 mod post_office;
 mod program;
+mod proof;
 mod records;
 mod request_ids;
 mod servers;
