@@ -224,3 +224,100 @@ fn form_in(
     tx.touch_batches();
     Ok(size)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::anchor::commitment::Salt;
+    use crate::anchor::merkle::verify_inclusion;
+    use crate::crypto::sha256;
+    use crate::patch::record::Purpose;
+    use crate::patch::tag::UidTag;
+    use crate::storage::batches::{batch, place_in_batch, prove_in_batch};
+    use crate::storage::{StoreOptions, StoredRecord};
+    use crate::types::Digest;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+    const BATCH: RecordId = RecordId::from_bytes([8; 16]);
+
+    /// A record whose content was erased while it waited: there is nothing of it to sign.
+    fn record(number: u32) -> StoredRecord {
+        let mut random = [0; 10];
+        random[6..].copy_from_slice(&number.to_be_bytes());
+        StoredRecord {
+            id: RecordId::from_parts(u64::from(number), &random),
+            uid: UidTag::parse(&format!("TAG-{number:07}")).unwrap(),
+            purpose: Purpose::RegisterPatch,
+            position: 0,
+            canonical: Vec::new(),
+            salt: Salt::from_bytes([0; 16]),
+            commitment: Digest::from_bytes(sha256(&number.to_le_bytes())),
+            previous: None,
+            issuer_signature: None,
+            txid: None,
+            seal: None,
+            accepted_at: NOW,
+        }
+    }
+
+    async fn store_with(count: u32) -> Store {
+        let store = Store::open(StoreOptions::in_memory()).unwrap();
+        let fill = store.write(move |tx| {
+            for number in 0..count {
+                tx.put_record(&record(number))?;
+                tx.put_batch_waiting(record(number).id)?;
+            }
+            Ok::<_, StoreError>(())
+        });
+        fill.await.unwrap();
+        store
+    }
+
+    async fn form(store: &Store, most: usize) -> u64 {
+        store.write(move |tx| form_in(tx, BATCH, most, "tests", NOW)).await.unwrap()
+    }
+
+    fn assert_proved(store: &Store, number: u32) {
+        store
+            .read(|tx| {
+                let stored = batch(tx, BATCH)?.unwrap();
+                let place = place_in_batch(tx, record(number).id)?.unwrap();
+                assert_eq!(place.index, u64::from(number), "oldest first");
+                let proof = prove_in_batch(tx, place)?;
+                let commitment = record(number).commitment;
+                assert_eq!(verify_inclusion(&commitment, &proof, &stored.root), Ok(()));
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_many_blocks_takes_the_oldest_and_proves_each_from_what_is_stored() {
+        let store = store_with(1_500).await;
+        assert_eq!(form(&store, 1_300).await, 1_300);
+        for number in (0..1_300).step_by(37).chain([255, 256, 1_279, 1_280, 1_299]) {
+            assert_proved(&store, number);
+        }
+        store
+            .read(|tx| {
+                assert_eq!(waiting_count(tx)?, 200);
+                assert_eq!(place_in_batch(tx, record(1_300).id)?, None);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    /// Run with `--ignored --nocapture` for how long the largest batch holds the writer.
+    #[tokio::test]
+    #[ignore = "takes long; prints a figure"]
+    async fn the_largest_batch_that_forms_by_itself_does_not_hold_the_writer_for_long() {
+        let store = store_with(100_000).await;
+        let start = Instant::now();
+        assert_eq!(form(&store, 100_000).await, 100_000);
+        println!("forming 100,000 records took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60));
+        assert_proved(&store, 99_999);
+    }
+}

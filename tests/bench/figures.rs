@@ -8,6 +8,7 @@
 mod accept;
 mod anchor;
 mod bare;
+mod batch;
 mod idle;
 mod load;
 mod login;
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
     }
     if wanted("anchor") {
         table.extend(anchor::measure());
+    }
+    if wanted("batch") {
+        table.extend(batch::measure());
     }
     if wanted("idle") {
         table.extend(idle::measure());

@@ -290,3 +290,28 @@ async fn products_of_a_batch_are_handed_on_each_by_its_own_owners_signature() {
     named["uid_tag_id"] = json!("TAG-1");
     assert_eq!(transferring(&named).await.status, 200);
 }
+
+#[tokio::test]
+async fn an_owner_of_very_many_products_of_a_batch_says_which_one_he_hands_on() {
+    let app = TestApp::start_with(|settings| {
+        batching(settings);
+        settings.batching.max_records = 1_002;
+    })
+    .await;
+    let uids = register_many(&app, 1_002).await;
+    let txid = app
+        .until("the batch is on the network", async || {
+            let told = app.anonymous().verify(&uids[0]).await.expect(200);
+            told["verificationDetails"]["currentTxid"].as_str().map(|it| it.parse().unwrap())
+        })
+        .await;
+    // Tried in the order of the tags: TAG-999 is the last of them.
+    let (ada, bob) = (Owner::number(1), Owner::number(2));
+    let mut body = ada.hands_over("TAG-999", txid, &bob.address());
+    let refused = app.api().transferring(&txid.to_string(), &body).send().await;
+    refused.invalid(&["uid_tag_id"]);
+    body["uid_tag_id"] = json!("TAG-999");
+    assert_eq!(app.api().transferring(&txid.to_string(), &body).send().await.status, 200);
+    // One that is found in time needs no name.
+    app.api().transfer("TAG-0", txid, &ada, &bob).await;
+}
