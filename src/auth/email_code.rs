@@ -30,6 +30,7 @@ pub const GUESS_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The longest address (RFC 5321, section 4.5.3.1.3, without the angle brackets).
 const MAX_ADDRESS_BYTES: usize = 254;
+const LONG_CODE_BYTES: usize = 16;
 const CODES: u32 = 100_000_000;
 /// The numbers of 32 bits below this fall evenly on the codes.
 const EVEN: u32 = u32::MAX / CODES * CODES;
@@ -38,6 +39,7 @@ const MAX_AHEAD: Duration = Duration::from_secs(5);
 /// What the subject of a token from a mailbox begins with.
 const SUBJECT_PREFIX: &str = "email:";
 const CODE_PURPOSE: &[u8] = b"patchproof/email/code/v1";
+const LONG_CODE_PURPOSE: &[u8] = b"patchproof/email/long-code/v1";
 const IDENTIFIER_PURPOSE: &[u8] = b"patchproof/email/identifier/v1";
 const SPOOL_PURPOSE: &[u8] = b"patchproof/email/spool/v1";
 
@@ -193,6 +195,38 @@ impl EmailCode {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Returns the long code that was presented in place of the digits, if it has the form of one.
+    pub fn as_long(&self) -> Option<LongCode> {
+        let digits = Zeroizing::new(self.0.replace('-', ""));
+        let mut bytes = Zeroizing::new([0u8; LONG_CODE_BYTES]);
+        hex::decode_to_slice(digits.as_bytes(), bytes.as_mut_slice()).ok()?;
+        Some(LongCode(bytes))
+    }
+}
+
+/// A code of 128 bits that a letter carries beside the digits, for an owner whose digits strangers have
+/// used up the tries of. Never printed by accident.
+#[derive(Clone)]
+pub struct LongCode(Zeroizing<[u8; LONG_CODE_BYTES]>);
+
+impl LongCode {
+    /// Returns 32 hexadecimal digits in groups of four, for the mail.
+    pub fn expose(&self) -> Zeroizing<String> {
+        let groups: Vec<String> = self.0.chunks(2).map(hex::encode).collect();
+        Zeroizing::new(groups.join("-"))
+    }
+
+    /// Compares two without telling by the time taken where they differ.
+    pub fn is_same(&self, other: &Self) -> bool {
+        constant_time_eq(self.0.as_slice(), other.0.as_slice())
+    }
+}
+
+impl fmt::Debug for LongCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
 }
 
 impl fmt::Debug for EmailCode {
@@ -205,6 +239,7 @@ impl fmt::Debug for EmailCode {
 #[derive(Clone)]
 pub struct EmailKeys {
     code: Zeroizing<[u8; 32]>,
+    long_code: Zeroizing<[u8; 32]>,
     identifier: Zeroizing<[u8; 32]>,
     spool: AeadKey,
 }
@@ -215,6 +250,7 @@ impl EmailKeys {
         let derive = |purpose| hkdf_sha256(master_secret, b"", purpose);
         Self {
             code: Zeroizing::new(derive(CODE_PURPOSE)),
+            long_code: Zeroizing::new(derive(LONG_CODE_PURPOSE)),
             identifier: Zeroizing::new(derive(IDENTIFIER_PURPOSE)),
             spool: AeadKey::new(derive(SPOOL_PURPOSE)),
         }
@@ -241,6 +277,15 @@ impl EmailKeys {
     pub fn code(&self, request: CodeRequestId, mailbox: MailboxHash, code: &EmailCode) -> Digest {
         let message = Zeroizing::new([&request.0, &mailbox.0, code.0.as_bytes()].concat());
         Digest::from_bytes(hmac_sha256(self.code.as_slice(), &message))
+    }
+
+    /// Returns the long code of a request's letter. Whoever has it has read the letter: it is not in the
+    /// answer to the request, is kept nowhere, and cannot be guessed.
+    pub fn long_code(&self, request: CodeRequestId, mailbox: MailboxHash) -> LongCode {
+        let code = hmac_sha256(self.long_code.as_slice(), &[request.0, mailbox.0].concat());
+        let mut short = Zeroizing::new([0u8; LONG_CODE_BYTES]);
+        short.copy_from_slice(&code[..LONG_CODE_BYTES]);
+        LongCode(short)
     }
 
     /// Returns the key of mails that wait.

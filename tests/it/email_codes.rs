@@ -48,12 +48,12 @@ pub(crate) async fn submit(
 }
 
 /// Does the same from another address of this machine; returns the status.
-async fn submit_from(client: &Client, app: &TestApp, body: &Value) -> u16 {
+pub(crate) async fn submit_from(client: &Client, app: &TestApp, body: &Value) -> u16 {
     let url = app.base.join("v1/auth/submit-verification").unwrap();
     client.post(url).json(body).send().await.unwrap().status().as_u16()
 }
 
-async fn ask_from(client: &Client, app: &TestApp, mailbox: &str) -> u16 {
+pub(crate) async fn ask_from(client: &Client, app: &TestApp, mailbox: &str) -> u16 {
     let url = app.base.join("v1/auth/request-verification").unwrap();
     let body = json!({ "identifier": mailbox });
     client.post(url).json(&body).send().await.unwrap().status().as_u16()
@@ -72,7 +72,7 @@ pub(crate) async fn code_for(app: &TestApp, mailbox: &str, number: usize) -> (St
 }
 
 /// Returns a code that is not this one.
-fn other_than(code: &str) -> String {
+pub(crate) fn other_than(code: &str) -> String {
     let number: u32 = code.parse().unwrap();
     format!("{:08}", (number + 1) % 100_000_000)
 }
@@ -81,7 +81,7 @@ fn keys() -> EmailKeys {
     EmailKeys::derive(&[7; 32])
 }
 
-fn rows(app: &TestApp, mailbox: &str) -> Vec<StoredEmailCode> {
+pub(crate) fn rows(app: &TestApp, mailbox: &str) -> Vec<StoredEmailCode> {
     let hash = keys().mailbox(&Mailbox::parse(mailbox).unwrap());
     app.store.read(|tx| email_codes_of(tx, hash)).unwrap()
 }
@@ -92,7 +92,7 @@ fn footprint(app: &TestApp) -> Vec<u64> {
     ["email-codes-1", "email-guesses-1", "mails-1", "audit-1"].map(|name| rows[name]).to_vec()
 }
 
-fn refused(answer: &Answer) -> Value {
+pub(crate) fn refused(answer: &Answer) -> Value {
     let mut problem = answer.problem(401, "EMAIL_CODE_INVALID");
     problem["requestId"] = Value::Null;
     problem

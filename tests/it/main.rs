@@ -24,6 +24,8 @@ mod email_codes;
 #[cfg(test)]
 mod email_delivery;
 #[cfg(test)]
+mod email_long_codes;
+#[cfg(test)]
 mod endpoints;
 #[cfg(test)]
 mod headers;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::email_code::{
-    CODE_TTL, ClientHash, CodeRequestId, EmailCode, EmailKeys, GUESS_DAY, MAX_GUESSES,
+    CODE_TTL, ClientHash, CodeRequestId, EmailCode, EmailKeys, GUESS_DAY, LongCode, MAX_GUESSES,
     MAX_GUESSES_OF_ALL, MAX_LIVE_CODES, Mailbox, MailboxHash, is_live, is_same_code,
 };
 use crate::auth::token::{Grant, TokenError, TokenKeys};
@@ -113,7 +113,7 @@ impl EmailCodeService {
             attempts: 0,
             created_at: now,
         };
-        let letter = code_letter(mailbox, &code, now);
+        let letter = code_letter(mailbox, &code, &self.keys.long_code(request, hash), now);
         let mail = StoredMail {
             request,
             sealed: spool::seal(&self.keys, request, &letter),
@@ -139,9 +139,10 @@ impl EmailCodeService {
             .store
             .write(move |tx| {
                 let code = &presented.code;
-                let is_right = match presented.request {
-                    Some(request) => try_named(tx, &keys, request, mailbox, code, now)?,
-                    None => {
+                let is_right = match (code.as_long(), presented.request) {
+                    (Some(long), _) => try_long(tx, &keys, mailbox, &long, now)?,
+                    (None, Some(request)) => try_named(tx, &keys, request, mailbox, code, now)?,
+                    (None, None) => {
                         let client = keys.client(&presented.client_block);
                         try_unnamed(tx, &keys, (mailbox, client), code, now)?
                     }
@@ -250,6 +251,26 @@ fn try_named(
         return Ok(false);
     }
     accept(tx, &kept, now)
+}
+
+/// Tries the long code of a letter against every letter of a mailbox that is not over, however often
+/// its digits were tried. Tries are not counted, because guessing 128 bits is hopeless: so nobody can
+/// use them up, and whoever reads the mailbox gets in whoever had the letter sent.
+fn try_long(
+    tx: &mut WriteTx<'_>,
+    keys: &EmailKeys,
+    mailbox: MailboxHash,
+    presented: &LongCode,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let mut right = None;
+    for kept in email_codes_of(tx, mailbox)? {
+        let is_right = keys.long_code(kept.request, mailbox).is_same(presented);
+        if is_right && is_live(kept.created_at, 0, now) {
+            right = Some(kept);
+        }
+    }
+    right.map_or(Ok(false), |kept| accept(tx, &kept, now))
 }
 
 /// Tries a code against every code of a mailbox, for clients that do not name the request. Wrong ones

@@ -32,6 +32,12 @@ impl Received {
         let code = self.text.split("Your code is ").nth(1).unwrap().split_whitespace().next();
         code.unwrap().to_owned()
     }
+
+    /// Returns the long code in the letter.
+    pub(crate) fn long_code(&self) -> String {
+        let is_long = |line: &&str| line.len() == 39 && line.split('-').count() == 8;
+        self.text.lines().map(str::trim).find(is_long).unwrap().to_owned()
+    }
 }
 
 #[derive(Default)]
