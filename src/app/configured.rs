@@ -17,8 +17,8 @@ use crate::chain::{
 };
 use crate::config::{
     AllowedOrigins, AnchorMode, AnchorPayload, AnchoringOptions, BroadcastSettings, BroadcastVia,
-    Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailSettings, Mode,
-    PoolSettings, RateSetting, Secret, WocSettings,
+    Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailServer,
+    MailSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -79,6 +79,11 @@ pub fn mailer(mail: &MailSettings) -> anyhow::Result<Option<Arc<dyn Mailer>>> {
         MailDelivery::Shown => return Ok(Some(Arc::new(ShownMailer))),
         MailDelivery::Left => return Ok(None),
     };
+    Ok(Some(Arc::new(smtp_client(server)?)))
+}
+
+/// Makes the client of a mail server; connects to nothing yet.
+pub fn smtp_client(server: &MailServer) -> anyhow::Result<SmtpMailer> {
     let trusted_pem = server.ca_file.as_ref().map(std::fs::read).transpose();
     let credentials = server.credentials.as_ref();
     let config = SmtpConfig {
@@ -89,9 +94,7 @@ pub fn mailer(mail: &MailSettings) -> anyhow::Result<Option<Arc<dyn Mailer>>> {
         from: server.from.clone(),
         timeout: SMTP_TIMEOUT,
     };
-    let mailer = SmtpMailer::new(&config);
-    let mailer = mailer.context("SMTP_HOST, SMTP_CA_FILE or EMAIL_FROM cannot be used")?;
-    Ok(Some(Arc::new(mailer)))
+    SmtpMailer::new(&config).context("SMTP_HOST, SMTP_CA_FILE or EMAIL_FROM cannot be used")
 }
 
 /// Makes the keys of tokens; short ones only where nothing is at stake.

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod finding;
+mod mail;
 mod network;
 mod place;
 mod records;
@@ -30,7 +31,7 @@ const EXIT_WARNINGS: u8 = 4;
 /// Look at everything the service needs, and say what is wrong and what to do
 ///
 /// Looks at the configuration, the data directory and its disk, the store, the pool, records that
-/// wait, the signer, the network endpoint and the clock. Works beside a running server, without one,
+/// wait, the signer, the network endpoint, the clock and the mail server, to which no mail is sent. Works beside a running server, without one,
 /// with a broken configuration and without a network. Exit status 0 if all is well, 4 with warnings,
 /// 1 with failures.
 #[derive(Debug, Args)]
@@ -84,6 +85,7 @@ impl DoctorCommand {
         if parts.is_some() || !is_served {
             outside(parts.as_ref(), store.as_ref(), surroundings, &mut findings).await;
         }
+        mail::examine(surroundings, &mut findings).await;
         progress.finish_and_clear();
         findings
     }

@@ -52,7 +52,7 @@ pub use login::SvdSettings;
 pub use mail::{MailDelivery, MailServer, MailSettings};
 pub use parts::{
     HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
-    initial_settings, logging,
+    initial_settings, logging, mail_server,
 };
 pub use place::{Mode, control_socket_in};
 pub use pool::PoolSettings;

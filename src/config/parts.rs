@@ -7,7 +7,8 @@ use crate::config::reader::Reader;
 use crate::config::secrets::{read_foreign, read_master};
 use crate::config::{
     ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings, KmsSettings,
-    LoggingSettings, Mode, Secret, WocSettings, chain, kms, place,
+    LoggingSettings, MailDelivery, MailServer, MailSettings, Mode, Secret, WocSettings, chain, kms,
+    place,
 };
 use crate::types::{ChainProfile, Checkpoint, Network};
 
@@ -120,6 +121,18 @@ pub fn logging(environment: &Environment) -> Result<LoggingSettings, ConfigProbl
     let logging = LoggingSettings::read(&mut reader);
     reader.finish()?;
     Ok(logging)
+}
+
+/// Reads which server takes mail, if any does.
+pub fn mail_server(environment: &Environment) -> Result<Option<MailServer>, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    Mode::read(&mut reader);
+    let mail = MailSettings::read(&mut reader, true);
+    reader.finish()?;
+    Ok(match mail.delivery {
+        MailDelivery::Server(server) => Some(server),
+        MailDelivery::Shown | MailDelivery::Left => None,
+    })
 }
 
 /// Reads where the data lies.

@@ -128,6 +128,22 @@ impl SmtpMailer {
         Ok(Self { transport: builder.build(), from, longest: config.timeout.saturating_mul(3) })
     }
 
+    /// Does all that a letter needs but the letter: connects, TLS, greeting, password. Says in words of
+    /// ours what went wrong.
+    pub async fn try_connection(&self) -> Result<(), String> {
+        let said = match tokio::time::timeout(self.longest, self.transport.test_connection()).await
+        {
+            Ok(Ok(true)) => return Ok(()),
+            Ok(Ok(false)) => return Err("it ended the connection".to_owned()),
+            Ok(Err(error)) => reduced(&error),
+            Err(_) => return Err("no answer in time".to_owned()),
+        };
+        Err(match said {
+            MailError::Deferred(reason) => reason,
+            MailError::Refused(code) => format!("the mail server answered {code}"),
+        })
+    }
+
     fn message(&self, letter: &Letter) -> Option<Message> {
         let millis = u64::try_from(letter.written_at.as_millis()).ok()?;
         let id = format!("<{}@{}>", letter.id, self.from.email.domain());

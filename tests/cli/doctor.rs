@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
+use crate::post_office::{PostOffice, Reception};
 use crate::program::{Finished, run};
 use crate::stub;
 use crate::world::World;
@@ -42,26 +43,38 @@ fn h10_a_healthy_installation_is_well_beside_its_server_and_without_it() {
     let private = PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(world.data_file(""), private).unwrap();
     world.fund(12);
-    let complete = |arguments: &[&str]| {
-        world.with_environment(|variables| run(arguments, &[variables, COMPLETE].concat()))
+    let post_office = PostOffice::open();
+    let port = post_office.address.port().to_string();
+    let complete = [COMPLETE, &[("SMTP_PORT", port.as_str())]].concat();
+    let asked = |arguments: &[&str]| {
+        world.with_environment(|variables| run(arguments, &[variables, &complete].concat()))
     };
-    complete(&["utxo", "sync"]).expect(0);
-    let server = world.serve_with(COMPLETE);
-    let beside = doctor(&world, COMPLETE).json();
+    asked(&["utxo", "sync"]).expect(0);
+    let server = world.serve_with(&complete);
+    let beside = doctor(&world, &complete).json();
     for finding in about_us(&beside) {
         assert_eq!(finding["level"], "ok", "{finding}");
     }
     assert_eq!(find(&beside, "server", "ok")["finding"], "it runs and is ready");
-    for check in
-        ["configuration", "store", "pool", "records", "signer", "network", "headers", "clock"]
-    {
+    for check in [
+        "configuration",
+        "store",
+        "pool",
+        "records",
+        "signer",
+        "network",
+        "headers",
+        "clock",
+        "mail",
+    ] {
         find(&beside, check, "ok");
     }
     assert!(server.stop().success());
-    let alone = doctor(&world, COMPLETE).json();
+    let alone = doctor(&world, &complete).json();
     assert!(find(&alone, "server", "ok")["finding"].as_str().unwrap().starts_with("none runs"));
-    let text = complete(&["doctor"]);
+    let text = asked(&["doctor"]);
     assert!(text.stdout.lines().last().unwrap().ends_with(" failures"), "{}", text.stdout);
+    assert!(post_office.connections() > 1 && post_office.count() == 0, "no mail was sent");
     assert!(!format!("{beside}{alone}{text:?}").contains("canary"), "no secret is shown");
     assert_eq!(
         std::fs::read_dir(world.data_file("")).unwrap().count(),
@@ -181,4 +194,21 @@ fn what_a_killed_server_left_is_named() {
     let report = doctor(&world, &[]).json();
     let finding = find(&report, "server", "warn");
     assert!(finding["finding"].as_str().unwrap().contains("was killed"), "{finding}");
+}
+
+#[test]
+fn a_mail_server_that_is_away_or_in_the_way_is_a_warning_with_a_remedy() {
+    let world = World::start();
+    let closed = PostOffice::open();
+    closed.is(Reception::Closed);
+    let port = closed.address.port().to_string();
+    let report = doctor(&world, &[COMPLETE, &[("SMTP_PORT", port.as_str())]].concat()).json();
+    let mail = find(&report, "mail", "warn");
+    assert!(mail["finding"].as_str().unwrap().contains(&format!("127.0.0.1:{port}")), "{mail}");
+    assert!(mail["remedy"].as_str().unwrap().contains("SMTP_PORT"), "{mail}");
+    let bad = [COMPLETE, &[("SMTP_CA_FILE", "/no/such/file.pem")]].concat();
+    find(&doctor(&world, &bad).json(), "mail", "fail");
+    let without = doctor(&world, &COMPLETE[..4]).json();
+    let checks = without["findings"].as_array().unwrap().iter();
+    assert!(checks.into_iter().all(|it| it["check"] != "mail"), "{without}");
 }

@@ -238,3 +238,26 @@ async fn variables_of_the_environment_become_a_client_that_sends() {
     let config = Config::load_for_command(&environment, || [7; 32]).unwrap();
     assert!(configured::mailer(&config.mail).unwrap().is_none());
 }
+
+#[tokio::test]
+#[ignore = "started by tests/mail/run"]
+async fn a_connection_is_tried_with_tls_and_password_and_nothing_is_sent() {
+    let arguments = ["--tls", "starttls", "--user", "codes", "--password", PASSWORD];
+    let server = Server::start(&arguments);
+    let with = |password: &str| SmtpConfig {
+        credentials: Some(("codes".to_owned(), password.to_owned())),
+        ..config("localhost", server.port)
+    };
+    let tried = async |config: &SmtpConfig| SmtpMailer::new(config).unwrap().try_connection().await;
+    assert_eq!(tried(&with(PASSWORD)).await, Ok(()));
+    let wrong = tried(&with("incorrect horse")).await.unwrap_err();
+    assert!(wrong.contains("does not let us in (535)"), "{wrong}");
+    assert_eq!(server.end(), 0);
+    let server = Server::with_certificate("stranger", &["--tls", "starttls"]);
+    let strange = tried(&config("localhost", server.port)).await.unwrap_err();
+    assert_eq!(strange, "no TLS with a trusted certificate");
+    assert_eq!(server.end(), 0);
+    let server = Server::start(&["--tls", "none"]);
+    let open = tried(&config("localhost", server.port)).await.unwrap_err();
+    assert!(open.contains("STARTTLS"), "{open}");
+}
