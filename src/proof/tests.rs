@@ -12,6 +12,9 @@ use crate::patch::tag::UidTag;
 use crate::proof::fixture::{HEIGHT, custody, key};
 use crate::types::{ChainProfile, Checkpoint, Digest};
 
+/// Name and subject of the step that must fail, and what is forged.
+type Forgery = (&'static str, &'static str, fn(&mut Bundle));
+
 /// Returns name and subject of the step that failed.
 fn failure(report: &Report) -> Option<(&'static str, &str)> {
     report.first_failure().map(|step| (step.name, step.subject.as_str()))
@@ -191,7 +194,7 @@ fn a_record_of_a_batch_is_proved_by_its_place_in_the_tree_on_chain() {
 
 #[test]
 fn every_forgery_fails_at_its_step() {
-    let cases: [(&str, &str, fn(&mut Bundle)); 6] = [
+    let cases: [Forgery; 6] = [
         ("commitment", "record 0", |bundle| {
             bundle.records[0].content.as_mut().unwrap().salt = Salt::from_bytes([0; 16]);
         }),
