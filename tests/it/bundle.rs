@@ -8,7 +8,10 @@ use patchproof::proof::{
 use patchproof::simnet::{Filling, Reorganisation};
 use patchproof::types::{Clock, Txid};
 use reqwest::Method;
+use serde_json::json;
 
+use crate::batch::{self, anchor, batching};
+use crate::privacy::Person;
 use crate::support::answer::Answer;
 use crate::support::app::TestApp;
 use crate::support::clients::{Owner, full_registration};
@@ -185,4 +188,50 @@ async fn the_route_names_a_file_knows_its_versions_and_gives_a_tsc_proof() {
     app.anonymous().get(&["v1", "patches", "TAG-2", "proof"]).await.problem(404, "NOT_FOUND");
     let report = verify_bytes(given.text().as_bytes(), &Trust::default());
     assert_eq!(report.verdict, Verdict::Proved);
+}
+
+#[tokio::test]
+async fn a_batched_record_is_proved_by_its_place_in_the_tree() {
+    let app = TestApp::start_with(batching).await;
+    for uid in ["TAG-0", UID, "TAG-2"] {
+        let _ = batch::register(&app, uid, &Owner::number(1)).await;
+    }
+    let _ = anchor(&app, json!({ "limit": 10 })).await.expect(200);
+    app.mine(1);
+    let bundle = complete(&app, 1).await;
+    assert_eq!(bundle.records[0].inclusion.as_ref().unwrap().tree_size, 3);
+    assert_eq!(check(&app, &bundle).verdict, Verdict::Proved);
+    let mut other = bundle.clone();
+    other.records[0].inclusion.as_mut().unwrap().leaf_index ^= 1;
+    assert_ne!(check(&app, &other).verdict, Verdict::Proved);
+    let mut alone = bundle;
+    alone.records[0].inclusion = None;
+    assert_ne!(check(&app, &alone).verdict, Verdict::Proved);
+}
+
+#[tokio::test]
+async fn what_is_or_will_be_erased_stands_in_a_bundle_by_its_commitment_alone() {
+    let person = Person::with_a_product().await;
+    let app = &person.app;
+    let txid = app.api().transfer(UID, person.txid, &person.ada, &Owner::number(2)).await;
+    app.mine(1);
+    let before = complete(app, 2).await;
+    assert!(before.records[0].content.is_some());
+    // Withheld from the moment of the wish, erased when it is buried: a bundle shows no difference.
+    let _ = person.erase().await;
+    let withheld = bundle(app).await;
+    person.bury().await;
+    app.until("it is erased", async || {
+        let history = app.anonymous().history(UID).await.expect(200);
+        history["events"][0]["erased_at"].is_string().then_some(())
+    })
+    .await;
+    for bundle in [withheld, bundle(app).await] {
+        assert_eq!(bundle.records[0].content, None);
+        assert_eq!(bundle.records[0].commitment, before.records[0].commitment);
+        assert_eq!(bundle.records[1].txid, Some(txid));
+        let report = check(app, &bundle);
+        assert_eq!(report.verdict, Verdict::Proved, "{report:#?}");
+    }
+    assert!(!answer(app).await.text().contains(&person.ada.address()));
 }

@@ -22,16 +22,16 @@ const ADA: &str = "65a1b2c3d4e5f60718293a4b";
 const DEEP: u32 = 101;
 
 /// A person with a login key that also owns products.
-struct Person {
-    app: TestApp,
-    ada: Owner,
-    token: String,
-    txid: Txid,
+pub(crate) struct Person {
+    pub(crate) app: TestApp,
+    pub(crate) ada: Owner,
+    pub(crate) token: String,
+    pub(crate) txid: Txid,
 }
 
 impl Person {
     /// Registers Ada and a product of hers.
-    async fn with_a_product() -> Self {
+    pub(crate) async fn with_a_product() -> Self {
         let app = TestApp::start().await;
         let ada = Owner::number(1);
         let body = json!({ "userId": ADA, "pmcHex": ada.key.public_key() });
@@ -47,7 +47,7 @@ impl Person {
         export(&self.app, &self.token).await.expect(200)
     }
 
-    async fn erase(&self) -> Value {
+    pub(crate) async fn erase(&self) -> Value {
         erase(&self.app, &self.token).await.expect(200)
     }
 
@@ -56,7 +56,7 @@ impl Person {
     }
 
     /// Buries everything so deep that nothing can need it any more.
-    async fn bury(&self) {
+    pub(crate) async fn bury(&self) {
         self.app.mine(DEEP);
         self.app
             .until("everything is buried", async || {

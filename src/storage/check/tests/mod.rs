@@ -10,6 +10,7 @@ mod damaged_rows;
 mod damaged_treasury;
 mod earlier_files;
 mod sample;
+mod way;
 
 use proptest::prelude::*;
 use sample::{Event, NOW, Way, add_product, uid};
