@@ -49,6 +49,9 @@ pub enum InclusionError {
     /// The path leads to another root.
     #[error("the path leads to another root")]
     WrongRoot,
+    /// The proof is of a tree of another size than the one that stands on chain.
+    #[error("the proof is of a tree of another size")]
+    WrongSize,
 }
 
 /// Where a leaf stands in a tree and the hashes that lead to the root.
@@ -162,6 +165,20 @@ pub fn verify_inclusion(
     }
 }
 
+/// Checks that `commitment` is the leaf that `proof` says in the tree whose `root` and `tree_size`
+/// stand on chain. A proof that claims another size is refused, also where its path would fit.
+pub fn verify_on_chain(
+    commitment: &Digest,
+    proof: &InclusionProof,
+    root: &Digest,
+    tree_size: u64,
+) -> Result<(), InclusionError> {
+    if proof.tree_size != tree_size {
+        return Err(InclusionError::WrongSize);
+    }
+    verify_inclusion(commitment, proof, root)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,14 +205,16 @@ mod tests {
 
     #[test]
     fn every_mutation_of_a_proof_fails() {
-        for size in [1u64, 2, 3, 5, 8, 13, 64, 100] {
+        // Each size, and of the large ones the leaves where the tree has its edges.
+        for size in 1..=257u64 {
             let leaves = commitments(size);
             let tree = CommitmentTree::build(&leaves).unwrap();
-            for index in 0..size {
+            let is_looked_at = |index: &u64| size <= 40 || [0, size / 2, size - 1].contains(index);
+            for index in (0..size).filter(is_looked_at) {
                 let leaf = &leaves[usize::try_from(index).unwrap()];
                 for mutant in mutants(&tree.prove(index).unwrap()) {
                     assert!(
-                        verify_inclusion(leaf, &mutant, &tree.root()).is_err(),
+                        verify_on_chain(leaf, &mutant, &tree.root(), size).is_err(),
                         "{mutant:?} of {size}"
                     );
                 }
@@ -203,7 +222,7 @@ mod tests {
         }
     }
 
-    /// All wrong proofs next to `proof` for the same tree size (the size comes from the chain).
+    /// All wrong proofs next to `proof`.
     fn mutants(proof: &InclusionProof) -> Vec<InclusionProof> {
         let mut mutants = Vec::new();
         for index in (0..proof.tree_size).filter(|index| *index != proof.leaf_index) {
@@ -221,6 +240,9 @@ mod tests {
             let mut doubled = proof.clone();
             doubled.path.insert(place, doubled.path[place]);
             mutants.push(doubled);
+        }
+        for size in [proof.tree_size - 1, proof.tree_size + 1, proof.tree_size * 2] {
+            mutants.push(InclusionProof { tree_size: size, ..proof.clone() });
         }
         let mut extra = proof.clone();
         extra.path.push(Digest::from_bytes([0; 32]));

@@ -195,8 +195,8 @@ mod tests {
             let kept = Kept::of(commitments(size));
             let whole = CommitmentTree::build(&kept.leaves).unwrap();
             assert_eq!(kept.root, whole.root(), "{size}");
-            let step = (size / 97).max(1);
-            for index in (0..size).filter(|it| it % usize::try_from(step).unwrap() as u64 == 0) {
+            let step = (size / 11).max(1);
+            for index in (0..size).step_by(usize::try_from(step).unwrap()) {
                 assert_eq!(kept.prove(index), whole.prove(index).unwrap(), "{index} of {size}");
             }
             assert_eq!(kept.prove(size - 1), whole.prove(size - 1).unwrap(), "last of {size}");

@@ -2,7 +2,7 @@
 //! it, a proof decides, made of what is stored of the tree and checked against the size and the root
 //! that stand on chain.
 
-use crate::anchor::merkle::{InclusionProof, verify_inclusion};
+use crate::anchor::merkle::{InclusionProof, verify_on_chain};
 use crate::anchor::payload::Payload;
 use crate::storage::batches::{place_in_batch, prove_in_batch};
 use crate::storage::transactions::expect_transaction;
@@ -67,14 +67,12 @@ fn inclusion_under(
     tree_size: u64,
 ) -> Result<Option<Inclusion>, StoreError> {
     let Some(place) = place_in_batch(tables, event.id)? else { return Ok(None) };
-    let stored = match prove_in_batch(tables, place) {
+    let proof = match prove_in_batch(tables, place) {
         Ok(proof) => proof,
         // What cannot be proved is not under the root, whatever is wrong with what is stored.
         Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    // The size is the chain's: a path fits more than one.
-    let proof = InclusionProof { tree_size, ..stored };
-    let holds = verify_inclusion(&event.commitment, &proof, &root).is_ok();
+    let holds = verify_on_chain(&event.commitment, &proof, &root, tree_size).is_ok();
     Ok(holds.then_some(Inclusion { proof, root }))
 }

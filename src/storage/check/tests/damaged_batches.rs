@@ -1,6 +1,6 @@
 //! Damage to batches: to their leaves, their roots, and the routes of their records.
 
-use super::sample::{FUNDING_HASH, Way, add_funding, input, new_record, owner, stored, utxo};
+use super::sample::{FUNDING_HASH, Way, fund, input, new_record, owner, stored, utxo};
 use super::*;
 use crate::anchor::lifecycle::{Job, Stage};
 use crate::anchor::merkle::{BlockTree, SubtreeRoot};
@@ -43,7 +43,7 @@ fn add_batch(tx: &mut WriteTx<'_>) -> Result<Txid, StoreError> {
     let mut funding = None;
     for (number, index) in (100u8..).zip(0u64..3) {
         let record = add_registration(tx, number)?;
-        funding = Some(add_funding(tx, &record)?);
+        funding = Some(fund(tx, &record)?);
         tree.push(&record.commitment, &mut keep).unwrap();
         let leaf = BatchLeaf { record: record.id, commitment: record.commitment };
         tx.put_batch_leaf(BatchPlace { batch: BATCH, index }, leaf)?;

@@ -95,7 +95,7 @@ fn add_event(
     before: Option<&Event>,
 ) -> Result<Event, StoreError> {
     let record = new_record(number, before);
-    let funding = add_funding(tx, &record)?;
+    let funding = fund(tx, &record)?;
     let has_any = way.has_transaction() || way.had_transaction();
     let transaction = has_any.then(|| spend(&record, funding, before));
     let job = Job::new(record.id, NOW);
@@ -161,10 +161,7 @@ pub(super) fn new_record(number: u8, before: Option<&Event>) -> StoredRecord {
 }
 
 /// A transaction from outside that pays the pool, and the output that it makes.
-pub(super) fn add_funding(
-    tx: &mut WriteTx<'_>,
-    record: &StoredRecord,
-) -> Result<OutPoint, StoreError> {
+pub(super) fn fund(tx: &mut WriteTx<'_>, record: &StoredRecord) -> Result<OutPoint, StoreError> {
     let script = Script::pay_to_public_key_hash(&FUNDING_HASH);
     let transaction = Transaction {
         version: 1,
