@@ -3,6 +3,9 @@
 //! Every test owns its server and its limits; waiting is always for something the server does.
 
 #[cfg(test)]
+#[path = "http_edge/client.rs"]
+mod client;
+#[cfg(test)]
 #[path = "http_edge/connections.rs"]
 mod connections;
 #[cfg(test)]
@@ -23,6 +26,9 @@ mod fuzz_requests;
 #[cfg(test)]
 #[path = "http_edge/messages.rs"]
 mod messages;
+#[cfg(test)]
+#[path = "http_edge/random.rs"]
+mod random;
 #[cfg(test)]
 #[path = "http_edge/routes.rs"]
 mod routes;

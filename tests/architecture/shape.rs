@@ -1,7 +1,7 @@
 //! Size, form and words of files and functions, and what only one place may do.
 
 use crate::source::Source;
-use crate::{assert_kept, assert_sees};
+use crate::{assert_kept, assert_kept_in, assert_sees, tests_of_the_house};
 
 const MOST_LINES: usize = 400;
 const MOST_FUNCTION_LINES: usize = 60;
@@ -15,6 +15,7 @@ fn files_are_short(file: &Source) -> Vec<String> {
 #[test]
 fn no_file_is_longer_than_400_lines() {
     assert_kept(files_are_short);
+    assert_kept_in(&tests_of_the_house(), files_are_short);
 }
 
 #[test]

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::join_all;
-use patchproof::auth::svd::{UserId, change_key_digest, revoke_digest};
-use patchproof::auth::token::{Grant, TokenKeys};
-use patchproof::auth::{Subject, TokenScope};
+use patchproof::auth::svd::{UserId, revoke_digest};
+use patchproof::auth::token::TokenKeys;
 use patchproof::crypto::{PublicKey, SecretKey, hmac_sha256, sha256_parts};
 use patchproof::storage::check;
 use patchproof::storage::used_challenges::used_challenge_count;
@@ -20,8 +18,8 @@ use crate::support::app::{JWT_SECRET, TestApp};
 use crate::support::clients::Owner;
 use crate::support::outside::Mood;
 
-const ADA: &str = "3f92107747fcccc58db83812";
-const NOBODY: &str = "00000000000000000000dead";
+pub(crate) const ADA: &str = "3f92107747fcccc58db83812";
+pub(crate) const NOBODY: &str = "00000000000000000000dead";
 
 pub(crate) async fn post(app: &TestApp, step: &str, body: &Value) -> Answer {
     app.anonymous().call(Method::POST, &["api", "svd", step]).json(body).send().await
@@ -65,7 +63,7 @@ pub(crate) async fn log_in(app: &TestApp, user: &str, owner: &Owner) -> String {
 }
 
 /// Asks something that only a valid token answers, and changes nothing: a transfer of nothing.
-async fn use_token(app: &TestApp, token: &str) -> u16 {
+pub(crate) async fn use_token(app: &TestApp, token: &str) -> u16 {
     let segments = ["v1", "patches", &"0".repeat(64), "transfer-ownership"];
     let owner = Owner::number(1);
     let body = owner.hands_over("TAG", "0".repeat(64).parse().unwrap(), &owner.address());
@@ -74,12 +72,12 @@ async fn use_token(app: &TestApp, token: &str) -> u16 {
 }
 
 /// Counts what a login could leave behind; the background writes of its own.
-fn login_rows(app: &TestApp) -> Vec<u64> {
+pub(crate) fn login_rows(app: &TestApp) -> Vec<u64> {
     let rows = app.store.read(check).unwrap().rows;
     ["audit-1", "svd-keys-1", "used-challenges-1", "token-epochs-1"].map(|name| rows[name]).to_vec()
 }
 
-async fn with_ada() -> (TestApp, Owner) {
+pub(crate) async fn with_ada() -> (TestApp, Owner) {
     let app = TestApp::penniless().await;
     let ada = Owner::number(1);
     let _ = register(&app, ADA, &ada).await.expect(201);
@@ -111,103 +109,6 @@ async fn an_owner_logs_in_and_the_token_says_what_the_contract_promises() {
     let user: UserId = ADA.parse().unwrap();
     let proof = patchproof::auth::svd::svd_proof(user, &digest, &shared);
     assert_eq!(cnf.svd_proof, Some(hex::encode(proof)));
-    assert_eq!(use_token(&app, &token).await, 404);
-}
-
-#[tokio::test]
-async fn a1_a_key_is_never_overwritten() {
-    let (app, ada) = with_ada().await;
-    let eve = Owner::number(2);
-    register(&app, ADA, &eve).await.problem(409, "DUPLICATE_PMC");
-    register(&app, ADA, &ada).await.problem(409, "DUPLICATE_PMC");
-    let given = begin(&app, ADA).await;
-    let refused = post(&app, "complete", &answer_of(ADA, &eve.key, &given)).await;
-    refused.problem(401, "SVD_INVALID_SIGNATURE");
-    let _token = log_in(&app, ADA, &ada).await;
-
-    let bob = "0000000000000000000000b0";
-    let wishes: Vec<Owner> = (10..138).map(Owner::number).collect();
-    let answers = join_all(wishes.iter().map(|owner| register(&app, bob, owner))).await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    for answer in answers.iter().filter(|answer| answer.status != 201) {
-        answer.problem(409, "DUPLICATE_PMC");
-    }
-}
-
-#[tokio::test]
-async fn a1_where_registration_is_closed_it_takes_a_key_with_the_scope() {
-    let app = TestApp::with(|settings| settings.http.svd_open_registration = false).await;
-    let ada = Owner::number(1);
-    register(&app, ADA, &ada).await.problem(401, "UNAUTHENTICATED");
-    let body = json!({ "userId": ADA, "pmcHex": ada.key.public_key() });
-    let with = async |key: &str| {
-        let client = app.api_with(key);
-        client.call(Method::POST, &["api", "svd", "register"]).json(&body).send().await
-    };
-    with("pos").await.problem(403, "FORBIDDEN");
-    with("wrong").await.problem(401, "INVALID_API_KEY");
-    let _ = with("keys:write").await.expect(201);
-}
-
-#[tokio::test]
-async fn a2_a13_a_revoked_key_opens_nothing_and_its_tokens_end() {
-    let (app, ada) = with_ada().await;
-    let token = log_in(&app, ADA, &ada).await;
-    assert_eq!(use_token(&app, &token).await, 404);
-    let (open, given) = (begin(&app, ADA).await, begin(&app, ADA).await);
-    let digest = revoke_digest(ADA.parse().unwrap(), &challenge(&given));
-    let wish =
-        |key: &SecretKey| json!({ "userId": ADA, "M": given, "signatureHex": key.sign(&digest) });
-    let stranger = post(&app, "revoke", &wish(&Owner::number(2).key)).await;
-    stranger.problem(401, "SVD_INVALID_SIGNATURE");
-    assert_eq!(use_token(&app, &token).await, 404);
-    let _ = post(&app, "revoke", &wish(&ada.key)).await.expect(200);
-    assert_eq!(use_token(&app, &token).await, 401);
-    let late = post(&app, "complete", &answer_of(ADA, &ada.key, &open)).await;
-    late.problem(401, "SVD_INVALID_SIGNATURE");
-    let given = begin(&app, ADA).await;
-    let refused = post(&app, "complete", &answer_of(ADA, &ada.key, &given)).await;
-    refused.problem(401, "SVD_INVALID_SIGNATURE");
-    register(&app, ADA, &Owner::number(2)).await.problem(409, "DUPLICATE_PMC");
-    let app = app.restart().await;
-    assert_eq!(use_token(&app, &token).await, 401);
-}
-
-#[tokio::test]
-async fn a2_an_operator_revokes_without_the_key() {
-    let (app, ada) = with_ada().await;
-    let token = log_in(&app, ADA, &ada).await;
-    let revoke = async |key: &str, user: &str| {
-        app.api_with(key).call(Method::DELETE, &["v1", "admin", "svd", user]).send().await
-    };
-    revoke("pos", ADA).await.problem(403, "FORBIDDEN");
-    revoke("keys:write", NOBODY).await.problem(400, "SVD_NO_PMC");
-    let _ = revoke("keys:write", ADA).await.expect(200);
-    assert_eq!(use_token(&app, &token).await, 401);
-    let _ = revoke("keys:write", ADA).await.expect(200);
-}
-
-#[tokio::test]
-async fn a_key_is_changed_on_the_word_of_the_old_one() {
-    let (app, ada) = with_ada().await;
-    let new = Owner::number(7);
-    let token = log_in(&app, ADA, &ada).await;
-    let given = begin(&app, ADA).await;
-    let user = ADA.parse().unwrap();
-    let digest = change_key_digest(user, &new.key.public_key(), &challenge(&given));
-    let wish = |signer: &Owner| {
-        let signature = signer.key.sign(&digest);
-        json!({ "userId": ADA, "newPmcHex": new.key.public_key(), "M": given, "signatureHex": signature })
-    };
-    post(&app, "change-key", &wish(&new)).await.problem(401, "SVD_INVALID_SIGNATURE");
-    let _ = post(&app, "change-key", &wish(&ada)).await.expect(200);
-    post(&app, "change-key", &wish(&ada)).await.problem(401, "SVD_INVALID_SIGNATURE");
-    post(&app, "change-key", &wish(&new)).await.problem(409, "SVD_REPLAYED");
-    assert_eq!(use_token(&app, &token).await, 401);
-    let begun = begin(&app, ADA).await;
-    let refused = post(&app, "complete", &answer_of(ADA, &ada.key, &begun)).await;
-    refused.problem(401, "SVD_INVALID_SIGNATURE");
-    let token = log_in(&app, ADA, &new).await;
     assert_eq!(use_token(&app, &token).await, 404);
 }
 
@@ -398,62 +299,6 @@ async fn a14_hexadecimal_is_read_in_either_case() {
 }
 
 #[tokio::test]
-async fn b9_a_token_from_an_e_mail_code_hands_nothing_on() {
-    let (app, _) = with_ada().await;
-    let keys = TokenKeys::new(JWT_SECRET, None).unwrap();
-    let subject = Subject { id: "email:00".into(), scope: TokenScope::Email };
-    let ttl = Duration::from_secs(900);
-    let grant = Grant { subject, epoch: 0, jti: "01".repeat(16), svd_proof: None, ttl };
-    let token = keys.grant(&grant, app.outside.clock.now()).unwrap();
-    assert_eq!(use_token(&app, &token).await, 403);
-}
-
-#[tokio::test]
-async fn b12_a_stolen_token_ends_with_the_logout_or_after_ten_minutes() {
-    let (app, ada) = with_ada().await;
-    let (taken_back, forgotten) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
-    // A thief's requests look like the owner's: nothing in the token itself could tell them apart.
-    assert_eq!(use_token(&app, &taken_back).await, 404);
-    let call = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
-    let _ = call.bearer(&forgotten).send().await.expect(200);
-    assert_eq!(use_token(&app, &taken_back).await, 401);
-    let forgotten = log_in(&app, ADA, &ada).await;
-    app.outside.clock.advance(Duration::from_secs(606));
-    assert_eq!(use_token(&app, &forgotten).await, 401);
-}
-
-#[tokio::test]
-async fn b13_after_logging_out_no_token_of_the_person_is_good() {
-    let (app, ada) = with_ada().await;
-    let (first, second) = (log_in(&app, ADA, &ada).await, log_in(&app, ADA, &ada).await);
-    let log_out = async |token: &str| {
-        let call = app.anonymous().call(Method::POST, &["v1", "auth", "logout"]);
-        call.bearer(token).send().await
-    };
-    let _ = log_out(&first).await.expect(200);
-    log_out(&first).await.problem(401, "TOKEN_INVALID");
-    assert_eq!(use_token(&app, &second).await, 401);
-    let third = log_in(&app, ADA, &ada).await;
-    assert_eq!(use_token(&app, &third).await, 404);
-}
-
-#[tokio::test]
-async fn b15_who_logged_in_is_noted_and_the_owners_signature_decides() {
-    let app = TestApp::start().await;
-    let (ada, ben, eve) = (Owner::number(1), Owner::number(2), Owner::number(3));
-    let _ = register(&app, ADA, &eve).await.expect(201);
-    let token = log_in(&app, ADA, &eve).await;
-    let txid = app.api().register("TAG-1", &ada).await;
-    let segments = ["v1", "patches", &txid.to_string(), "transfer-ownership"];
-    let hand_over = async |from: &Owner| {
-        let body = from.hands_over("TAG-1", txid, &ben.address());
-        app.api().call(Method::POST, &segments).bearer(&token).json(&body).send().await
-    };
-    hand_over(&eve).await.problem(403, "NOT_OWNER");
-    let _ = hand_over(&ada).await.expect(200);
-}
-
-#[tokio::test]
 async fn g10_the_canary_tries_everything_and_stores_nothing() {
     let (app, _) = with_ada().await;
     let canary = async |key: &str| app.api_with(key).get(&["api", "svd", "canary"]).await;
@@ -526,21 +371,4 @@ async fn signatures_over_anything_else_than_the_challenge_are_refused() {
         let body = json!({ "userId": ADA, "M": given, "signatureHex": signature });
         post(&app, "complete", &body).await.problem(401, "SVD_INVALID_SIGNATURE");
     }
-}
-
-#[tokio::test]
-async fn a_registration_counts_though_whoever_asked_for_it_has_gone_away() {
-    let app = TestApp::penniless().await;
-    let ada = Owner::number(1);
-    let _stranger = begin(&app, ADA).await;
-    let login = app.services.login.clone();
-    let (user, key, now) = (ADA.parse().unwrap(), ada.key.public_key(), app.outside.clock.now());
-    // Polled once, so that the write is queued, and dropped, if it is not done already.
-    let _answer_if_quick = login.register(user, key, "somebody", now).now_or_never();
-    app.until("the user is known", async || {
-        let begun = post(&app, "begin", &json!({ "userId": ADA })).await.expect(200);
-        (begun["pmcHex"] == json!(key)).then_some(())
-    })
-    .await;
-    let _token = log_in(&app, ADA, &ada).await;
 }

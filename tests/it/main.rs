@@ -24,6 +24,8 @@ mod email_codes;
 #[cfg(test)]
 mod email_delivery;
 #[cfg(test)]
+mod email_guesses;
+#[cfg(test)]
 mod email_long_codes;
 #[cfg(test)]
 mod endpoints;
@@ -40,6 +42,10 @@ mod limits;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod login_keys;
+#[cfg(test)]
+mod login_tokens;
+#[cfg(test)]
 mod logins;
 #[cfg(test)]
 mod lying_proofs;
@@ -51,6 +57,8 @@ mod pending;
 mod permissions;
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod privacy_others;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
@@ -77,6 +85,8 @@ mod tamper;
 mod transfer;
 #[cfg(test)]
 mod treasury;
+#[cfg(test)]
+mod treasury_unasked;
 #[cfg(test)]
 mod unlock;
 #[cfg(test)]

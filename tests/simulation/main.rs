@@ -29,6 +29,7 @@ mod signing;
 mod snapshot;
 mod spending;
 mod stage;
+mod stock;
 mod system;
 mod weather;
 mod work;

@@ -1,7 +1,5 @@
 //! One running product with all that is outside of it.
 
-use std::cell::Cell;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +24,7 @@ use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{KmsConfig, KmsSigner};
-use patchproof::storage::{FailureSwitch, Store, StoreError, StoreOptions, WriteTx, check};
+use patchproof::storage::{FailureSwitch, Store, StoreOptions};
 use patchproof::types::{ChainProfile, Clock, FeeRate, Network, Satoshis};
 use patchproof::wallet::policy::{PoolPolicy, PoolPolicySource};
 use patchproof::worker::{Periods, Schedule, Wakes};
@@ -37,6 +35,7 @@ use url::Url;
 use crate::support::clients::{Anonymous, ApiClient};
 use crate::support::outside::{Outside, SIGNER_KEY, serve_on_a_port};
 use crate::support::schema::Documentation;
+use crate::support::store::CheckedStore;
 
 /// The key that opens everything.
 pub(crate) const FULL_KEY: &str = "key-for-everything";
@@ -56,46 +55,6 @@ pub(crate) const JWT_SECRET: &[u8] = b"a secret of the tests, thirty-two bytes a
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at something that will happen.
 const PACE: Duration = Duration::from_millis(5);
-
-/// A store that is checked when a test has passed: whatever it did, everything must agree.
-pub(crate) struct CheckedStore {
-    store: Store,
-    is_tampered: Cell<bool>,
-}
-
-impl CheckedStore {
-    /// Changes what is stored behind the product's back; such a store is not checked.
-    pub(crate) async fn tamper(
-        &self,
-        change: impl Fn(&mut WriteTx<'_>) -> Result<(), StoreError> + Send + 'static,
-    ) {
-        self.is_tampered.set(true);
-        self.store.write(change).await.unwrap();
-    }
-
-    /// Asserts that everything stored agrees.
-    #[track_caller]
-    pub(crate) fn assert_clean(&self) {
-        let report = self.store.read(check).unwrap();
-        assert!(report.is_clean(), "{:#?}", report.violations);
-    }
-}
-
-impl Deref for CheckedStore {
-    type Target = Store;
-
-    fn deref(&self) -> &Store {
-        &self.store
-    }
-}
-
-impl Drop for CheckedStore {
-    fn drop(&mut self) {
-        if !std::thread::panicking() && !self.is_tampered.get() {
-            self.assert_clean();
-        }
-    }
-}
 
 /// A running product.
 pub(crate) struct TestApp {
@@ -161,7 +120,7 @@ impl TestApp {
             base,
             services: app.services,
             anchoring: app.anchoring,
-            store: CheckedStore { store, is_tampered: Cell::new(false) },
+            store: CheckedStore::of(store),
             documentation: OnceCell::new(),
             client,
             wakes: app.wakes,
@@ -181,10 +140,10 @@ impl TestApp {
     pub(crate) async fn restart_with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         self.shutdown.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
-        if !self.store.is_tampered.get() {
+        if !self.store.is_tampered() {
             self.store.assert_clean();
         }
-        self.store.is_tampered.set(true);
+        self.store.leave();
         self.store.close();
         change(&mut self.settings);
         Self::run(self.outside, self.options, self.settings).await

@@ -12,3 +12,4 @@ pub(crate) mod outside;
 pub(crate) mod post_office;
 pub(crate) mod redaction;
 pub(crate) mod schema;
+pub(crate) mod store;
