@@ -1,16 +1,18 @@
 //! Codes that somebody guesses at: how many tries there are, whom they count for, and what is told.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use patchproof::http::limits::Rate;
+use reqwest::Method;
+use serde_json::json;
+
 use crate::email_codes::{
     ADA, BEN, SECOND, code_for, other_than, post, refused, rows, submit, submit_from,
 };
 use crate::limits::client_at;
 use crate::support::answer::Answer;
 use crate::support::app::{TestApp, generous};
-use futures_util::future::join_all;
-use patchproof::http::limits::Rate;
-use reqwest::Method;
-use serde_json::json;
-use std::time::Duration;
 
 #[tokio::test]
 async fn b2_a_stranger_uses_up_nothing_of_the_owners() {

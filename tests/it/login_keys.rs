@@ -1,10 +1,5 @@
 //! Login keys: registered, changed, revoked, by whom they may be.
 
-use crate::login::{
-    ADA, NOBODY, answer_of, begin, challenge, log_in, post, register, use_token, with_ada,
-};
-use crate::support::app::TestApp;
-use crate::support::clients::Owner;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use patchproof::auth::svd::{change_key_digest, revoke_digest};
@@ -12,6 +7,12 @@ use patchproof::crypto::SecretKey;
 use patchproof::types::Clock;
 use reqwest::Method;
 use serde_json::json;
+
+use crate::login::{
+    ADA, NOBODY, answer_of, begin, challenge, log_in, post, register, use_token, with_ada,
+};
+use crate::support::app::TestApp;
+use crate::support::clients::Owner;
 
 #[tokio::test]
 async fn a1_a_key_is_never_overwritten() {

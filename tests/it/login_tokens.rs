@@ -1,13 +1,15 @@
 //! Tokens of logins: what they open, and when they end.
 
-use crate::login::{ADA, log_in, register, use_token, with_ada};
-use crate::support::app::{JWT_SECRET, TestApp};
-use crate::support::clients::Owner;
+use std::time::Duration;
+
 use patchproof::auth::token::{Grant, TokenKeys};
 use patchproof::auth::{Subject, TokenScope};
 use patchproof::types::Clock;
 use reqwest::Method;
-use std::time::Duration;
+
+use crate::login::{ADA, log_in, register, use_token, with_ada};
+use crate::support::app::{JWT_SECRET, TestApp};
+use crate::support::clients::Owner;
 
 #[tokio::test]
 async fn b9_a_token_from_an_e_mail_code_hands_nothing_on() {

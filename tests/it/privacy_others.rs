@@ -1,12 +1,13 @@
 //! Erasures beyond products: claims, mailboxes, names of an operator's making, and what the trail says.
 
+use patchproof::storage::claims::claim_count;
+use reqwest::Method;
+use serde_json::{Value, json};
+
 use crate::email_codes::{code_for, submit};
 use crate::privacy::{ADA, Person, UID, erase, export};
 use crate::support::app::TestApp;
 use crate::support::clients::Owner;
-use patchproof::storage::claims::claim_count;
-use reqwest::Method;
-use serde_json::{Value, json};
 
 #[tokio::test]
 async fn claims_go_too_and_others_stay() {

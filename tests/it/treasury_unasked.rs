@@ -1,9 +1,7 @@
 //! What happens to the pool unasked: many requests at once, reorganisations, thieves, money that ends.
 
-use crate::reorganisation::double_spend;
-use crate::support::app::TestApp;
-use crate::support::clients::{Owner, registration};
-use crate::treasury::{fund, funding_address, maintain, outputs};
+use std::time::Duration;
+
 use patchproof::simnet::Reorganisation;
 use patchproof::storage::StageName;
 use patchproof::storage::jobs::{expect_job, job_totals};
@@ -13,7 +11,11 @@ use patchproof::wallet::operation::{PlannedOutput, build_operation};
 use patchproof::wallet::policy::PoolPolicySource;
 use patchproof::wallet::utxo::{Utxo, UtxoStatus};
 use serde_json::{Value, json};
-use std::time::Duration;
+
+use crate::reorganisation::double_spend;
+use crate::support::app::TestApp;
+use crate::support::clients::{Owner, registration};
+use crate::treasury::{fund, funding_address, maintain, outputs};
 
 #[tokio::test]
 async fn two_hundred_at_once_share_a_pool_of_ten() {

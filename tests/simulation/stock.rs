@@ -1,12 +1,13 @@
 //! What records there are, against what clients heard.
 
-use crate::model::Known;
-use crate::stage::{Stage, Verdict, Violation, ensure};
 use patchproof::bitcoin::Address;
 use patchproof::patch::record::{AuthenticationRecord, Purpose};
 use patchproof::storage::records::records_of;
 use patchproof::storage::{StoreError, StoredRecord};
 use patchproof::types::{Network, RecordId};
+
+use crate::model::Known;
+use crate::stage::{Stage, Verdict, Violation, ensure};
 
 impl Stage {
     /// Looks what records there are: those that clients heard of must be there, others may only be

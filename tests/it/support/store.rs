@@ -1,8 +1,9 @@
 //! A store that is checked when a test has passed.
 
-use patchproof::storage::{Store, StoreError, WriteTx, check};
 use std::cell::Cell;
 use std::ops::Deref;
+
+use patchproof::storage::{Store, StoreError, WriteTx, check};
 
 /// A store that is checked when a test has passed: whatever it did, everything must agree.
 pub(crate) struct CheckedStore {
