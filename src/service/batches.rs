@@ -309,9 +309,8 @@ mod tests {
             .unwrap();
     }
 
-    /// Run with `--ignored --nocapture` for how long the largest batch holds the writer.
+    /// Run with `--nocapture` for how long the largest batch holds the writer.
     #[tokio::test]
-    #[ignore = "takes long; prints a figure"]
     async fn the_largest_batch_that_forms_by_itself_does_not_hold_the_writer_for_long() {
         let store = store_with(100_000).await;
         let start = Instant::now();
