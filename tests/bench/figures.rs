@@ -9,6 +9,7 @@ mod accept;
 mod anchor;
 mod bare;
 mod batch;
+mod bundle;
 mod idle;
 mod load;
 mod login;
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
     }
     if wanted("batch") {
         table.extend(batch::measure());
+    }
+    if wanted("bundle") {
+        table.extend(bundle::measure());
     }
     if wanted("idle") {
         table.extend(idle::measure());
