@@ -31,6 +31,8 @@ pub(crate) async fn anchor(app: &TestApp, body: Value) -> Answer {
 /// Registers a product that waits for a batch, and returns its record.
 pub(crate) async fn register(app: &TestApp, uid: &str, owner: &Owner) -> String {
     let answer = app.api().registering(&registration(uid, owner)).send().await.expect(202);
+    // Of two records of one millisecond neither is the older.
+    app.outside.clock.advance(Duration::from_millis(2));
     answer["pendingId"].as_str().unwrap().to_owned()
 }
 
@@ -40,8 +42,6 @@ pub(crate) async fn register_many(app: &TestApp, count: usize) -> Vec<String> {
     for number in 0..count {
         let uid = format!("TAG-{number}");
         register(app, &uid, &Owner::number(1)).await;
-        // Of two records of one millisecond neither is the older.
-        app.outside.clock.advance(Duration::from_millis(2));
         uids.push(uid);
     }
     uids
