@@ -155,6 +155,7 @@ impl Parts {
             network: self.keyring.network,
             persons: self.persons(),
             erasures: ErasureKey::derive(&self.settings.master_secret),
+            exports: Arc::default(),
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a person asks about herself.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION};
@@ -45,8 +47,15 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
         (status = 401, body = ProblemBody)))]
 async fn export(bearer: BearerToken, state: State<HttpState>) -> Result<Response, Problem> {
     let (privacy, now) = (state.services.privacy.clone(), state.clock.now());
-    // It reads the whole audit trail, which must hold up nobody else.
-    let data = tokio::task::spawn_blocking(move || privacy.export(&bearer.subject, now)).await;
+    let exports = Arc::clone(&privacy.exports);
+    let turn = exports.lock_owned().await;
+    // It reads the whole audit trail, which must hold up nobody else. A client that goes away leaves
+    // the work where it is: the turn ends with the work.
+    let data = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        privacy.export(&bearer.subject, now)
+    })
+    .await;
     let data = data.map_err(|_| Problem::new(ProblemCode::Internal))??;
     let headers = [
         (CACHE_CONTROL, "no-store"),

@@ -3,8 +3,6 @@
 //! A record is needed until its transaction lies so deep that no reorganisation brings it back: until
 //! then it may have to be anchored anew. It is told to nobody from the moment of the wish.
 
-use std::collections::BTreeMap;
-
 use crate::anchor::canonical::from_canonical_bytes;
 use crate::anchor::lifecycle::Stage;
 use crate::auth::Subject;
@@ -112,15 +110,15 @@ impl PrivacyService {
         let key = self.erasures.clone();
         self.store
             .write(move |tx| {
-                let mut gone = BTreeMap::new();
+                let mut gone = 0;
                 for id in &ids {
                     if is_erasure_due(tx, *id)? && is_ready(tx, *id)? {
                         let found = expect_record(tx, *id)?;
                         erase_one(tx, &found, &key, now)?;
-                        gone.insert(*id, ());
+                        gone += 1;
                     }
                 }
-                Ok(gone.len())
+                Ok(gone)
             })
             .await
     }

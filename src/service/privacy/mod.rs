@@ -7,6 +7,10 @@
 mod erase;
 mod export;
 
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
 use crate::auth::email_code::MailboxHash;
 use crate::auth::svd::UserId;
 use crate::auth::{Subject, TokenScope};
@@ -32,6 +36,9 @@ pub struct PrivacyService {
     pub persons: Persons,
     /// Seals erasures.
     pub erasures: ErasureKey,
+    /// One export at a time: each reads the whole audit trail, and whoever asks for many must not have
+    /// every core.
+    pub exports: Arc<Mutex<()>>,
 }
 
 /// A person's login key and the address under which records name her.
