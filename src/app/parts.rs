@@ -18,6 +18,7 @@ use crate::patch::claim::ClaimKey;
 use crate::patch::erasure::ErasureKey;
 use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
+use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::{AuditService, Refusals};
 use crate::service::batches::BatchService;
@@ -88,6 +89,7 @@ impl Parts {
                 requires_nonce: self.settings.unlock_requires_nonce,
             },
             listing: ListingService { store: store.clone(), pending: pending.clone() },
+            anchors: AnchorListService { store: store.clone(), pending: pending.clone() },
             pending,
             funding: self.funding(),
             callback: CallbackService {

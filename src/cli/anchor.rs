@@ -1,6 +1,7 @@
-//! `patchproof anchor`: anchors the records that wait.
+//! `patchproof anchor`: anchors the records that wait, and lists what was anchored.
 
 mod batch;
+mod list;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +11,7 @@ use clap::{Args, Subcommand};
 use crate::cli::desk::Place;
 use crate::cli::{Surroundings, runtime};
 
-/// Anchor the records that wait for a batch
+/// Anchor the records that wait for a batch, or list what was anchored
 #[derive(Debug, Args)]
 pub(super) struct AnchorCommand {
     /// Folder of the store; PATCHPROOF_DATA_DIR without it
@@ -23,6 +24,7 @@ pub(super) struct AnchorCommand {
 #[derive(Debug, Subcommand)]
 enum AnchorAction {
     Batch(batch::BatchArguments),
+    List(list::ListArguments),
 }
 
 impl AnchorCommand {
@@ -30,6 +32,9 @@ impl AnchorCommand {
         let place = Place::find(self.data_dir, surroundings)?;
         match self.action {
             AnchorAction::Batch(arguments) => {
+                runtime()?.block_on(arguments.run(&place, surroundings))
+            }
+            AnchorAction::List(arguments) => {
                 runtime()?.block_on(arguments.run(&place, surroundings))
             }
         }

@@ -7,6 +7,7 @@
 
 mod acceptance;
 mod admin;
+mod anchors;
 pub mod assets;
 mod audit;
 mod batches;
@@ -136,6 +137,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(patches::routes())
         .merge(verification::routes())
         .merge(proof::routes())
+        .merge(anchors::routes())
         .merge(unlock::routes())
         .merge(claims::routes())
         .merge(pending::routes())

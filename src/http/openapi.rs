@@ -18,6 +18,7 @@ use crate::http::problem::{FieldError, ProblemBody};
     tags(
         (name = "health", description = "Whether the process can do its work."),
         (name = "claims", description = "Products that change hands at a counter."),
+        (name = "proofs", description = "What anybody may check without trusting the operator."),
         (name = "privacy", description = "What a person may ask about herself."),
         (name = "operation", description = "For those who run the appliance.")
     )

@@ -4,6 +4,7 @@
 //! closure per state change, and talks to signer and network only outside of closures.
 
 pub mod anchoring;
+pub mod anchors;
 pub mod api_keys;
 pub mod audit;
 pub mod batches;
@@ -34,6 +35,7 @@ pub mod treasury;
 pub mod unlock;
 pub mod verification;
 
+use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
@@ -92,6 +94,8 @@ pub struct Services {
     pub headers: HeaderService,
     /// Forms batches of the records that wait for one.
     pub batches: BatchService,
+    /// Lists what was committed to on chain.
+    pub anchors: AnchorListService,
     /// Lists records that need an operator and takes them up again.
     pub records: RecordsService,
     /// Changes settings while the process runs.

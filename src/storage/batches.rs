@@ -103,6 +103,22 @@ pub fn batch(tables: &impl Tables, id: RecordId) -> Result<Option<StoredBatch>, 
     tables.batches().get(id.to_bytes())?.map(|bytes| decode(bytes.value(), "batch")).transpose()
 }
 
+/// Returns batches, newest first, at most `limit`, before `before`.
+pub fn batches_before(
+    tables: &impl Tables,
+    before: Option<RecordId>,
+    limit: usize,
+) -> Result<Vec<StoredBatch>, StoreError> {
+    let end = before.map_or([0xff; 16], RecordId::to_bytes);
+    tables
+        .batches()
+        .range(..end)?
+        .rev()
+        .take(limit)
+        .map(|row| decode(row?.1.value(), "batch"))
+        .collect()
+}
+
 /// Returns where a record stands, if it is in a batch.
 pub fn place_in_batch(
     tables: &impl Tables,

@@ -244,6 +244,24 @@ pub fn jobs_in_stage(
         .collect()
 }
 
+/// Returns jobs of one stage, newest record first, at most `limit`, before `before`.
+pub fn jobs_in_stage_before(
+    tables: &impl Tables,
+    stage: StageName,
+    before: Option<RecordId>,
+    limit: usize,
+) -> Result<Vec<Job>, StoreError> {
+    let code = stage.code();
+    let end = before.map_or([0xff; 16], RecordId::to_bytes);
+    tables
+        .jobs_by_stage()
+        .range((code, [0u8; 16])..(code, end))?
+        .rev()
+        .take(limit)
+        .map(|row| expect_job(tables, RecordId::from_bytes(row?.0.value().1)))
+        .collect()
+}
+
 /// Returns the jobs whose transactions lie in blocks of these heights.
 pub fn jobs_at_heights(
     tables: &impl Tables,

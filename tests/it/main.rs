@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod anchors;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod batch;

@@ -42,6 +42,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/v1/patches/verify/{uid_tag_id}", Anybody),
     ("GET", "/v1/patches/{uid_tag_id}/history", Anybody),
     ("GET", "/v1/patches/{uid_tag_id}/proof", Anybody),
+    ("GET", "/v1/anchors", Anybody),
     ("GET", "/v1/patches/{uid_tag_id}/unlock-challenge", Anybody),
     ("POST", "/v1/patches/{uid_tag_id}/unlock-content", Key(Scope::Unlock)),
     ("PUT", "/v1/patches/{uid_tag_id}/content", Key(Scope::Unlock)),

@@ -17,6 +17,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::cli::stop_signal;
+use crate::service::batches::Route;
 use world::World;
 
 /// Run the whole product offline in one process, with sample products
@@ -31,6 +32,9 @@ pub(super) struct DemoArgs {
     /// Seconds between two blocks of the simulated network
     #[arg(long, default_value_t = 10)]
     mine_every_secs: u64,
+    /// Anchor registrations in batches, many to a transaction, as ANCHOR_MODE=batch does
+    #[arg(long)]
+    batch: bool,
     /// Start without sample products
     #[arg(long)]
     empty: bool,
@@ -43,7 +47,8 @@ impl DemoArgs {
     /// Runs until interrupted.
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (directory, temporary) = self.directory()?;
-        let world = World::start(&directory, self.listen, self.mine_every_secs)
+        let route = if self.batch { Route::Batch } else { Route::Direct };
+        let world = World::start(&directory, self.listen, self.mine_every_secs, route)
             .await
             .context("the demo could not start")?;
         world.write_description().context("demo.json could not be written")?;

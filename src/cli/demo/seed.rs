@@ -35,6 +35,7 @@ pub(super) async fn register_catalogue(world: &World) -> anyhow::Result<()> {
         });
         futures_util::future::try_join_all(registrations).await?;
     }
+    api.anchor_batch().await.context("no batch could be anchored")?;
     for transfer in due_transfers(world, &api).await? {
         progress.set_message(format!("{} to {}", transfer.uid_tag_id, transfer.to));
         api.transfer(transfer).await?;
@@ -125,6 +126,15 @@ impl Api<'_> {
             StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::CONFLICT => Ok(()),
             other => bail!("{}: {other}: {}", sample.uid(), answer.text().await?),
         }
+    }
+
+    /// Anchors what waits for a batch, so that it can be handed on; does nothing where nothing waits.
+    async fn anchor_batch(&self) -> anyhow::Result<()> {
+        let url = self.url(&["v1", "admin", "batch-anchor"]);
+        let request = self.client.post(url).json(&json!({ "limit": 1000 }));
+        let answer = request.header("x-api-key", &self.world.description.api_key).send().await?;
+        answer.error_for_status()?;
+        Ok(())
     }
 
     async fn transfers_of(&self, uid: &str) -> anyhow::Result<usize> {

@@ -33,7 +33,7 @@ use crate::http::limits::RateLimits;
 use crate::mail::ShownMailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
-use crate::service::batches::BatchPolicy;
+use crate::service::batches::{BatchPolicy, Route};
 use crate::service::keys::KeyNames;
 use crate::service::settings::RuntimeSettings;
 use crate::signer::{
@@ -47,6 +47,8 @@ use crate::worker::{Periods, Schedule, Wakes};
 
 /// The demo is for one person who tries everything: every limit is this many times the usual.
 const GENEROSITY: u32 = 100;
+/// How long a registration of the demo waits for its batch.
+const BATCH_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -136,6 +138,7 @@ impl World {
         directory: &Path,
         listen: SocketAddr,
         mine_every_secs: u64,
+        route: Route,
     ) -> anyhow::Result<Self> {
         create_private_directory(directory)?;
         let secrets = Secrets::load_or_create(directory)?;
@@ -152,7 +155,7 @@ impl World {
         let ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
         let store = Store::open(StoreOptions::in_directory(directory))
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
-        let settings = settings(&secrets, &base_url);
+        let settings = settings(&secrets, &base_url, route);
         let app = App::build(store.clone(), settings, ports).await?;
         let control = ControlSocket::bind(&control_socket_in(directory))?;
         spawn_servers(&mut tasks, control, api, &app.router, &stopping);
@@ -312,7 +315,7 @@ fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
     Ok(TokenKeys::new(secrets.jwt_secret.as_bytes(), None)?)
 }
 
-fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
+fn settings(secrets: &Secrets, base_url: &Url, route: Route) -> Settings {
     let second = Duration::from_secs(1);
     let runtime = RuntimeSettings::new(InitialSettings::default());
     let pool = PoolPolicy::of(runtime.current().fee_rate(), 25);
@@ -335,7 +338,7 @@ fn settings(secrets: &Secrets, base_url: &Url) -> Settings {
             caps: FeeCaps::default(),
             policy: RetryPolicy::default(),
         },
-        batching: BatchPolicy::default(),
+        batching: BatchPolicy { route, max_age: BATCH_MAX_AGE, ..BatchPolicy::default() },
         pool: PoolPolicySource::new(move || runtime.current().pool(pool)),
         schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
         confirmed_at_depth: 0,
