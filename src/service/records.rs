@@ -4,8 +4,8 @@ use crate::anchor::lifecycle::{Job, Stage};
 use crate::patch::record::Purpose;
 use crate::service::anchoring::{AnchoringService, Recovery, judge_recovery};
 use crate::service::registration::Wake;
-use crate::storage::batches::batch_leaf;
-use crate::storage::jobs::{job, jobs_in_stage};
+use crate::storage::batches::{batch_leaf, waiting_for_batch};
+use crate::storage::jobs::{expect_job, job, jobs_in_stage};
 use crate::storage::records::record;
 use crate::storage::{BatchPlace, Store, StoreError, Tables};
 use crate::types::{RecordId, Timestamp, Txid};
@@ -71,14 +71,22 @@ impl RecordSummary {
     }
 }
 
-/// Returns a page of the records of a stage, oldest first.
+/// Returns a page of the records of a stage, oldest first; those that wait for a batch are accepted.
 pub fn list_records(
     tables: &impl Tables,
     stage: StageName,
     after: Option<RecordId>,
     limit: usize,
 ) -> Result<RecordPage, StoreError> {
-    let mut jobs = jobs_in_stage(tables, stage, after, limit.saturating_add(1))?;
+    let most = limit.saturating_add(1);
+    let mut jobs = jobs_in_stage(tables, stage, after, most)?;
+    if stage == StageName::Accepted {
+        for id in waiting_for_batch(tables, after, most)? {
+            jobs.push(expect_job(tables, id)?);
+        }
+        jobs.sort_unstable_by_key(|job| job.id);
+        jobs.truncate(most);
+    }
     let has_more = jobs.len() > limit;
     jobs.truncate(limit);
     let next = if has_more { jobs.last().map(|job| job.id) } else { None };

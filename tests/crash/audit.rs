@@ -1,6 +1,6 @@
 //! What must be true in the end, of the store and of the chain.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::process::Command;
 
 use patchproof::anchor::payload::Payload;
@@ -24,11 +24,22 @@ pub(crate) fn store_is_clean(world: &World, ledger: &Ledger) {
     assert!(output.status.success(), "{report}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Reads every transaction the network ever took: no output is spent twice, no commitment stands
-/// in two transactions, and there are at least as many as were acknowledged. Returns how many.
-pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger) -> usize {
-    let mut spenders: HashMap<OutPoint, Txid> = HashMap::new();
-    let mut carriers: HashMap<Digest, Txid> = HashMap::new();
+/// What stands on chain.
+#[derive(Default)]
+struct Seen {
+    transactions: HashSet<Txid>,
+    spenders: HashMap<OutPoint, Txid>,
+    /// Commitments of records and roots of batches.
+    carriers: HashMap<Digest, Txid>,
+    batches: u64,
+    records: u64,
+}
+
+/// Reads every transaction the network ever took: no output is spent twice, no commitment and no
+/// root stands in two transactions, and there are at least as many records as were acknowledged.
+/// That each record of a batch is under its root, the check of the store has found out.
+pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger) {
+    let mut seen = Seen::default();
     let mut after = 0;
     loop {
         let url = format!("{}/sim/transactions?after={after}&limit=500", world.chain());
@@ -39,32 +50,38 @@ pub(crate) async fn chain_holds_each_record_once(world: &World, ledger: &Ledger)
         }
         after += transactions.len();
         for listed in &transactions {
-            inspect(listed, &mut spenders, &mut carriers);
+            seen.inspect(listed);
         }
     }
-    println!("{} commitments in {} transactions", carriers.len(), after);
-    assert!(carriers.len() >= ledger.len(), "{} < {}", carriers.len(), ledger.len());
-    carriers.len()
+    let (records, batches) = (seen.records, seen.batches);
+    println!("{records} records, {batches} batches among them, in {after} transactions");
+    assert!(records >= ledger.len() as u64, "{records} < {}", ledger.len());
+    assert!(batches > 0, "nothing was anchored in a batch");
 }
 
-fn inspect(
-    listed: &Value,
-    spenders: &mut HashMap<OutPoint, Txid>,
-    carriers: &mut HashMap<Digest, Txid>,
-) {
-    let raw = hex::decode(listed["hex"].as_str().unwrap()).unwrap();
-    let transaction = Transaction::parse(&raw).unwrap();
-    let txid = transaction.txid();
-    for input in &transaction.inputs {
-        let other = spenders.insert(input.previous, txid);
-        assert!(other.is_none_or(|other| other == txid), "{} spent twice", input.previous);
-    }
-    for output in &transaction.outputs {
-        let digest = match Payload::from_script(&output.locking_script) {
-            Some(Payload::Register(digest) | Payload::Transfer(digest)) => digest,
-            Some(Payload::Batch { .. }) | None => continue,
-        };
-        let other = carriers.insert(digest, txid);
-        assert!(other.is_none_or(|other| other == txid), "{digest} is in two transactions");
+impl Seen {
+    fn inspect(&mut self, listed: &Value) {
+        let raw = hex::decode(listed["hex"].as_str().unwrap()).unwrap();
+        let transaction = Transaction::parse(&raw).unwrap();
+        let txid = transaction.txid();
+        // One that came back after a reorganisation is listed again.
+        if !self.transactions.insert(txid) {
+            return;
+        }
+        for input in &transaction.inputs {
+            let other = self.spenders.insert(input.previous, txid);
+            assert!(other.is_none(), "{} spent twice", input.previous);
+        }
+        for output in &transaction.outputs {
+            let (digest, size) = match Payload::from_script(&output.locking_script) {
+                Some(Payload::Register(digest) | Payload::Transfer(digest)) => (digest, 1),
+                Some(Payload::Batch { root, tree_size, .. }) => (root, tree_size),
+                None => continue,
+            };
+            let other = self.carriers.insert(digest, txid);
+            assert!(other.is_none(), "{digest} is in two transactions");
+            self.records += size;
+            self.batches += u64::from(size > 1);
+        }
     }
 }

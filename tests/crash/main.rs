@@ -2,7 +2,8 @@
 //!
 //! A ledger outside the process holds every acknowledgement, written to disk before it counts. In
 //! the end nothing acknowledged may be lost, no output spent twice, no record carried by two
-//! transactions, the store must check clean and every record must be final.
+//! transactions, the store must check clean and every record must be final. Every other life of the
+//! server anchors registrations in batches, and takes up what the lives before left waiting.
 //!
 //! `CRASH_KILLS` sets how often it is killed (20 unless set), `CRASH_SEED` repeats a run's moments.
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use ledger::Ledger;
 use load::Load;
-use processes::World;
+use processes::{Mode, World};
 
 /// A small generator for the moments of death: printed and repeatable.
 struct Dice(u64);
@@ -46,14 +47,14 @@ async fn nothing_acknowledged_is_lost_however_often_the_process_is_killed() {
     let mut ledger = Ledger::create(world.directory());
     let mut load = Load::new(&world);
     for round in 0..kills {
-        let mut server = world.serve().await;
+        let mut server = world.serve(Mode::of_round(round)).await;
         if round == 0 {
             world.fund(&server).await;
         }
         let moment = Duration::from_millis(30 + dice.roll(420));
         load.run_until_killed(&mut server, moment, &mut ledger).await;
     }
-    let server = world.serve().await;
+    let server = world.serve(Mode::Batch).await;
     load.repeat_unanswered(&server, &mut ledger).await;
     world.settle(&server, &ledger).await;
     server.stop().await;

@@ -35,6 +35,33 @@ pub(crate) struct World {
     pub(crate) client: Client,
 }
 
+/// How a server anchors registrations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Each in a transaction of its own.
+    Direct,
+    /// Many in one, soon: a life is short.
+    Batch,
+}
+
+impl Mode {
+    /// Returns the mode of a life: one after the other.
+    pub(crate) const fn of_round(round: u64) -> Self {
+        if round.is_multiple_of(2) { Self::Direct } else { Self::Batch }
+    }
+
+    fn variables(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Direct => &[],
+            Self::Batch => &[
+                ("ANCHOR_MODE", "batch"),
+                ("BATCH_MAX_RECORDS", "20"),
+                ("BATCH_MAX_AGE_SECS", "1"),
+            ],
+        }
+    }
+}
+
 /// A server that is alive.
 pub(crate) struct Server {
     process: Process,
@@ -98,8 +125,10 @@ impl World {
     }
 
     /// Starts the server on the same data and waits until it answers.
-    pub(crate) async fn serve(&self) -> Server {
-        let (process, base) = spawn(self.environment(Command::new(BINARY).arg("serve")));
+    pub(crate) async fn serve(&self, mode: Mode) -> Server {
+        let mut command = Command::new(BINARY);
+        let command = self.environment(command.arg("serve")).envs(mode.variables().to_vec());
+        let (process, base) = spawn(command);
         self.until(|| async {
             let answer = self.client.get(format!("{base}/health")).send().await.ok()?;
             answer.status().is_success().then_some(())

@@ -317,3 +317,26 @@ async fn an_owner_of_very_many_products_of_a_batch_says_which_one_he_hands_on() 
     // One that is found in time needs no name.
     app.api().transfer("TAG-0", txid, &ada, &bob).await;
 }
+
+#[tokio::test]
+async fn operators_see_the_records_that_wait_for_a_batch() {
+    let app = TestApp::start_with(batching).await;
+    register_many(&app, 3).await;
+    let page = async |cursor: Option<&str>| {
+        let call = app.api().call(Method::GET, &["v1", "admin", "records"]);
+        let mut query = vec![("stage", "accepted"), ("limit", "2")];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        call.query(&query).send().await.expect(200)
+    };
+    let tags = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|item| item["uid_tag_id"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = page(None).await;
+    assert_eq!(tags(&first), ["TAG-0", "TAG-1"]);
+    assert_eq!(first["items"][0]["recoverable"], false, "nothing is wrong with them");
+    let second = page(first["nextCursor"].as_str()).await;
+    assert_eq!((tags(&second), &second["nextCursor"]), (vec!["TAG-2".to_owned()], &Value::Null));
+    anchor(&app, json!({})).await.expect(200);
+    assert!(tags(&page(None).await).is_empty());
+}
