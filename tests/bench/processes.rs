@@ -11,6 +11,8 @@ use serde_json::Value;
 const BINARY: &str = env!("CARGO_BIN_EXE_patchproof");
 /// The API key of the measured server.
 pub(crate) const API_KEY: &str = "bench-api-key-0123456789abcdef0123456789";
+/// The token secret of the measured server.
+pub(crate) const JWT_SECRET: &str = "bench-jwt-secret-0123456789abcdef0123456789";
 
 /// A process that is killed when dropped.
 pub(crate) struct Process {
@@ -97,7 +99,7 @@ impl World {
             .env("PUBLIC_API_MAX", "1000000000")
             .env("SVD_BEGIN_MAX", "1000000000")
             .env("SVD_COMPLETE_MAX", "1000000000")
-            .env("JWT_SECRET", "bench-jwt-secret-0123456789abcdef0123456789")
+            .env("JWT_SECRET", JWT_SECRET)
             .env("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234")
             .env("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address))
             .env("ISSUER_KEY_IDENTIFIER", "issuer")
@@ -162,15 +164,32 @@ pub(crate) fn get(address: &str, path: &str) -> Value {
 
 /// Sends JSON with the API key.
 pub(crate) fn post(address: &str, path: &str, body: &str) -> Value {
-    let (status, answer) = exchange(address, "POST", path, body).expect("an answer");
+    post_as(address, path, body, "")
+}
+
+/// Sends JSON with the API key and with a token, unless that is empty.
+pub(crate) fn post_as(address: &str, path: &str, body: &str, token: &str) -> Value {
+    let bearer = format!("Authorization: Bearer {token}\r\n");
+    let more = if token.is_empty() { "" } else { &bearer };
+    let (status, answer) = exchange_with(address, "POST", path, body, more).expect("an answer");
     assert!((200..300).contains(&status), "{path}: {status}");
     serde_json::from_slice(&answer).expect("JSON")
 }
 
 fn exchange(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, Vec<u8>)> {
+    exchange_with(address, method, path, body, "")
+}
+
+fn exchange_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    body: &str,
+    more: &str,
+) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).ok()?;
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nx-api-key: {API_KEY}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nx-api-key: {API_KEY}\r\nConnection: close\r\n{more}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).ok()?;

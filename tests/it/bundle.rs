@@ -209,6 +209,34 @@ async fn a_batched_record_is_proved_by_its_place_in_the_tree() {
     assert_ne!(check(&app, &alone).verdict, Verdict::Proved);
 }
 
+/// Every byte is changed in one way, which depends on its place, and each time a step must fail.
+fn every_changed_byte_is_found(bundle: &Bundle) {
+    let good = bundle.to_bytes().unwrap();
+    assert_eq!(verify_bytes(&good, &Trust::default()).verdict, Verdict::Proved);
+    for place in 0..good.len() {
+        let mut bad = good.clone();
+        bad[place] ^= [0x01, 0x02, 0x20, 0x80][place % 4];
+        let report = verify_bytes(&bad, &Trust::default());
+        let around = String::from_utf8_lossy(&bad[place.saturating_sub(40)..=place]);
+        assert_eq!(report.verdict, Verdict::Failed, "byte {place}: …{around}");
+        assert!(report.first_failure().is_some(), "byte {place} names its step");
+    }
+}
+
+#[tokio::test]
+async fn no_byte_of_what_the_product_gives_can_be_changed_unnoticed() {
+    let app = TestApp::start_with(batching).await;
+    for uid in ["TAG-0", UID, "TAG-2"] {
+        let _ = batch::register(&app, uid, &Owner::number(1)).await;
+    }
+    let batch = batch::txid_of(&anchor(&app, json!({})).await.expect(200));
+    app.mine(1);
+    every_changed_byte_is_found(&complete(&app, 1).await);
+    app.api().transfer(UID, batch, &Owner::number(1), &Owner::number(2)).await;
+    app.mine(1);
+    every_changed_byte_is_found(&complete(&app, 2).await);
+}
+
 #[tokio::test]
 async fn what_is_or_will_be_erased_stands_in_a_bundle_by_its_commitment_alone() {
     let person = Person::with_a_product().await;
