@@ -35,32 +35,8 @@ pub(crate) struct World {
     pub(crate) client: Client,
 }
 
-/// How a server anchors registrations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Each in a transaction of its own.
-    Direct,
-    /// Many in one, soon: a life is short.
-    Batch,
-}
-
-impl Mode {
-    /// Returns the mode of a life: one after the other.
-    pub(crate) const fn of_round(round: u64) -> Self {
-        if round.is_multiple_of(2) { Self::Direct } else { Self::Batch }
-    }
-
-    fn variables(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Direct => &[],
-            Self::Batch => &[
-                ("ANCHOR_MODE", "batch"),
-                ("BATCH_MAX_RECORDS", "20"),
-                ("BATCH_MAX_AGE_SECS", "1"),
-            ],
-        }
-    }
-}
+/// Names and values of the environment.
+pub(crate) type Variables<'a> = &'a [(&'static str, &'static str)];
 
 /// A server that is alive.
 pub(crate) struct Server {
@@ -125,9 +101,9 @@ impl World {
     }
 
     /// Starts the server on the same data and waits until it answers.
-    pub(crate) async fn serve(&self, mode: Mode) -> Server {
+    pub(crate) async fn serve(&self, more: Variables<'_>) -> Server {
         let mut command = Command::new(BINARY);
-        let command = self.environment(command.arg("serve")).envs(mode.variables().to_vec());
+        let command = self.environment(command.arg("serve")).envs(more.iter().copied());
         let (process, base) = spawn(command);
         self.until(|| async {
             let answer = self.client.get(format!("{base}/health")).send().await.ok()?;

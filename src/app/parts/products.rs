@@ -1,0 +1,64 @@
+//! The services that move products: registration, transfer, claims, batches.
+
+use std::sync::Arc;
+
+use crate::app::parts::Parts;
+use crate::patch::claim::ClaimKey;
+use crate::service::batches::BatchService;
+use crate::service::claims::ClaimService;
+use crate::service::records::RecordsService;
+use crate::service::registration::RegistrationService;
+use crate::service::transfer::TransferService;
+use crate::types::Timestamp;
+
+impl Parts {
+    pub(in crate::app) fn registration(&self, process: Timestamp) -> RegistrationService {
+        RegistrationService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            wake_batches: self.wake_batches(),
+            route: self.settings.batching.route,
+            process,
+        }
+    }
+
+    pub(in crate::app) fn transfer(&self, process: Timestamp) -> TransferService {
+        TransferService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            process,
+        }
+    }
+
+    pub(in crate::app) fn claims(&self, transfers: &TransferService) -> ClaimService {
+        ClaimService {
+            store: self.store.clone(),
+            key: ClaimKey::derive(&self.settings.master_secret),
+            transfers: transfers.clone(),
+            ttl: self.settings.claim_ttl,
+        }
+    }
+
+    pub(in crate::app) fn records(&self) -> RecordsService {
+        RecordsService {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            wake: self.wake_pipeline(),
+        }
+    }
+
+    pub(in crate::app) fn batches(&self) -> BatchService {
+        BatchService {
+            store: self.store.clone(),
+            anchoring: self.anchoring(),
+            progress: self.progress.clone(),
+            wake: self.wake_pipeline(),
+            policy: self.settings.batching,
+            rounds: Arc::default(),
+        }
+    }
+}
