@@ -32,5 +32,15 @@ fn a_batch_is_anchored_beside_a_server_and_without_one() {
     let idle = world.run(&["anchor", "batch"]).expect(0);
     assert_eq!((idle.stdout.as_str(), idle.stderr.as_str()), ("", format!("{NOTHING}\n").as_str()));
     world.run(&["anchor", "batch", "--limit", "1001"]).expect(2);
+    let listed = world.run(&["anchor", "list", "--batches", "--json"]).expect(0).json();
+    let sizes: Vec<_> = listed["items"].as_array().unwrap().iter().map(|it| &it["size"]).collect();
+    assert_eq!(sizes, [&json!(1), &json!(2)], "newest first");
+    let first = world.run(&["anchor", "list", "--limit", "1"]).expect(0);
+    let newest = listed["items"][0]["txid"].as_str().unwrap();
+    assert!(first.stdout.contains("batch") && first.stdout.contains(newest), "{first:?}");
+    assert_eq!(first.stderr, format!("more follow: --after {newest}\n"));
+    let rest = world.run(&["anchor", "list", "--after", newest]).expect(0);
+    assert_eq!((rest.stdout.lines().count(), rest.stderr.as_str()), (1, ""));
+    world.run(&["anchor", "list", "--after", "x"]).expect(1);
     world.run(&["check"]).expect(0);
 }
