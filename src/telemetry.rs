@@ -4,6 +4,8 @@
 //! in OpenMetrics or in the older Prometheus format. Labels take values from closed lists only,
 //! never from a request.
 
+mod log;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 type Labels<const N: usize> = [(&'static str, String); N];
+pub use log::LogGauges;
+
 type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
 /// Upper bounds in seconds of the HTTP latency buckets.
@@ -56,6 +60,8 @@ pub struct Metrics {
     audit_lines: Counter,
     /// Mails that wait.
     pub mail_spool: Gauge,
+    /// The log of all commitments.
+    pub log: LogGauges,
     mails: Family<Labels<1>, Counter>,
     email_codes: Family<Labels<1>, Counter>,
     svd: SvdFamilies,
@@ -118,6 +124,7 @@ impl Metrics {
             mails: Family::default(),
             email_codes: Family::default(),
             svd: SvdFamilies::register(&mut registry),
+            log: LogGauges::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
             broadcasts: Family::default(),
@@ -138,11 +145,8 @@ impl Metrics {
         let pending = self.records_pending.clone();
         registry.register("records_pending", "Records waiting for the network", pending);
         let days = self.pool_runway_days.clone();
-        registry.register(
-            "pool_runway_days",
-            "Days that the pool lasts, -1 while nobody can say",
-            days,
-        );
+        let help = "Days that the pool lasts, -1 while nobody can say";
+        registry.register("pool_runway_days", help, days);
         let oldest = self.oldest_unanchored_seconds.clone();
         registry.register("oldest_unanchored_seconds", "Age of the oldest open record", oldest);
         let locked = self.locked_satoshis.clone();
@@ -157,11 +161,8 @@ impl Metrics {
         let writes = self.store_writes.clone();
         registry.register("store_writes", "Writes that those commits carried", writes);
         let lines = self.audit_lines.clone();
-        registry.register(
-            "audit_lines",
-            "Lines of the audit trail, those of former runs included",
-            lines,
-        );
+        let help = "Lines of the audit trail, those of former runs included";
+        registry.register("audit_lines", help, lines);
         let spool = self.mail_spool.clone();
         registry.register("mail_spool", "Mails that wait", spool);
         registry.register("mail_sent", "Tries to send a mail", self.mails.clone());

@@ -29,6 +29,7 @@ use crate::service::anchoring::{AnchoringSettings, FeeCaps};
 use crate::service::batches::{BatchPolicy, Route};
 use crate::service::callback::CallbackToken;
 use crate::service::keys::KeyNames;
+use crate::service::log::LogSettings;
 use crate::service::settings::RuntimeSettings;
 use crate::signer::{KmsConfig, KmsSigner, SecretDeriver, Signer, SplitSigner};
 use crate::types::{ChainProfile, Clock, Network};
@@ -231,6 +232,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             policy: RetryPolicy::default(),
         },
         batching: batch_policy(anchoring),
+        log: LogSettings { origin: anchoring.log_origin.clone(), period: anchoring.log_period },
         pool: pool_policy(config, runtime),
         schedule: Schedule {
             interval: config.pool.maintain_interval,

@@ -30,6 +30,7 @@ use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
 use crate::service::batches::BatchPolicy;
 use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
+use crate::service::log::LogSettings;
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::progress::Progress;
 use crate::service::readiness::Observations;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub anchoring: AnchoringSettings,
     /// Which records share a transaction.
     pub batching: BatchPolicy,
+    /// How the log of all commitments is called, and how often it is signed.
+    pub log: LogSettings,
     /// How the pool is kept; asked anew each time.
     pub pool: PoolPolicySource,
     /// When the pool is looked after.

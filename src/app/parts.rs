@@ -1,6 +1,7 @@
 //! How the parts of the product find one another: one function for each service, and what the
 //! background and the edge are made of.
 
+mod log;
 mod people;
 mod products;
 mod treasury;
@@ -56,7 +57,7 @@ impl Parts {
             store: store.clone(),
             confirmed_at_depth: self.settings.confirmed_at_depth,
         };
-        let transfer = self.transfer(process);
+        let (transfer, log) = (self.transfer(process), self.log());
         Services {
             registration: self.registration(process),
             claims: self.claims(&transfer),
@@ -84,7 +85,8 @@ impl Parts {
             maintenance: self.maintenance(),
             runway: self.runway(),
             headers: self.headers(),
-            batches: self.batches(),
+            batches: self.batches(&log),
+            log,
             records: self.records(),
             settings: SettingsService {
                 store: store.clone(),
@@ -146,6 +148,8 @@ impl Parts {
             anchoring: self.anchoring(),
             maintenance: services.maintenance.clone(),
             batches: services.batches.clone(),
+            log: services.log.clone(),
+            log_period: self.settings.log.period,
             runway: services.runway.clone(),
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),

@@ -59,6 +59,23 @@ pub(super) const BATCH_MAX_AGE_SECS: Variable = Variable::new(
 )
 .or("600");
 
+pub(super) const LOG_ORIGIN: Variable = Variable::new(
+    "LOG_ORIGIN",
+    Kind::Text,
+    "proof.example/log",
+    "The name of the log of all commitments, in every checkpoint. A log keeps the name under which \
+     its first checkpoint was signed. Without it, PUBLIC_URL without its scheme and /log.",
+);
+
+pub(super) const LOG_CHECKPOINT_SECS: Variable = Variable::new(
+    "LOG_CHECKPOINT_SECS",
+    Kind::Integer { least: 1, most: 86_400 },
+    "10",
+    "The least time between two checkpoints of the log of all commitments that are signed by \
+     themselves, in seconds. Every batch has one signed as well.",
+)
+.or("10");
+
 pub(super) const CONFIRMED_AT_DEPTH: Variable = Variable::new(
     "CONFIRMED_AT_DEPTH",
     Kind::Integer { least: 0, most: 1_000 },
@@ -135,6 +152,10 @@ pub struct AnchoringOptions {
     pub batch_max_records: u64,
     /// How long a record waits for a batch.
     pub batch_max_age: Duration,
+    /// The name of the log of all commitments, if one is given.
+    pub log_origin: Option<String>,
+    /// The least time between two of its checkpoints.
+    pub log_period: Duration,
     /// Blocks before a record counts as confirmed.
     pub confirmed_at_depth: u32,
     /// Whether requests are answered without waiting.
@@ -169,11 +190,19 @@ impl AnchoringOptions {
             },
             batch_max_records: reader.number(&BATCH_MAX_RECORDS),
             batch_max_age: Duration::from_secs(reader.number(&BATCH_MAX_AGE_SECS)),
+            log_origin: reader.parsed(&LOG_ORIGIN, parse_origin),
+            log_period: Duration::from_secs(reader.number(&LOG_CHECKPOINT_SECS)),
             confirmed_at_depth: reader.number(&CONFIRMED_AT_DEPTH),
             is_async: reader.switch(&JOBS_ASYNC),
             registration_wait: reader.milliseconds(&REGISTRATION_WAIT_MS),
         }
     }
+}
+
+/// Reads the name of a log: it stands in a line of its own and before other words.
+fn parse_origin(text: &str) -> Option<String> {
+    let is_odd = |c: char| c.is_whitespace() || c.is_control() || c == '+';
+    (!text.contains(is_odd)).then(|| text.to_owned())
 }
 
 impl OwnerSettings {

@@ -90,6 +90,8 @@ pub const GROUPS: &[Group] = &[
             &anchoring::ANCHOR_MODE,
             &anchoring::BATCH_MAX_RECORDS,
             &anchoring::BATCH_MAX_AGE_SECS,
+            &anchoring::LOG_ORIGIN,
+            &anchoring::LOG_CHECKPOINT_SECS,
             &anchoring::CONFIRMED_AT_DEPTH,
             &anchoring::JOBS_ASYNC,
             &anchoring::REGISTRATION_WAIT_MS,

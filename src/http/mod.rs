@@ -24,6 +24,7 @@ pub mod health;
 pub mod json;
 mod keys;
 pub mod limits;
+mod log;
 mod logout;
 mod maintenance;
 mod metrics;
@@ -138,6 +139,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(verification::routes())
         .merge(proof::routes())
         .merge(anchors::routes())
+        .merge(log::routes())
         .merge(unlock::routes())
         .merge(claims::routes())
         .merge(pending::routes())

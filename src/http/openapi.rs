@@ -19,6 +19,7 @@ use crate::http::problem::{FieldError, ProblemBody};
         (name = "health", description = "Whether the process can do its work."),
         (name = "claims", description = "Products that change hands at a counter."),
         (name = "proofs", description = "What anybody may check without trusting the operator."),
+        (name = "log", description = "Everything that was ever accepted, for all to check."),
         (name = "privacy", description = "What a person may ask about herself."),
         (name = "operation", description = "For those who run the appliance.")
     )

@@ -155,16 +155,20 @@ impl<'a> Custody<'a> {
         match (payload, &record.inclusion) {
             (Payload::Register(digest), None) if is_first => Ok(Committed::alone(digest)),
             (Payload::Transfer(digest), None) if !is_first => Ok(Committed::alone(digest)),
-            (Payload::Batch { root, tree_size }, Some(proof)) => {
+            (Payload::Batch { root, tree_size, log }, Some(proof)) => {
                 if proof.tree_size != tree_size {
                     return Err("the tree on chain has another size".to_owned());
                 }
                 verify_inclusion(&record.commitment, proof, &root)
                     .map_err(|error| error.to_string())?;
                 let leaf = proof.leaf_index;
+                let log = log.map_or_else(String::new, |log| {
+                    let (size, root) = (log.size, log.root);
+                    format!(", which also commits to the log of {size} leaves with the root {root}")
+                });
                 Ok(Committed {
                     digest: Some(record.commitment),
-                    detail: format!("leaf {leaf} of the tree of {tree_size} in {txid}"),
+                    detail: format!("leaf {leaf} of the tree of {tree_size} in {txid}{log}"),
                 })
             }
             _ => Err("its transaction holds another kind of commitment".to_owned()),

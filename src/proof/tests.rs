@@ -168,7 +168,7 @@ fn a_record_of_a_batch_is_proved_by_its_place_in_the_tree_on_chain() {
     let mut leaves: Vec<Digest> = (0..4).map(|seed| Digest::from_bytes([seed; 32])).collect();
     leaves.insert(2, commitment);
     let tree = CommitmentTree::build(&leaves).unwrap();
-    let payload = Payload::Batch { root: tree.root(), tree_size: tree.size() };
+    let payload = Payload::Batch { root: tree.root(), tree_size: tree.size(), log: None };
     let entry = &mut bundle.beef.as_mut().unwrap().transactions[0];
     let BeefTransaction::Raw { transaction, .. } = entry else { unreachable!("it is whole") };
     transaction.outputs[0].locking_script = payload.to_script(None);

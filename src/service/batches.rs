@@ -10,16 +10,21 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::anchor::lifecycle::{Job, Stage};
+use crate::anchor::log::LogHead;
 use crate::anchor::merkle::{BlockTree, SubtreeRoot};
 use crate::crypto::random_bytes;
 use crate::service::anchoring::{AnchoringService, is_ready_for_batch};
+use crate::service::log::{LogError, LogService};
 use crate::service::progress::Progress;
 use crate::service::registration::Wake;
 use crate::signer::SignerError;
 use crate::storage::batches::{waiting_count, waiting_for_batch};
 use crate::storage::jobs::expect_job;
+use crate::storage::log::log_place;
 use crate::storage::records::expect_record;
-use crate::storage::{BatchLeaf, BatchPlace, Store, StoreError, StoredBatch, WriteTx};
+use crate::storage::{
+    BatchLeaf, BatchPlace, Store, StoreError, StoredBatch, StoredRecord, Tables, WriteTx,
+};
 use crate::types::{RecordId, Timestamp, Txid};
 
 /// The records of a batch by request when nobody says how many.
@@ -105,6 +110,8 @@ pub struct BatchService {
     pub wake: Wake,
     /// When batches are formed by themselves.
     pub policy: BatchPolicy,
+    /// Signs the state of the log that a batch carries.
+    pub log: LogService,
     /// One round at a time: the second finds what the first left.
     pub rounds: Arc<Mutex<()>>,
 }
@@ -172,24 +179,67 @@ impl BatchService {
             return Ok(None);
         }
         let refusal = self.anchoring.sign_statements(&waiting).await?;
-        let actor = actor.to_owned();
-        let size = self.store.write(move |tx| form_in(tx, id, most, &actor, now)).await?;
+        let log = self.signed_log(now).await?;
+        let new = NewBatch { id, most, log, covered: waiting, actor: actor.to_owned(), now };
+        let size = self.store.write(move |tx| form_in(tx, &new)).await?;
         match (size, refusal) {
             (0, Some(error)) => Err(BatchError::Signer(error)),
             (0, None) => Ok(None),
             (size, _) => Ok(Some(size)),
         }
     }
+
+    /// Has the log signed as it is now, with everything in it that waits. A signer that is away would
+    /// not sign the transaction either; whatever else keeps the log from being signed must not keep
+    /// records from the chain, and the batch says nothing of it.
+    async fn signed_log(&self, now: Timestamp) -> Result<Option<LogHead>, BatchError> {
+        match self.log.publish(now).await {
+            Ok(head) => Ok(head),
+            Err(LogError::Signer(error @ SignerError::Unavailable(_))) => {
+                Err(BatchError::Signer(error))
+            }
+            Err(LogError::Store(StoreError::Corrupt { .. } | StoreError::Missing { .. })) => {
+                tracing::error!("ALARM: the log of all commitments cannot be read");
+                Ok(None)
+            }
+            Err(LogError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "ALARM: a batch goes out without the log's state");
+                Ok(None)
+            }
+        }
+    }
 }
 
-/// Forms a batch of the oldest records that are signed, at most `most`; returns how many.
-fn form_in(
-    tx: &mut WriteTx<'_>,
+/// A batch that is to be formed.
+struct NewBatch {
     id: RecordId,
     most: usize,
-    actor: &str,
+    log: Option<LogHead>,
+    /// Those that were there when the log was signed, in order.
+    covered: Vec<RecordId>,
+    actor: String,
     now: Timestamp,
-) -> Result<u64, StoreError> {
+}
+
+impl NewBatch {
+    /// Says whether a record can be in it: it is signed, and in the log as that was signed. One that
+    /// the signer refuses waits on; it must not hold up the others.
+    fn takes(&self, tables: &impl Tables, record: &StoredRecord) -> Result<bool, StoreError> {
+        if !is_ready_for_batch(record) {
+            return Ok(false);
+        }
+        let Some(log) = self.log else { return Ok(true) };
+        if self.covered.binary_search(&record.id).is_ok() {
+            return Ok(true);
+        }
+        Ok(log_place(tables, &record.commitment)?.is_some_and(|place| place < log.size))
+    }
+}
+
+/// Forms a batch of the oldest records that it takes; returns how many.
+fn form_in(tx: &mut WriteTx<'_>, new: &NewBatch) -> Result<u64, StoreError> {
+    let NewBatch { id, most, log, ref actor, now, .. } = *new;
     let (mut tree, mut roots) = (BlockTree::default(), Vec::new());
     let mut keep = |root: SubtreeRoot| roots.push(root);
     let (mut after, mut taken) = (None, 0);
@@ -199,8 +249,7 @@ fn form_in(
         after = Some(*last);
         for record in page {
             let found = expect_record(tx, record)?;
-            // One that the signer refuses waits on; it must not hold up the others.
-            if taken == most || !is_ready_for_batch(&found) {
+            if taken == most || !new.takes(tx, &found)? {
                 continue;
             }
             let place = BatchPlace { batch: id, index: tree.size() };
@@ -218,7 +267,8 @@ fn form_in(
     for node in roots {
         tx.put_batch_node(id, node)?;
     }
-    tx.put_batch(&StoredBatch { id, size, root, requested_by: actor.to_owned(), created_at: now })?;
+    let requested_by = actor.clone();
+    tx.put_batch(&StoredBatch { id, size, root, requested_by, created_at: now, log })?;
     tx.put_job(&Job::new(id, now))?;
     tx.append_audit(now, actor, "batch.anchor", &format!("{size} records in {id}"))?;
     tx.touch_batches();
@@ -235,8 +285,9 @@ mod tests {
     use crate::crypto::sha256;
     use crate::patch::record::Purpose;
     use crate::patch::tag::UidTag;
+    use crate::storage::StoreOptions;
     use crate::storage::batches::{batch, place_in_batch, prove_in_batch};
-    use crate::storage::{StoreOptions, StoredRecord};
+    use crate::storage::log::{log_head, log_size};
     use crate::types::Digest;
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -276,7 +327,11 @@ mod tests {
     }
 
     async fn form(store: &Store, most: usize) -> u64 {
-        store.write(move |tx| form_in(tx, BATCH, most, "tests", NOW)).await.unwrap()
+        let log = store.read(|tx| log_head(tx, log_size(tx)?)).unwrap();
+        let actor = "tests".to_owned();
+        let new =
+            NewBatch { id: BATCH, most, log: Some(log), covered: Vec::new(), actor, now: NOW };
+        store.write(move |tx| form_in(tx, &new)).await.unwrap()
     }
 
     fn assert_proved(store: &Store, number: u32) {

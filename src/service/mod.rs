@@ -16,6 +16,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod log;
 pub mod login;
 pub mod maintenance;
 pub mod observed_signer;
@@ -46,6 +47,7 @@ use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::listing::ListingService;
+use crate::service::log::LogService;
 use crate::service::login::LoginService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::pending::PendingService;
@@ -96,6 +98,8 @@ pub struct Services {
     pub batches: BatchService,
     /// Lists what was committed to on chain.
     pub anchors: AnchorListService,
+    /// Signs the log of all commitments and proves what is in it.
+    pub log: LogService,
     /// Lists records that need an operator and takes them up again.
     pub records: RecordsService,
     /// Changes settings while the process runs.

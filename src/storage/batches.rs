@@ -8,8 +8,9 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use crate::anchor::lifecycle::Job;
+use crate::anchor::log::LogHead;
 use crate::anchor::merkle::{InclusionProof, SubtreeRoot, TreeError, leaf_hash, prove_by_blocks};
-use crate::storage::codec::{decode, encode};
+use crate::storage::codec::{decode, decode_second, encode_second};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp, Txid};
 
@@ -26,6 +27,26 @@ pub struct StoredBatch {
     pub requested_by: String,
     /// When it was formed.
     pub created_at: Timestamp,
+    /// The state of the log of all commitments that its transaction carries: one that was signed and
+    /// has all its records in it.
+    pub log: Option<LogHead>,
+}
+
+/// A batch as it was stored before there was a log.
+#[derive(Debug, Serialize, Deserialize)]
+struct FirstBatch {
+    id: RecordId,
+    size: u64,
+    root: Digest,
+    requested_by: String,
+    created_at: Timestamp,
+}
+
+impl From<FirstBatch> for StoredBatch {
+    fn from(first: FirstBatch) -> Self {
+        let FirstBatch { id, size, root, requested_by, created_at } = first;
+        Self { id, size, root, requested_by, created_at, log: None }
+    }
 }
 
 /// A record's place in its batch.
@@ -76,7 +97,7 @@ impl WriteTx<'_> {
     /// Stores a batch, whose leaves are stored in the same transaction.
     pub fn put_batch(&mut self, batch: &StoredBatch) -> Result<(), StoreError> {
         self.is_dirty = true;
-        self.tables.batches.insert(batch.id.to_bytes(), encode(batch).as_slice())?;
+        self.tables.batches.insert(batch.id.to_bytes(), encode_second(batch).as_slice())?;
         Ok(())
     }
 
@@ -100,7 +121,12 @@ impl WriteTx<'_> {
 
 /// Returns a batch.
 pub fn batch(tables: &impl Tables, id: RecordId) -> Result<Option<StoredBatch>, StoreError> {
-    tables.batches().get(id.to_bytes())?.map(|bytes| decode(bytes.value(), "batch")).transpose()
+    tables.batches().get(id.to_bytes())?.map(|bytes| decode_batch(bytes.value())).transpose()
+}
+
+/// Reads a batch's row.
+pub(super) fn decode_batch(bytes: &[u8]) -> Result<StoredBatch, StoreError> {
+    decode_second::<FirstBatch, StoredBatch>(bytes, "batch")
 }
 
 /// Returns batches, newest first, at most `limit`, before `before`.

@@ -12,10 +12,11 @@ use crate::bitcoin::Address;
 use crate::patch::record::AuthenticationRecord;
 use crate::storage::codec::decode;
 use crate::storage::tables::{WriteTables, create_all};
-use crate::storage::{StoreError, StoreOptions, StoredRecord};
+use crate::storage::{LogLeaf, StoreError, StoreOptions, StoredRecord, log};
+use crate::types::RecordId;
 
 /// The newest schema version this program knows.
-pub(super) const NEWEST: u32 = 2;
+pub(super) const NEWEST: u32 = 3;
 
 /// The row of the version.
 pub(super) const VERSION_KEY: &str = "schema";
@@ -31,7 +32,7 @@ const ERASED_RECORDS: TableDefinition<'_, [u8; 16], &[u8]> =
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// `LADDER[n]` leads from version n to n + 1.
-const LADDER: [Step; 2] = [create_tables, add_parties];
+const LADDER: [Step; 3] = [create_tables, add_parties, begin_log];
 
 /// Brings the file to the newest version.
 pub(super) fn migrate(database: &Database, options: &StoreOptions) -> Result<(), StoreError> {
@@ -105,6 +106,31 @@ fn add_parties(transaction: &WriteTransaction) -> Result<(), StoreError> {
             }
             parties.insert((owner_of(record)?, id), ())?;
         }
+    }
+    Ok(())
+}
+
+/// Version 3: the log of all commitments, begun with the records that are there in the order of their
+/// acceptance. A log of a file of before it is of no program that knew it, and goes.
+fn begin_log(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for name in ["log-1", "log-places-1", "log-nodes-1", "log-checkpoints-1"] {
+        transaction.delete_table(TableDefinition::<&[u8], &[u8]>::new(name))?;
+    }
+    create_tables(transaction)?;
+    let mut tables = WriteTables::new(transaction);
+    let mut leaves = Vec::new();
+    for row in tables.records.iter()? {
+        let (_, bytes) = row?;
+        let it: StoredRecord = decode(bytes.value(), "record")?;
+        leaves.push((it.accepted_at, it.id.to_bytes(), it.commitment));
+    }
+    leaves.sort_unstable();
+    for (index, (_, record, commitment)) in (0..).zip(leaves) {
+        log::append(
+            &mut tables,
+            index,
+            LogLeaf { record: RecordId::from_bytes(record), commitment },
+        )?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod jobs;
 mod lazy;
+pub mod log;
 pub mod mails;
 mod migrations;
 mod open;
@@ -66,6 +67,7 @@ pub use headers::{ChainHead, StoredHeader};
 pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
 pub use identity::IdentityClaim;
 pub use jobs::StageName;
+pub use log::{LogCheckpoint, LogLeaf};
 pub use mails::{MailHour, StoredMail};
 pub use open::StoreOptions;
 pub use patches::{Patch, PatchPage};
@@ -128,6 +130,8 @@ pub struct WriteTx<'txn> {
     touched_credentials: bool,
     /// Number and previous hash of the next audit line, once this transaction has appended one.
     audit_end: Option<(u64, Digest)>,
+    /// Number of leaves of the log, once this transaction has appended one.
+    log_end: Option<u64>,
 }
 
 impl Store {

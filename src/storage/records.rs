@@ -87,7 +87,7 @@ pub(super) mod bytes_field {
 }
 
 impl WriteTx<'_> {
-    /// Stores an event and its indexes. A batch's transaction is not written down with each member.
+    /// Stores an event and its indexes, and a new one's leaf in the log. A batch's transaction is not written down with each member.
     pub fn put_record(&mut self, record: &StoredRecord) -> Result<(), StoreError> {
         self.touch_patch(record.uid.as_str());
         let id = record.id.to_bytes();
@@ -104,6 +104,9 @@ impl WriteTx<'_> {
             .insert(id, encode(record).as_slice())?
             .map(|bytes| decode::<StoredRecord>(bytes.value(), "record"))
             .transpose()?;
+        if before.is_none() {
+            self.append_leaf_of(record)?;
+        }
         let replaced = before.and_then(|before| before.txid).filter(|it| Some(*it) != record.txid);
         if let Some(txid) = replaced {
             // A dead transaction carries the event no more.

@@ -149,6 +149,14 @@ schema! {
     batch_waiting: Id => () = "batch-waiting-1";
     /// Index: batch, transfer that follows a registration of it.
     batch_followers: (Id, Id) => () = "batch-followers-1";
+    /// The log of all commitments: place from 0 to event and commitment.
+    log: u64 => (Id, Hash) = "log-1";
+    /// Index: first eight bytes of a commitment, its place in the log.
+    log_places: (u64, u64) => () = "log-places-1";
+    /// Roots of the full blocks of 256 of the log: height, place from 0.
+    log_nodes: (u8, u64) => Hash = "log-nodes-1";
+    /// States of the log that were signed, by the number of its leaves.
+    log_checkpoints: u64 => Bytes = "log-checkpoints-1";
     /// Fees of the transactions signed on a day since 1970 (UTC): for records, for the pool.
     fees_by_day: i64 => (u64, u64) = "fees-by-day-1";
     /// Block headers by hash: header, height, work of the chain up to it.

@@ -183,6 +183,7 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         touched_chain: false,
         touched_credentials: false,
         audit_end: None,
+        log_end: None,
     };
     let mut is_dirty = false;
     let poisoned_at = group.iter_mut().position(|operation| {

@@ -7,6 +7,7 @@ mod backfill;
 mod batches;
 mod chain;
 mod housekeeping;
+mod log;
 mod mail;
 mod maintenance;
 mod pipeline;
@@ -26,6 +27,7 @@ use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
 use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
+use crate::service::log::LogService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::privacy::PrivacyService;
 use crate::service::readiness::Observations;
@@ -38,6 +40,7 @@ pub use backfill::BackfillTask;
 pub use batches::BatchTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
+pub use log::LogTask;
 pub use mail::MailTask;
 pub use maintenance::{MaintenanceTask, Schedule};
 pub use pipeline::PipelineTask;
@@ -78,6 +81,10 @@ pub struct WorkerParts {
     pub maintenance: MaintenanceService,
     /// Forms batches.
     pub batches: BatchService,
+    /// Signs the log of all commitments.
+    pub log: LogService,
+    /// How often it does, at most.
+    pub log_period: Duration,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Notes which API keys were used.
@@ -147,6 +154,8 @@ impl Driver {
         let batches = self.parts.batches.clone();
         let batches = BatchTask::new(batches, self.parts.clone(), self.wakes.clone());
         tasks.spawn(batches.run(shutdown.clone()));
+        let (log, period) = (self.parts.log.clone(), self.parts.log_period);
+        tasks.spawn(LogTask::new(log, self.parts.clone(), period).run(shutdown.clone()));
         if let Some(mails) = self.parts.mails.clone() {
             let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
             tasks.spawn(mail.run(shutdown.clone()));

@@ -31,6 +31,7 @@ use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
 use patchproof::service::batches::BatchPolicy;
 use patchproof::service::keys::KeyNames;
+use patchproof::service::log::LogSettings;
 use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{
     Keystore, KeystoreKey, SignRequest, Signer, SignerError, VerifiedSignature,
@@ -228,6 +229,8 @@ async fn services() -> Services {
             policy: RetryPolicy::default(),
         },
         batching: BatchPolicy::default(),
+        // Tests that want a checkpoint ask for it.
+        log: LogSettings { origin: None, period: Duration::from_secs(86_400) },
         pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
         schedule: Schedule::default(),
         confirmed_at_depth: 0,

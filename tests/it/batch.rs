@@ -60,7 +60,7 @@ pub(crate) async fn proved(app: &TestApp, uid: &str, txid: Txid) -> Value {
     let on_chain = app.outside.simnet.node().transaction(&txid).unwrap().transaction().clone();
     let mut outputs = on_chain.outputs.iter();
     let payload = outputs.find_map(|output| Payload::from_script(&output.locking_script));
-    let Some(Payload::Batch { root, tree_size }) = payload else {
+    let Some(Payload::Batch { root, tree_size, .. }) = payload else {
         unreachable!("no batch is on chain: {payload:?}")
     };
     let proof = &details["merkleProof"];

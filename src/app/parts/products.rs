@@ -1,10 +1,9 @@
-//! The services that move products: registration, transfer, claims, batches.
+//! The services that move products: registration, transfer, claims.
 
 use std::sync::Arc;
 
 use crate::app::parts::Parts;
 use crate::patch::claim::ClaimKey;
-use crate::service::batches::BatchService;
 use crate::service::claims::ClaimService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
@@ -48,17 +47,6 @@ impl Parts {
             store: self.store.clone(),
             anchoring: self.anchoring(),
             wake: self.wake_pipeline(),
-        }
-    }
-
-    pub(in crate::app) fn batches(&self) -> BatchService {
-        BatchService {
-            store: self.store.clone(),
-            anchoring: self.anchoring(),
-            progress: self.progress.clone(),
-            wake: self.wake_pipeline(),
-            policy: self.settings.batching,
-            rounds: Arc::default(),
         }
     }
 }

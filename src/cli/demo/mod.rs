@@ -8,6 +8,7 @@ mod catalogue;
 mod owners;
 mod report;
 mod seed;
+mod settings;
 mod world;
 
 use std::net::SocketAddr;

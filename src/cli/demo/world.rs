@@ -1,7 +1,6 @@
 //! Everything the demo runs: network, signer and product, each behind its own loopback socket.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,46 +8,33 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
 use crate::app::control::ControlSocket;
-use crate::app::{App, LoginSettings, NetworkSide, Ports, Settings, shutdown_signal};
+use crate::app::{App, NetworkSide, Ports, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
-use crate::config::{InitialSettings, control_socket_in};
+use crate::cli::demo::settings::settings;
+use crate::config::control_socket_in;
 use crate::crypto::{PassphraseCost, random_bytes};
-use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
-use crate::http::edge::EdgeLimits;
-use crate::http::limits::RateLimits;
 use crate::mail::ShownMailer;
 use crate::service::Services;
-use crate::service::anchoring::{AnchoringSettings, FeeCaps};
-use crate::service::batches::{BatchPolicy, Route};
-use crate::service::keys::KeyNames;
-use crate::service::settings::RuntimeSettings;
+use crate::service::batches::Route;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
 };
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
-use crate::types::{ChainProfile, Clock, Network, SystemClock};
-use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
-use crate::worker::{Periods, Schedule, Wakes};
-
-/// The demo is for one person who tries everything: every limit is this many times the usual.
-const GENEROSITY: u32 = 100;
-/// How long a registration of the demo waits for its batch.
-const BATCH_MAX_AGE: Duration = Duration::from_secs(5);
+use crate::types::{Clock, Network, SystemClock};
+use crate::worker::Wakes;
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -155,7 +141,7 @@ impl World {
         let ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
         let store = Store::open(StoreOptions::in_directory(directory))
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
-        let settings = settings(&secrets, &base_url, route);
+        let settings = settings(&secrets.master_secret, &base_url, route);
         let app = App::build(store.clone(), settings, ports).await?;
         let control = ControlSocket::bind(&control_socket_in(directory))?;
         spawn_servers(&mut tasks, control, api, &app.router, &stopping);
@@ -313,60 +299,6 @@ fn ports(
 
 fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
     Ok(TokenKeys::new(secrets.jwt_secret.as_bytes(), None)?)
-}
-
-fn settings(secrets: &Secrets, base_url: &Url, route: Route) -> Settings {
-    let second = Duration::from_secs(1);
-    let runtime = RuntimeSettings::new(InitialSettings::default());
-    let pool = PoolPolicy::of(runtime.current().fee_rate(), 25);
-    Settings {
-        keys: KeyNames {
-            network: Network::Test,
-            issuer: "issuer".into(),
-            custody: Some("custody".into()),
-            funding: "funding".into(),
-            funding_address: None,
-            change: Some("change".into()),
-            change_address: None,
-        },
-        profile: ChainProfile::Simulated,
-        checkpoints: Vec::new(),
-        anchoring: AnchoringSettings {
-            runtime: runtime.clone(),
-            max_chain_depth: 25,
-            publishes_records: false,
-            caps: FeeCaps::default(),
-            policy: RetryPolicy::default(),
-        },
-        batching: BatchPolicy { route, max_age: BATCH_MAX_AGE, ..BatchPolicy::default() },
-        pool: PoolPolicySource::new(move || runtime.current().pool(pool)),
-        schedule: Schedule { interval: Some(Duration::from_secs(600)), ..Schedule::default() },
-        confirmed_at_depth: 0,
-        unlock_requires_nonce: false,
-        claim_ttl: Duration::from_secs(180),
-        login: LoginSettings::default(),
-        max_mails_per_hour: 600,
-        master_secret: secrets.master_secret.clone().into_bytes().into(),
-        chain_view_ttl: Duration::from_secs(5),
-        http: HttpOptions {
-            network: Network::Test,
-            public_url: base_url.clone(),
-            patience: Duration::from_secs(5),
-            answers_async: false,
-            max_chain_depth: 25,
-            maintains_on_health: false,
-            limits: EdgeLimits {
-                rates: RateLimits::default().times(GENEROSITY),
-                ..EdgeLimits::default()
-            },
-            metrics_enabled: true,
-            metrics_require_api_key: false,
-            svd_open_registration: true,
-            deploy_sha: None,
-        },
-        periods: Periods { chain: second, housekeeping: second, pipeline: second },
-        warnings: vec!["demo: the network is simulated, keys lie in the data directory".into()],
-    }
 }
 
 fn url_of(address: SocketAddr, path: &str) -> anyhow::Result<Url> {

@@ -10,6 +10,7 @@ use crate::service::claims::ClaimError;
 use crate::service::email_codes::EmailCodeError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
+use crate::service::log::LogError;
 use crate::service::login::LoginError;
 use crate::service::maintenance::MaintenanceError;
 use crate::service::registration::RegistrationError;
@@ -101,6 +102,17 @@ impl From<LoginError> for Problem {
             LoginError::SignerUnavailable => Self::new(ProblemCode::SignerUnavailable),
             LoginError::Token(error) => internal(&error),
             LoginError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<LogError> for Problem {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Signer(_) => Self::new(ProblemCode::SignerUnavailable),
+            LogError::Rewritten(error) => internal(&error),
+            LogError::Name(error) => internal(&error),
+            LogError::Store(store) => store.into(),
         }
     }
 }

@@ -138,7 +138,8 @@ fn plan_of_batch(
     settings: &AnchoringSettings,
 ) -> AnchorPlan {
     AnchorPlan {
-        data: Payload::Batch { root: batch.root, tree_size: batch.size }.to_script(None),
+        data: Payload::Batch { root: batch.root, tree_size: batch.size, log: batch.log }
+            .to_script(None),
         seal: None,
         next_seal: None,
         change_key_hash: *keyring.change.address.hash160(),

@@ -28,7 +28,7 @@ pub(super) fn committed(
     Ok(match payload_of(tables, event)? {
         None => None,
         Some(Some(Payload::Register(digest) | Payload::Transfer(digest))) => Some(digest),
-        Some(Some(Payload::Batch { root, tree_size })) => {
+        Some(Some(Payload::Batch { root, tree_size, .. })) => {
             let proof = inclusion_under(tables, event, root, tree_size)?;
             Some(proof.map_or(nothing, |_| event.commitment))
         }
@@ -42,7 +42,7 @@ pub(super) fn inclusion(
     event: &StoredRecord,
 ) -> Result<Option<Inclusion>, StoreError> {
     match payload_of(tables, event)? {
-        Some(Some(Payload::Batch { root, tree_size })) => {
+        Some(Some(Payload::Batch { root, tree_size, .. })) => {
             inclusion_under(tables, event, root, tree_size)
         }
         Some(Some(Payload::Register(_) | Payload::Transfer(_)) | None) | None => Ok(None),

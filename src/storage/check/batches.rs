@@ -21,14 +21,20 @@ pub(super) fn check_batches(
     tables: &impl Tables,
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
-    each_row(tables.batches(), "batch", report, |key, it: StoredBatch, report| {
+    for row in tables.batches().iter()? {
+        let (key, bytes) = row?;
+        let key = key.value();
+        let Ok(it) = batches::decode_batch(bytes.value()) else {
+            report.add("row", Row("batch", key), "cannot be read");
+            continue;
+        };
         report.expect(key == it.id.to_bytes(), "row", Row("batch", key), "under another key");
         let job = readable(jobs::job(tables, it.id))?;
         report.expect(job.is_some(), "I2", it.id, "is a batch without a job");
         let record = readable(records::record(tables, it.id))?;
         report.expect(record.is_none(), "I2", it.id, "is a batch and a record");
-        check_tree(tables, &it, report)
-    })?;
+        check_tree(tables, &it, report)?;
+    }
     check_leaves(tables, report)?;
     for row in tables.batch_members().iter()? {
         let (key, value) = row?;
@@ -191,5 +197,5 @@ fn commits_to(stored: &StoredTransaction, batch: &StoredBatch) -> bool {
     let Ok(transaction) = stored.parse() else { return true };
     let mut outputs = transaction.outputs.iter();
     let payload = outputs.find_map(|output| Payload::from_script(&output.locking_script));
-    payload == Some(Payload::Batch { root: batch.root, tree_size: batch.size })
+    payload == Some(Payload::Batch { root: batch.root, tree_size: batch.size, log: batch.log })
 }

@@ -15,6 +15,7 @@
 //! | I6 | the bytes kept are the transaction they are kept as |
 //! | I7 | the events of a product are one linked list, and its owner is the newest's |
 //! | batch | leaves, members and roots of a batch are one tree; its transaction commits to the root |
+//! | log | every event is in the log of all commitments once; the log is what was signed |
 //! | I9 | nonces, login challenges, e-mail codes and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
 //! | chain | headers link and their work grows; proofs prove, those of the past did |
@@ -28,6 +29,7 @@ mod custody;
 mod email;
 mod jobs;
 mod ledger;
+mod log;
 mod money;
 mod once;
 #[cfg(test)]
@@ -117,6 +119,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     jobs::check_jobs(tables, &mut report)?;
     jobs::check_leases(tables, &mut report)?;
     batches::check_batches(tables, &mut report)?;
+    log::check_log(tables, &mut report)?;
     money::check_money(tables, &mut report)?;
     treasury::check_operations(tables, &mut report)?;
     treasury::check_fees(tables, &mut report)?;

@@ -22,6 +22,7 @@ use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCap
 use patchproof::service::batches::BatchPolicy;
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
+use patchproof::service::log::LogSettings;
 use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreOptions};
@@ -334,6 +335,8 @@ fn settings() -> Settings {
             },
         },
         batching: BatchPolicy::default(),
+        // Tests that want a checkpoint ask for it.
+        log: LogSettings { origin: None, period: Duration::from_secs(86_400) },
         pool: PoolPolicySource::fixed(PoolPolicy::of(FeeRate::from_sat_per_kb(512).unwrap(), 25)),
         schedule: Schedule::default(),
         confirmed_at_depth: 0,

@@ -57,10 +57,11 @@ fn add_batch(tx: &mut WriteTx<'_>) -> Result<Txid, StoreError> {
         root,
         requested_by: "tests".into(),
         created_at: NOW,
+        log: None,
     })?;
     let funding = funding.unwrap();
     let change = Satoshis::from_const(4_900);
-    let data = Payload::Batch { root, tree_size: size }.to_script(None);
+    let data = Payload::Batch { root, tree_size: size, log: None }.to_script(None);
     let transaction = Transaction {
         version: 1,
         inputs: vec![input(funding)],

@@ -96,6 +96,8 @@ fn a_lost_event_leaves_a_hole_wherever_it_was_named() {
         violation("I2", id, "is the job of no record and of no operation"),
         violation("I2", &uid, &format!("its newest event {id} is missing")),
         violation("index", key, "names no such event"),
+        violation("log", Row("leaf", 1u64), "is of no event that commits to it"),
+        violation("log", "log", "has not one leaf for each event"),
     ];
     assert_eq!(sorted(found), sorted(expected));
 }
@@ -305,7 +307,12 @@ fn the_signed_bytes_the_commitment_and_the_chain_must_match() {
         record.commitment = commit(&record.salt, b"{}");
     });
     let detail = "the stored bytes are not a document of the expected shape";
-    assert_eq!(found, [violation("I7", event.record.id, detail)]);
+    let expected = [
+        violation("I7", event.record.id, detail),
+        violation("log", event.record.id, "is not in the log"),
+        violation("log", Row("leaf", 1u64), "is of no event that commits to it"),
+    ];
+    assert_eq!(found, expected);
 
     let (event, found) = with_record(Way::Seen, |record| {
         record.salt = Salt::from_bytes([0xff; 16]);

@@ -3,15 +3,17 @@
 
 use redb::{ReadableDatabase, TableDefinition, TableHandle};
 
+use super::sample::new_record;
 use super::*;
 use crate::storage::erasures::records_naming;
+use crate::storage::log::{log_head, log_leaves, log_size};
 use crate::storage::records::expect_record;
-use crate::storage::{ErasedRecord, ReadTx, StoreReader};
+use crate::storage::{ErasedRecord, ReadTx, StoreReader, StoredRecord};
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta-1");
 
 /// Tables that were added to the schema while its version was still 1.
-const ADDED: [&str; 12] = [
+const ADDED: [&str; 16] = [
     "records-by-party-1",
     "erased-records-1",
     "erasures-due-1",
@@ -24,18 +26,22 @@ const ADDED: [&str; 12] = [
     "mails-1",
     "mails-by-due-1",
     "mail-hours-1",
+    "log-1",
+    "log-places-1",
+    "log-nodes-1",
+    "log-checkpoints-1",
 ];
 
 /// Makes the file of a store one that a program wrote which did not know these tables.
-fn age(options: &StoreOptions, tables: &[&str]) {
+fn age(options: &StoreOptions, version: u32, tables: &[&str]) {
     let database = options.open_database().unwrap();
     let transaction = database.begin_write().unwrap();
     for name in tables {
         let table: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new(name);
         assert!(transaction.delete_table(table).unwrap(), "{name} was there");
     }
-    let first = 1u32.to_le_bytes();
-    transaction.open_table(META).unwrap().insert("schema", first.as_slice()).unwrap();
+    let version = version.to_le_bytes();
+    transaction.open_table(META).unwrap().insert("schema", version.as_slice()).unwrap();
     transaction.commit().unwrap();
 }
 
@@ -63,11 +69,11 @@ fn a_file_without_the_newer_tables_is_completed_before_anybody_reads_it() {
     sample.store.close();
     drop(sample);
     let all = names(&options);
-    age(&options, &ADDED);
+    age(&options, 1, &ADDED);
     assert_eq!(names(&options).len() + ADDED.len(), all.len());
     // Who may only look does not complete it, and says who does.
     let refused = StoreReader::open(&options).err().unwrap().to_string();
-    assert!(refused.contains("start the server once to bring it to 2"), "{refused}");
+    assert!(refused.contains("start the server once to bring it to 3"), "{refused}");
 
     let store = Store::open(options.clone()).unwrap();
     let report = store.read(check).unwrap();
@@ -115,7 +121,62 @@ fn an_owner_who_was_erased_is_not_found_again() {
     assert!(!expected.contains(&gone));
     sample.store.close();
     drop(sample);
-    age(&options, &ADDED[..1]);
+    age(&options, 1, &ADDED[..1]);
     let store = Store::open(options).unwrap();
     assert_eq!(parties(&store), expected);
+}
+
+/// A file of version 2 with more events than one block of the log, accepted in another order than that
+/// of their identifiers.
+#[test]
+fn events_of_before_the_log_are_put_into_it_in_the_order_of_their_acceptance() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions::in_directory(directory.path());
+    let sample = Sample::whole_in(options.clone());
+    let grow = sample.store.write(|tx| {
+        for number in 0..300u16 {
+            let [high, low] = number.to_be_bytes();
+            let (id, uid) = ([high, low, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], number % 9);
+            tx.put_record(&StoredRecord {
+                id: RecordId::from_bytes(id),
+                uid: crate::patch::tag::UidTag::parse(&format!("OLD-{uid:03}")).unwrap(),
+                position: u32::from(number),
+                commitment: Digest::from_bytes(sha256(&number.to_le_bytes())),
+                accepted_at: Timestamp::from_millis(NOW.as_millis() - i64::from(number)),
+                ..new_record(99, None)
+            })?;
+        }
+        Ok::<_, StoreError>(())
+    });
+    sample.runtime.block_on(grow).unwrap();
+    let of_log = |found: Vec<Violation>| -> Vec<Violation> {
+        found
+            .into_iter()
+            .filter(|it| it.invariant == "log" || it.subject.contains("leaf"))
+            .collect()
+    };
+    assert_eq!(of_log(sample.report().violations), []);
+    let before = sample.store.read(log_size).unwrap();
+    sample.store.close();
+    drop(sample);
+    age(&options, 2, &ADDED[12..]);
+
+    let store = Store::open(options).unwrap();
+    store
+        .read(|tx| {
+            assert_eq!(log_size(tx)?, before);
+            let leaves = log_leaves(tx, 0..before)?;
+            let mut order = Vec::new();
+            for leaf in &leaves {
+                let record = expect_record(tx, leaf.record)?;
+                assert_eq!(record.commitment, leaf.commitment);
+                order.push((record.accepted_at, record.id));
+            }
+            assert!(order.is_sorted() && order[0].0 < NOW);
+            log_head(tx, before)?;
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    assert_eq!(of_log(store.read(check).unwrap().violations), []);
+    assert!(directory.path().join("patchproof.v2.bak").exists(), "the way back");
 }
