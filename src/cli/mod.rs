@@ -13,6 +13,7 @@ mod desk;
 mod doctor;
 mod headers;
 mod keys;
+mod log;
 mod man;
 mod openapi;
 mod output;
@@ -87,6 +88,7 @@ enum Command {
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
     Audit(audit::AuditCommand),
+    Log(log::LogCommand),
     Verify(verify::VerifyCommand),
     Proof(proof::ProofCommand),
     Settings(settings::SettingsCommand),
@@ -132,6 +134,7 @@ impl Command {
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
             Self::Audit(command) => command.run(surroundings),
+            Self::Log(command) => command.run(surroundings),
             Self::Verify(command) => command.run(surroundings),
             Self::Proof(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),

@@ -26,6 +26,8 @@ use crate::types::{Digest, RecordId, Timestamp};
 
 /// What the origin is bound to the store as.
 const ORIGIN: &str = "log origin";
+/// What the issuer's key is bound to the store as.
+const ISSUER: &str = "issuer key";
 
 /// What operators decide about the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,13 +179,8 @@ impl LogService {
     }
 
     /// Returns the newest checkpoint as a signed note, with the state in it.
-    pub fn checkpoint(&self) -> Result<Option<(LogHead, String)>, LogError> {
-        let Some(stored) = self.store.read(last_log_checkpoint)? else { return Ok(None) };
-        let key = self.key()?;
-        let head = stored.head;
-        let signature = stored.signature().ok_or(StoreError::Corrupt { entity: "log" })?;
-        let checkpoint = Checkpoint { origin: key.name().to_owned(), head };
-        Ok(Some((head, key.note(&checkpoint, &signature))))
+    pub fn checkpoint(&self) -> Result<Option<(LogHead, String)>, StoreError> {
+        self.store.read(newest_note)
     }
 
     /// Says how large the log is and what of it is signed.
@@ -230,6 +227,27 @@ impl LogService {
             Ok(LogAnswer::Found(bytes))
         })
     }
+}
+
+/// Returns the key under which the log of a store is signed; nothing while nothing of it is.
+pub fn key_of(tables: &impl Tables) -> Result<Option<LogKey>, StoreError> {
+    let corrupt = || StoreError::Corrupt { entity: "log" };
+    let (Some(name), Some(issuer)) = (identity(tables, ORIGIN)?, identity(tables, ISSUER)?) else {
+        return Ok(None);
+    };
+    let issuer = issuer.parse().map_err(|_| corrupt())?;
+    LogKey::new(&name, issuer).map(Some).map_err(|_| corrupt())
+}
+
+/// Returns the newest checkpoint as a signed note, with the state in it.
+pub fn newest_note(tables: &impl Tables) -> Result<Option<(LogHead, String)>, StoreError> {
+    let (Some(stored), Some(key)) = (last_log_checkpoint(tables)?, key_of(tables)?) else {
+        return Ok(None);
+    };
+    let head = stored.head;
+    let signature = stored.signature().ok_or(StoreError::Corrupt { entity: "log" })?;
+    let checkpoint = Checkpoint { origin: key.name().to_owned(), head };
+    Ok(Some((head, key.note(&checkpoint, &signature))))
 }
 
 /// Proves that something stands in the log; shared with commands that read the store beside a server.

@@ -20,6 +20,7 @@ use clap::Args;
 use crate::cli::stop_signal;
 use crate::service::batches::Route;
 use world::World;
+pub(super) use world::write_private;
 
 /// Run the whole product offline in one process, with sample products
 #[derive(Debug, Args)]

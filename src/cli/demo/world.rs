@@ -315,7 +315,7 @@ fn create_private_directory(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes a file that only its owner reads, in one piece.
-pub(super) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(in crate::cli) fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let draft = file.with_extension("draft");
     let mut written = std::fs::OpenOptions::new()

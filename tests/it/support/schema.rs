@@ -132,6 +132,7 @@ fn fits(template: &str, path: &str) -> bool {
     loop {
         match (wanted.next(), given.next()) {
             (None, None) => return true,
+            (Some(wanted), Some(_)) if wanted.starts_with("{*") => return true,
             (Some(wanted), Some(given)) if wanted.starts_with('{') && !given.is_empty() => {}
             (Some(wanted), Some(given)) if wanted == given => {}
             _ => return false,
