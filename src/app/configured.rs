@@ -18,7 +18,7 @@ use crate::chain::{
 use crate::config::{
     AllowedOrigins, AnchorMode, AnchorPayload, AnchoringOptions, BroadcastSettings, BroadcastVia,
     Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailServer,
-    MailSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
+    MailSettings, Mode, PoolSettings, RateSetting, Secret, SvdSettings, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -242,11 +242,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         confirmed_at_depth: anchoring.confirmed_at_depth,
         unlock_requires_nonce: config.owners.unlock_requires_nonce,
         claim_ttl: config.owners.claim_ttl,
-        login: LoginSettings {
-            challenge_ttl: config.login.challenge_ttl,
-            kid: config.login.kid.clone(),
-            proof_patience: config.login.proof_timeout,
-        },
+        login: login_settings(&config.login),
         max_mails_per_hour: config.mail.max_per_hour,
         master_secret: config.secrets.master_secret.expose().as_bytes().to_vec().into(),
         chain_view_ttl: config.health_woc_cache,
@@ -266,6 +262,15 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         periods,
         warnings: config.warnings.clone(),
     })
+}
+
+/// Returns how users log in.
+fn login_settings(login: &SvdSettings) -> LoginSettings {
+    LoginSettings {
+        challenge_ttl: login.challenge_ttl,
+        kid: login.kid.clone(),
+        proof_patience: login.proof_timeout,
+    }
 }
 
 /// Returns which registrations share a transaction.

@@ -107,7 +107,7 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     transaction.commit().unwrap();
     drop(database);
     let refused = Store::open(options).err();
-    assert!(matches!(refused, Some(StoreError::TooNew { found: 99, known: 2 })), "{refused:?}");
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 99, known: 3 })), "{refused:?}");
     let refused = StoreReader::open(&StoreOptions::in_directory(directory.path())).err();
     assert!(matches!(refused, Some(StoreError::TooNew { .. })), "{refused:?}");
     let database = Database::create(&file).unwrap();
