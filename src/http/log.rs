@@ -53,7 +53,7 @@ struct ConsistencyQuery {
 /// The key that signs the log's checkpoints.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct KeyBody {
+struct LogKeyBody {
     /// The log's name, which every checkpoint begins with.
     origin: String,
     /// The verifier key of C2SP signed-note: name, identifier, type and key.
@@ -67,7 +67,7 @@ struct KeyBody {
 /// That a commitment stands in the log: RFC 9162, the leaf is the commitment.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct InclusionBody {
+struct LogInclusionBody {
     #[schema(value_type = String)]
     commitment: Digest,
     /// Its place, from 0, in the order of acceptance.
@@ -88,7 +88,7 @@ struct InclusionBody {
 
 /// The log at one moment.
 #[derive(Debug, Serialize, ToSchema)]
-struct HeadBody {
+struct LogHeadBody {
     /// The number of leaves.
     size: u64,
     #[schema(value_type = String)]
@@ -97,9 +97,9 @@ struct HeadBody {
 
 /// That the log of `to` begins with all of that of `from`: RFC 9162.
 #[derive(Debug, Serialize, ToSchema)]
-struct ConsistencyBody {
-    from: HeadBody,
-    to: HeadBody,
+struct LogConsistencyBody {
+    from: LogHeadBody,
+    to: LogHeadBody,
     #[schema(value_type = Vec<String>)]
     path: Vec<Digest>,
     /// The newest checkpoint, where it is of the later size: a signed note.
@@ -146,7 +146,7 @@ fn newest(state: &HttpState) -> Result<Response, Problem> {
 
 /// Gives the key under which checkpoints of the log are signed. Whoever watches the log pins it.
 #[utoipa::path(get, path = "/v1/log/key", tag = "log",
-    responses((status = 200, body = KeyBody), (status = 304)))]
+    responses((status = 200, body = LogKeyBody), (status = 304)))]
 async fn key(
     _public: Public,
     state: State<HttpState>,
@@ -154,7 +154,7 @@ async fn key(
 ) -> Result<Response, Problem> {
     let key = state.services.log.key()?;
     give(
-        &KeyBody {
+        &LogKeyBody {
             origin: key.name().to_owned(),
             vkey: key.to_string(),
             public_key: key.public_key().to_string(),
@@ -166,7 +166,7 @@ async fn key(
 
 /// Proves that a commitment stands in the log of all commitments.
 #[utoipa::path(get, path = "/v1/log/inclusion", tag = "log", params(InclusionQuery), responses(
-    (status = 200, body = InclusionBody), (status = 304), (status = 400, body = ProblemBody),
+    (status = 200, body = LogInclusionBody), (status = 304), (status = 400, body = ProblemBody),
     (status = 404, body = ProblemBody, description = "No such commitment was accepted, or no \
         checkpoint covers it yet")))]
 async fn inclusion(
@@ -193,7 +193,7 @@ async fn inclusion(
         }
     };
     let found = told(state.services.log.inclusion(subject, size)?, "size")?;
-    let body = InclusionBody {
+    let body = LogInclusionBody {
         commitment: found.commitment,
         leaf_index: found.proof.leaf_index,
         tree_size: found.proof.tree_size,
@@ -206,7 +206,7 @@ async fn inclusion(
 
 /// Proves that the log of all commitments only grew between two sizes.
 #[utoipa::path(get, path = "/v1/log/consistency", tag = "log", params(ConsistencyQuery), responses(
-    (status = 200, body = ConsistencyBody), (status = 304), (status = 400, body = ProblemBody)))]
+    (status = 200, body = LogConsistencyBody), (status = 304), (status = 400, body = ProblemBody)))]
 async fn consistency(
     _public: Public,
     state: State<HttpState>,
@@ -214,7 +214,7 @@ async fn consistency(
     query: ApiQuery<ConsistencyQuery>,
 ) -> Result<Response, Problem> {
     let growth = told(state.services.log.growth(query.0.from, query.0.to)?, "from")?;
-    let body = ConsistencyBody {
+    let body = LogConsistencyBody {
         from: head_body(growth.from),
         to: head_body(growth.to),
         path: growth.path,
@@ -262,8 +262,8 @@ fn told<T>(answer: LogAnswer<T>, field: &'static str) -> Result<T, Problem> {
     }
 }
 
-const fn head_body(head: LogHead) -> HeadBody {
-    HeadBody { size: head.size, root: head.root }
+const fn head_body(head: LogHead) -> LogHeadBody {
+    LogHeadBody { size: head.size, root: head.root }
 }
 
 fn give(body: &impl Serialize, known: &IfNoneMatch) -> Result<Response, Problem> {
