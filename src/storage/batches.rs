@@ -141,7 +141,7 @@ pub fn batches_before(
         .range(..end)?
         .rev()
         .take(limit)
-        .map(|row| decode(row?.1.value(), "batch"))
+        .map(|row| decode_batch(row?.1.value()))
         .collect()
 }
 
