@@ -153,15 +153,7 @@ impl BatchService {
 
     /// Returns when a batch is to be formed by itself: now, later, or never while nobody waits.
     pub fn due_at(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.store.read(|tx| {
-            let Some(oldest) = waiting_for_batch(tx, None, 1)?.first().copied() else {
-                return Ok(None);
-            };
-            if waiting_count(tx)? >= self.policy.max_records {
-                return Ok(Some(now));
-            }
-            Ok(Some(expect_record(tx, oldest)?.accepted_at.plus(self.policy.max_age)))
-        })
+        self.store.read(|tx| due_in(tx, &self.policy, now))
     }
 
     /// Signs and forms; nothing if no record waits.
@@ -209,6 +201,25 @@ impl BatchService {
             }
         }
     }
+}
+
+/// Says when a batch is to be formed by itself.
+fn due_in(
+    tables: &impl Tables,
+    policy: &BatchPolicy,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let Some(oldest) = waiting_for_batch(tables, None, 1)?.first().copied() else {
+        return Ok(None);
+    };
+    let accepted_at = expect_record(tables, oldest)?.accepted_at;
+    // What was accepted that far ahead was so before the clock was set back; without this it would
+    // wait until the clock is there again. A smaller step makes nobody wait more than twice as long.
+    let is_stranded = accepted_at > now.plus(policy.max_age);
+    if is_stranded || waiting_count(tables)? >= policy.max_records {
+        return Ok(Some(now));
+    }
+    Ok(Some(accepted_at.plus(policy.max_age)))
 }
 
 /// A batch that is to be formed.
@@ -362,6 +373,18 @@ mod tests {
                 Ok::<_, StoreError>(())
             })
             .unwrap();
+    }
+
+    /// Found by the simulation: records waited until a clock that was set back was there again.
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_leaves_no_record_waiting_for_its_batch() {
+        let (store, policy) = (store_with(1).await, BatchPolicy::default());
+        let due = |now| store.read(|tx| due_in(tx, &policy, now)).unwrap().unwrap();
+        assert_eq!(due(NOW), NOW.plus(policy.max_age));
+        let day_before = NOW.minus(Duration::from_secs(86_400));
+        assert_eq!(due(day_before), day_before, "accepted under a clock that was a day ahead");
+        let just_before = NOW.minus(Duration::from_millis(5));
+        assert_eq!(due(just_before), NOW.plus(policy.max_age), "an adjustment hastens nothing");
     }
 
     /// Run with `--nocapture` for how long the largest batch holds the writer.
