@@ -9,7 +9,7 @@ use patchproof::types::{Clock, OutPoint, Satoshis, Txid};
 use crate::gates::Work;
 use crate::random::Random;
 use crate::spending::foreign_spend;
-use crate::stage::{InHand, Stage, Verdict, Violation};
+use crate::stage::{InHand, Stage, Task, Verdict, Violation};
 
 /// One thing that may happen, with its weight among all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,7 @@ enum Action {
     TransferWrongly,
     Retry,
     AbortRequest,
+    FormBatch,
     DoDueWork,
     Resume,
     ChainRound,
@@ -40,7 +41,7 @@ enum Action {
     Maintain,
 }
 
-const WEIGHTS: [(Action, u64); 24] = [
+const WEIGHTS: [(Action, u64); 25] = [
     (Action::Register, 12),
     (Action::RegisterAgain, 2),
     (Action::Transfer, 12),
@@ -48,6 +49,7 @@ const WEIGHTS: [(Action, u64); 24] = [
     (Action::TransferWrongly, 4),
     (Action::Retry, 4),
     (Action::AbortRequest, 2),
+    (Action::FormBatch, 7),
     (Action::DoDueWork, 34),
     (Action::Resume, 8),
     (Action::ChainRound, 14),
@@ -88,6 +90,7 @@ impl Stage {
             Action::TransferWrongly => self.transfer_wrongly().await,
             Action::Retry => self.retry().await,
             Action::AbortRequest => self.abort_request().await,
+            Action::FormBatch => self.form_some_batch().await,
             Action::DoDueWork => self.do_some_due_work().await,
             Action::Resume => self.resume_some().await,
             Action::ChainRound => self.follow().await,
@@ -118,7 +121,7 @@ impl Stage {
 
     async fn follow(&mut self) -> Verdict {
         // One hand follows the chain.
-        if self.in_hand.iter().any(|held| held.is_chain_round) {
+        if self.in_hand.iter().any(|held| held.task == Task::ChainRound) {
             return Ok(());
         }
         let closes_at = self.random.chance(250).then(|| self.random.between(1, 8));
@@ -229,7 +232,7 @@ impl Stage {
             }
         });
         self.note("the pool is synchronised");
-        self.drive(InHand { ids: Vec::new(), is_chain_round: false, work }, "a sync").await
+        self.drive(InHand { task: Task::Sync, work }, "a sync").await
     }
 
     /// Somebody else spends an output of the pool with its own key.

@@ -33,6 +33,7 @@ impl Stage {
             }
             for _ in 0..4 {
                 self.net.clock.advance_ms(6);
+                self.form_due_batches().await?;
                 self.do_all_due_work().await?;
             }
             let now = self.net.clock.now();

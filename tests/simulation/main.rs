@@ -11,6 +11,7 @@
 )]
 
 mod actions;
+mod batches;
 mod clock;
 mod gates;
 mod liveness;
@@ -31,6 +32,7 @@ mod spending;
 mod stage;
 mod stock;
 mod system;
+mod tree;
 mod weather;
 mod work;
 

@@ -8,9 +8,15 @@ use patchproof::patch::tag::UidTag;
 use patchproof::service::idempotency::IdempotentRequest;
 use patchproof::service::registration::Registration;
 use patchproof::service::transfer::Transfer;
+use patchproof::storage::{BatchPlace, StoredBatch};
 use patchproof::types::{Digest, Network, RecordId, Txid};
 
 use crate::signing::secret_key;
+
+/// Owners of several products are numbered from here on.
+const FIRST_COLLECTOR: u64 = 1_000_000_000;
+/// Batches come after all records.
+const FIRST_BATCH: usize = 1_000_000;
 
 /// One product with the keys of everybody who may ever own it.
 #[derive(Debug, Clone)]
@@ -28,19 +34,25 @@ impl Product {
 
     /// Makes a new owner.
     pub(crate) fn new_owner(&mut self, seed: u64) -> Address {
-        let number = u64::try_from(self.keys.len()).unwrap();
-        let address = Address::of_key(&self.key(seed, number).public_key(), Network::Test);
+        let number = self.number * 1000 + u64::try_from(self.keys.len()).unwrap();
+        self.add_owner(seed, number)
+    }
+
+    /// Makes somebody the owner who has other products too.
+    pub(crate) fn collector(&mut self, seed: u64, number: u64) -> Address {
+        self.add_owner(seed, FIRST_COLLECTOR + number)
+    }
+
+    fn add_owner(&mut self, seed: u64, number: u64) -> Address {
+        let key = secret_key(seed, "owner", number);
+        let address = Address::of_key(&key.public_key(), Network::Test);
         self.keys.insert(*address.hash160(), number);
         address
     }
 
     /// Returns the key of an owner.
     pub(crate) fn key_of(&self, seed: u64, owner: &Address) -> SecretKey {
-        self.key(seed, self.keys[owner.hash160()])
-    }
-
-    fn key(&self, seed: u64, number: u64) -> SecretKey {
-        secret_key(seed, "owner", self.number * 1000 + number)
+        secret_key(seed, "owner", self.keys[owner.hash160()])
     }
 }
 
@@ -71,6 +83,10 @@ pub(crate) struct Known {
     pub(crate) commitment: Digest,
     pub(crate) owner: Address,
     pub(crate) from: Option<Txid>,
+    /// Whether it was accepted for a batch, and not for a transaction of its own.
+    pub(crate) is_batched: bool,
+    /// Its place in its batch, once it has one.
+    pub(crate) place: Option<BatchPlace>,
     /// Its transactions, the newest last.
     pub(crate) txids: Vec<Txid>,
 }
@@ -80,6 +96,8 @@ pub(crate) struct Model {
     pub(crate) products: Vec<Product>,
     pub(crate) requests: Vec<Request>,
     pub(crate) known: Vec<Known>,
+    /// Batches as they were formed.
+    pub(crate) batches: Vec<StoredBatch>,
     pub(crate) keys_given: u64,
     pub(crate) places: BTreeMap<RecordId, usize>,
     pub(crate) by_commitment: BTreeMap<Digest, usize>,
@@ -101,5 +119,19 @@ impl Model {
     /// run of a seed, unlike its identifier.
     pub(crate) fn place(&self, id: RecordId) -> usize {
         self.places.get(&id).copied().unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn add_batch(&mut self, batch: StoredBatch) {
+        self.places.insert(batch.id, FIRST_BATCH + self.batches.len());
+        self.batches.push(batch);
+    }
+
+    /// Returns what the diary calls a job.
+    pub(crate) fn name(&self, id: RecordId) -> String {
+        match self.places.get(&id) {
+            Some(place) if *place >= FIRST_BATCH => format!("batch {}", place - FIRST_BATCH),
+            Some(place) => format!("record {place}"),
+            None => "an operation".into(),
+        }
     }
 }

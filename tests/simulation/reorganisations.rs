@@ -16,7 +16,9 @@ impl Stage {
     pub(crate) fn check_depths(&mut self, snapshot: &Snapshot, memory: &Memory) -> Verdict {
         let recovered = std::mem::take(&mut self.recovered);
         for (id, before) in &memory.jobs {
-            let Some((txid, block)) = block_of(before) else { continue };
+            // What becomes of a record in a batch is its batch's matter.
+            let job_of_its_own = snapshot.carriers.contains(id).then_some(before);
+            let Some((txid, block)) = job_of_its_own.and_then(block_of) else { continue };
             let depth = snapshot.stale_blocks.get(&block).copied().unwrap_or(0);
             let now = &snapshot.jobs[id];
             let went_back = matches!(now.stage, Step::Signed { .. } | Step::Seen { .. });

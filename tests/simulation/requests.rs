@@ -6,6 +6,7 @@ use patchproof::bitcoin::Address;
 use patchproof::crypto::{SecretKey, sha256};
 use patchproof::patch::message::{message_digest, transfer_message};
 use patchproof::patch::record::{Metadata, Product as Described};
+use patchproof::patch::tag::UidTag;
 use patchproof::service::idempotency::{IdempotencyService, IdempotentRequest};
 use patchproof::service::registration::{Acceptance, Caller, Registration, RegistrationError};
 use patchproof::service::transfer::{Transfer, TransferError};
@@ -30,7 +31,13 @@ impl Stage {
     /// Registers a new product.
     pub(crate) async fn register(&mut self) -> Verdict {
         let product = self.model.new_product(self.seed);
-        let owner = self.model.products[product].new_owner(self.seed);
+        let owner = if self.random.chance(300) {
+            // Of several products in one batch, the signature says which is handed on.
+            let collector = self.random.below(2);
+            self.model.products[product].collector(self.seed, collector)
+        } else {
+            self.model.products[product].new_owner(self.seed)
+        };
         let uid_tag_id = self.model.products[product].uid.clone();
         let name = Some(format!("thing {product}"));
         let described = Described {
@@ -64,7 +71,9 @@ impl Stage {
     pub(crate) async fn transfer(&mut self) -> Verdict {
         let Some((product, present)) = self.pick_present() else { return Ok(()) };
         let new_owner = self.model.products[product].new_owner(self.seed);
-        let wish = self.signed_transfer(product, &present, new_owner);
+        let mut wish = self.signed_transfer(product, &present, new_owner);
+        // It may always be said which product is meant.
+        wish.uid = self.random.chance(300).then(|| present.uid.clone());
         let request = self.new_request(product, Wish::Transfer(wish));
         let is_free = present.pending.is_none();
         self.send_new(request, is_free).await
@@ -109,7 +118,7 @@ impl Stage {
         let stranger = crate::signing::secret_key(self.seed, "stranger", self.step);
         let uid = self.model.products[product].uid.clone();
         let key = self.model.products[product].key_of(self.seed, &owner);
-        let wish = match self.random.below(5) {
+        let wish = match self.random.below(6) {
             0 => signed(&stranger, uid.as_str(), txid, new_owner),
             1 => Transfer {
                 owner_public_key: key.public_key(),
@@ -120,6 +129,13 @@ impl Stage {
                 current_txid: Txid::from_bytes([1; 32]),
                 ..signed(&key, uid.as_str(), txid, new_owner)
             },
+            4 => {
+                let another = self.random.index(self.model.products.len());
+                let another =
+                    (another != product).then(|| self.model.products[another].uid.clone());
+                let uid_tag = another.unwrap_or_else(|| UidTag::parse("no-such-tag").unwrap());
+                Transfer { uid: Some(uid_tag), ..signed(&key, uid.as_str(), txid, new_owner) }
+            }
             _ => match self.superseded_transfer(product, txid) {
                 Some(replayed) => replayed,
                 None => signed(&key, "another tag", txid, new_owner),

@@ -131,6 +131,10 @@ pub(crate) struct Totals {
     pub(crate) replaced: u64,
     /// Transfers whose starting point was double-spent.
     pub(crate) uprooted: u64,
+    /// Batches, records in them, and transfers upon those.
+    pub(crate) batches: u64,
+    pub(crate) members: u64,
+    pub(crate) followers: u64,
     /// Maintenance operations, and those of them that ended in a final block.
     pub(crate) operations: u64,
     pub(crate) operations_final: u64,
@@ -143,7 +147,8 @@ impl Totals {
             let records = snapshot.jobs.values().filter(|job| snapshot.is_record(job.id));
             u64::try_from(records.filter(|job| wanted(job)).count()).unwrap()
         };
-        let operations = || snapshot.jobs.values().filter(|job| !snapshot.is_record(job.id));
+        let is_operation = |id| !snapshot.is_record(id) && !snapshot.is_batch(id);
+        let operations = || snapshot.jobs.values().filter(|job| is_operation(job.id));
         let are_final = operations().filter(|job| matches!(job.stage, Step::Final { .. }));
         Self {
             seeds: 1,
@@ -158,6 +163,12 @@ impl Totals {
             uprooted: count(
                 &|job| matches!(&job.stage, Step::Failed { reason } if reason.contains("sign again")),
             ),
+            batches: u64::try_from(snapshot.batches.len()).unwrap(),
+            members: u64::try_from(snapshot.members.len()).unwrap(),
+            followers: count(&|job| {
+                let previous = snapshot.records[&job.id].previous;
+                previous.is_some_and(|previous| snapshot.members.contains_key(&previous))
+            }),
             operations: u64::try_from(operations().count()).unwrap(),
             operations_final: u64::try_from(are_final.count()).unwrap(),
         }
@@ -174,6 +185,9 @@ impl Totals {
         self.held += other.held;
         self.replaced += other.replaced;
         self.uprooted += other.uprooted;
+        self.batches += other.batches;
+        self.members += other.members;
+        self.followers += other.followers;
         self.operations += other.operations;
         self.operations_final += other.operations_final;
         self

@@ -42,6 +42,7 @@ impl Stage {
         check_utxo_steps(&snapshot, memory)?;
         check_chain_depths(&snapshot)?;
         self.check_depths(&snapshot, memory)?;
+        self.check_batches(&snapshot)?;
         self.check_custody(&snapshot)?;
         memory.utxos = snapshot.utxos;
         memory.jobs = snapshot.jobs;
@@ -89,7 +90,8 @@ impl Stage {
         Ok(())
     }
 
-    /// On chain and in the mempool together there is one transaction at most for each record.
+    /// On chain and in the mempool together there is one transaction at most for each record and
+    /// each batch.
     fn check_one_transaction_each(&self, snapshot: &Snapshot) -> Verdict {
         let is_deep = self.deepest_reorganisation >= FINAL_CONFIRMATIONS;
         let mut live: BTreeMap<Digest, Vec<Txid>> = BTreeMap::new();
@@ -99,27 +101,29 @@ impl Stage {
                 let known = node.transaction(txid).map(|known| known.transaction());
                 let outputs = known.into_iter().flat_map(|known| &known.outputs);
                 for output in outputs {
-                    if let Some(Payload::Register(digest) | Payload::Transfer(digest)) =
-                        Payload::from_script(&output.locking_script)
-                    {
-                        live.entry(digest).or_default().push(*txid);
+                    match Payload::from_script(&output.locking_script) {
+                        Some(
+                            Payload::Register(digest)
+                            | Payload::Transfer(digest)
+                            | Payload::Batch { root: digest, .. },
+                        ) => live.entry(digest).or_default().push(*txid),
+                        None => {}
                     }
                 }
             }
         }
-        for (commitment, txids) in live {
+        for (digest, txids) in live {
             ensure(txids.len() == 1 || is_deep, || {
                 format!("{} live transactions carry one record: {txids:?}", txids.len())
             })?;
-            let place = self.model.by_commitment.get(&commitment);
-            let Some(place) = place else {
-                return ensure(false, || format!("{txids:?} carries an unknown record"));
+            let Some(id) = self.carried_by(&digest) else {
+                return ensure(false, || format!("{txids:?} carries what nobody asked for"));
             };
-            let job = &snapshot.jobs[&self.model.known[*place].id];
+            let job = &snapshot.jobs[&id];
             let is_given_up =
                 matches!(job.stage, Step::Failed { .. }) || job.dead.contains(&txids[0]);
             ensure(!is_given_up || is_deep, || {
-                format!("record {place} gave up {}, which lives", txids[0])
+                format!("{} gave up {}, which lives", self.model.name(id), txids[0])
             })?;
         }
         Ok(())
@@ -145,7 +149,11 @@ impl Stage {
                     | Step::Failed { .. }
                     | Step::Held { txid: None, .. }
             );
-            ensure(rests || job.due.is_some(), || format!("record {id} is never due again"))?;
+            // A record in a batch moves with that, one that waits when a batch is formed.
+            let is_moved = !snapshot.carriers.contains(id);
+            ensure(rests || is_moved || job.due.is_some(), || {
+                format!("record {id} is never due again")
+            })?;
         }
         Ok(())
     }
@@ -182,6 +190,7 @@ impl Stage {
             ensure(verified.events.len() == known.len(), || {
                 format!("{uid} shows {} of {} events", verified.events.len(), known.len())
             })?;
+            self.check_inclusions(snapshot, &verified.events)?;
             self.check_rivals(snapshot, &known)?;
         }
         Ok(())

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use patchproof::anchor::lifecycle::Job;
 use patchproof::bitcoin::Transaction;
+use patchproof::storage::batches::{batch, place_in_batch};
 use patchproof::storage::jobs::expect_job;
 use patchproof::storage::records::expect_record;
 use patchproof::storage::transactions::expect_transaction;
 use patchproof::storage::utxos::expect_utxo;
 use patchproof::storage::{
-    StoreError, StoredRecord, StoredTransaction, Tables, TransactionOrigin, TransactionState,
+    BatchPlace, StoreError, StoredBatch, StoredRecord, StoredTransaction, Tables,
+    TransactionOrigin, TransactionState,
 };
 use patchproof::types::{BlockHash, OutPoint, RecordId, Txid};
 use patchproof::wallet::utxo::Utxo;
@@ -19,7 +21,15 @@ use crate::stage::{Stage, Verdict, Violation};
 
 pub(crate) struct Snapshot {
     pub(crate) records: BTreeMap<RecordId, StoredRecord>,
+    /// What is said of each record, each batch and each operation.
     pub(crate) jobs: BTreeMap<RecordId, Job>,
+    /// Those whose job is their own: a record in a batch has its batch's.
+    pub(crate) carriers: BTreeSet<RecordId>,
+    pub(crate) batches: BTreeMap<RecordId, StoredBatch>,
+    /// Records in batches.
+    pub(crate) members: BTreeMap<RecordId, BatchPlace>,
+    /// Records that wait for a batch.
+    pub(crate) waiting: BTreeSet<RecordId>,
     pub(crate) transactions: BTreeMap<Txid, (StoredTransaction, Transaction)>,
     pub(crate) utxos: BTreeMap<OutPoint, Utxo>,
     /// Blocks that once held a transaction, and left the best chain.
@@ -40,6 +50,11 @@ impl Snapshot {
     /// Says whether a job is a record's.
     pub(crate) fn is_record(&self, id: RecordId) -> bool {
         self.records.contains_key(&id)
+    }
+
+    /// Says whether a job is a batch's.
+    pub(crate) fn is_batch(&self, id: RecordId) -> bool {
+        self.batches.contains_key(&id)
     }
 
     /// Says whether a transaction is somebody else's and in no block.
@@ -76,6 +91,10 @@ fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
     let mut snapshot = Snapshot {
         records: BTreeMap::new(),
         jobs: BTreeMap::new(),
+        carriers: BTreeSet::new(),
+        batches: BTreeMap::new(),
+        members: BTreeMap::new(),
+        waiting: BTreeSet::new(),
         transactions: BTreeMap::new(),
         utxos: BTreeMap::new(),
         stale_proofs: BTreeSet::new(),
@@ -85,6 +104,18 @@ fn read(tx: &impl Tables) -> Result<Snapshot, StoreError> {
         let id = RecordId::from_bytes(row?.0.value());
         snapshot.records.insert(id, expect_record(tx, id)?);
         snapshot.jobs.insert(id, expect_job(tx, id)?);
+        snapshot.members.extend(place_in_batch(tx, id)?.map(|place| (id, place)));
+    }
+    for row in tx.jobs().iter()? {
+        snapshot.carriers.insert(RecordId::from_bytes(row?.0.value()));
+    }
+    for row in tx.batches().iter()? {
+        let id = RecordId::from_bytes(row?.0.value());
+        snapshot.batches.extend(batch(tx, id)?.map(|found| (id, found)));
+        snapshot.jobs.insert(id, expect_job(tx, id)?);
+    }
+    for row in tx.batch_waiting().iter()? {
+        snapshot.waiting.insert(RecordId::from_bytes(row?.0.value()));
     }
     for row in tx.treasury_operations().iter()? {
         let id = RecordId::from_bytes(row?.0.value());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use patchproof::service::batches::Route;
 use patchproof::service::headers::FollowError;
 use patchproof::storage::untold::untold_change;
 use patchproof::storage::{FailureSwitch, StoreError, StoreOptions};
@@ -33,10 +34,22 @@ pub(crate) fn ensure(holds: bool, text: impl FnOnce() -> String) -> Verdict {
     if holds { Ok(()) } else { Err(Violation(text())) }
 }
 
+/// What a piece of work is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// These jobs, which nobody else works on meanwhile.
+    Jobs(Vec<RecordId>),
+    /// The chain, which one hand follows.
+    ChainRound,
+    /// A batch that is formed; of two rounds the second waits for the first.
+    BatchRound,
+    /// The pool's outputs as the network lists them.
+    Sync,
+}
+
 /// Work that was stopped at its gate.
 pub(crate) struct InHand {
-    pub(crate) ids: Vec<RecordId>,
-    pub(crate) is_chain_round: bool,
+    pub(crate) task: Task,
     pub(crate) work: Work<Result<(), StoreError>>,
 }
 
@@ -114,6 +127,13 @@ impl Stage {
             store.close();
         }
         self.net.clock.advance_ms(1);
+        if self.setup.changes_route && self.random.chance(500) {
+            self.setup.route = match self.setup.route {
+                Route::Direct => Route::Batch,
+                Route::Batch => Route::Direct,
+            };
+            self.note(format!("registrations go {:?} from now on", self.setup.route));
+        }
         let system = System::open(&self.options, &self.net, &self.setup).await;
         let noted = system.anchoring.note_interruption(self.net.clock.tick()).await;
         noted.expect("a store that opens takes writes");
@@ -128,7 +148,10 @@ impl Stage {
     }
 
     pub(crate) fn is_busy(&self, id: RecordId) -> bool {
-        self.in_hand.iter().any(|held| held.ids.contains(&id))
+        self.in_hand.iter().any(|held| match &held.task {
+            Task::Jobs(ids) => ids.contains(&id),
+            Task::ChainRound | Task::BatchRound | Task::Sync => false,
+        })
     }
 
     /// Drives work; what stops at its gate stays in hand.
@@ -150,8 +173,13 @@ impl Stage {
         let held = self.in_hand.remove(index);
         held.work.open();
         let before = self.in_hand.len();
+        // A second round waits until the first is done, or gone.
+        let is_second = held.task == Task::BatchRound
+            && self.in_hand.iter().any(|other| other.task == Task::BatchRound);
         self.drive(held, "resumed work").await?;
-        ensure(self.in_hand.len() == before, || "work waits for nothing, for ever".into())
+        ensure(self.in_hand.len() == before || is_second, || {
+            "work waits for nothing, for ever".into()
+        })
     }
 
     /// Follows the chain and tells the records, as the worker does.
@@ -175,6 +203,6 @@ impl Stage {
             anchoring.look_for_mined(now).await?;
             store.write(move |tx| tx.clear_untold(&change)).await
         });
-        InHand { ids: Vec::new(), is_chain_round: true, work }
+        InHand { task: Task::ChainRound, work }
     }
 }

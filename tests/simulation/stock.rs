@@ -2,6 +2,7 @@
 
 use patchproof::bitcoin::Address;
 use patchproof::patch::record::{AuthenticationRecord, Purpose};
+use patchproof::service::batches::Route;
 use patchproof::storage::records::records_of;
 use patchproof::storage::{StoreError, StoredRecord};
 use patchproof::types::{Network, RecordId};
@@ -38,6 +39,7 @@ impl Stage {
                 }
             }
         }
+        self.take_stock_of_batches()?;
         let told: Vec<RecordId> =
             self.model.requests.iter().filter_map(|request| request.told).collect();
         for id in told {
@@ -62,7 +64,18 @@ impl Stage {
         let from = document.auth.prev_txid;
         ensure(is_first == from.is_none(), || "a link is missing".into())?;
         let (id, commitment) = (record.id, record.commitment);
-        self.model.add(Known { id, product, commitment, owner, from, txids: Vec::new() });
+        let is_batched = is_first && self.setup.route == Route::Batch;
+        let txids = Vec::new();
+        self.model.add(Known {
+            id,
+            product,
+            commitment,
+            owner,
+            from,
+            is_batched,
+            place: None,
+            txids,
+        });
         Ok(())
     }
 }

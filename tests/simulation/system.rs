@@ -7,7 +7,7 @@ use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::config::InitialSettings;
 use patchproof::patch::erasure::ErasureKey;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
-use patchproof::service::batches::Route;
+use patchproof::service::batches::{BatchPolicy, BatchService, Route};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::{HeaderService, TrustAnchors};
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
@@ -37,11 +37,18 @@ pub(crate) struct Setup {
     pub(crate) max_chain_depth: u32,
     pub(crate) publishes_records: bool,
     pub(crate) fee_rate: FeeRate,
+    /// The way of registrations that are accepted now.
+    pub(crate) route: Route,
+    /// Whether the operator changes his mind about that now and then, at a restart.
+    pub(crate) changes_route: bool,
+    /// A batch is formed by itself when so many wait.
+    pub(crate) batch_of: u64,
 }
 
 impl Setup {
     pub(crate) fn of_seed(seed: u64) -> Self {
         let mut random = Random::new(mix_all(&[seed, 2]));
+        let mut batches = Random::new(mix_all(&[seed, 4]));
         Self {
             seed,
             is_sealed: random.chance(700),
@@ -50,6 +57,9 @@ impl Setup {
             max_chain_depth: *random.pick(&[2, 5, 25]).unwrap(),
             publishes_records: random.chance(200),
             fee_rate: FeeRate::from_sat_per_kb(random.between(100, 600)).unwrap(),
+            route: *batches.pick(&[Route::Direct, Route::Batch, Route::Batch]).unwrap(),
+            changes_route: batches.chance(500),
+            batch_of: batches.between(1, 8),
         }
     }
 
@@ -58,6 +68,11 @@ impl Setup {
             .with(SettingName::FeePerKb, self.fee_rate.sat_per_kb())
             .with(SettingName::UtxoMinConfirmations, u64::from(self.min_confirmations));
         RuntimeSettings::new(InitialSettings { values, ..InitialSettings::default() })
+    }
+
+    fn batch_policy(&self) -> BatchPolicy {
+        let max_age = Duration::from_millis(20);
+        BatchPolicy { route: self.route, max_records: self.batch_of, max_age }
     }
 
     fn settings(&self) -> AnchoringSettings {
@@ -98,6 +113,7 @@ pub(crate) struct System {
     pub(crate) registration: RegistrationService,
     pub(crate) transfer: TransferService,
     pub(crate) anchoring: AnchoringService,
+    pub(crate) batches: BatchService,
     pub(crate) headers: HeaderService,
     pub(crate) funding: FundingService,
     pub(crate) verification: VerificationService,
@@ -113,35 +129,44 @@ impl System {
         let (port, progress) = (Arc::new(Port(Arc::clone(net))), Progress::default());
         let process = net.clock.now();
         let anchors = TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new());
+        let anchoring = AnchoringService {
+            store: store.clone(),
+            keyring: Arc::clone(&keyring),
+            signer: Arc::new(SimSigner::new(setup.seed, Arc::clone(net))),
+            broadcaster: Arc::clone(&port) as _,
+            tracker: Arc::clone(&port) as _,
+            progress: progress.clone(),
+            metrics: Arc::new(Metrics::new()),
+            shortage: Arc::new(|| {}),
+            settings: Arc::new(setup.settings()),
+            anchors: anchors.clone(),
+        };
         Self {
+            batches: BatchService {
+                store: store.clone(),
+                anchoring: anchoring.clone(),
+                progress: progress.clone(),
+                wake: Arc::new(|| {}),
+                policy: setup.batch_policy(),
+                rounds: Arc::default(),
+            },
             registration: RegistrationService {
                 store: store.clone(),
                 keyring: Arc::clone(&keyring),
                 progress: progress.clone(),
                 wake: Arc::new(|| {}),
                 wake_batches: Arc::new(|| {}),
-                route: Route::Direct,
+                route: setup.route,
                 process,
             },
             transfer: TransferService {
                 store: store.clone(),
                 keyring: Arc::clone(&keyring),
-                progress: progress.clone(),
+                progress,
                 wake: Arc::new(|| {}),
                 process,
             },
-            anchoring: AnchoringService {
-                store: store.clone(),
-                keyring: Arc::clone(&keyring),
-                signer: Arc::new(SimSigner::new(setup.seed, Arc::clone(net))),
-                broadcaster: Arc::clone(&port) as _,
-                tracker: Arc::clone(&port) as _,
-                progress,
-                metrics: Arc::new(Metrics::new()),
-                shortage: Arc::new(|| {}),
-                settings: Arc::new(setup.settings()),
-                anchors: anchors.clone(),
-            },
+            anchoring,
             headers: HeaderService {
                 store: store.clone(),
                 tracker: Arc::clone(&port) as _,

@@ -8,7 +8,7 @@ use patchproof::types::{Clock, RecordId};
 
 use crate::actions::broken;
 use crate::gates::Work;
-use crate::stage::{InHand, Stage, Verdict};
+use crate::stage::{InHand, Stage, Task, Verdict};
 
 /// The most pieces of work in hand.
 const MOST_IN_HAND: usize = 5;
@@ -84,8 +84,8 @@ impl Stage {
             Errand::Submit(id) => ("submitting", vec![*id]),
             Errand::Look(ids) => ("looking for", ids.clone()),
         };
-        let places: Vec<usize> = ids.iter().map(|id| self.model.place(*id)).collect();
-        let doing = format!("{what} {places:?}");
+        let names: Vec<String> = ids.iter().map(|id| self.model.name(*id)).collect();
+        let doing = format!("{what} {}", names.join(", "));
         self.note(doing.clone());
         let work = Work::new(closes_at, async move {
             match errand {
@@ -94,7 +94,7 @@ impl Stage {
                 Errand::Look(ids) => service.look_due(&ids, now).await,
             }
         });
-        self.drive(InHand { ids, is_chain_round: false, work }, &doing).await
+        self.drive(InHand { task: Task::Jobs(ids), work }, &doing).await
     }
 
     /// Does what an operator does about records that are held.
@@ -115,7 +115,7 @@ impl Stage {
         held.sort_by_key(|id| self.model.place(*id));
         for id in held {
             let now = self.net.clock.tick();
-            self.note(format!("record {} is recovered", self.model.place(id)));
+            self.note(format!("{} is recovered", self.model.name(id)));
             self.note_recovered(id);
             if let Err(error) = self.system().anchoring.recover(id, "operator", now).await {
                 self.judge_store(&error, "recovering")?;
