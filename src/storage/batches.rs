@@ -12,6 +12,8 @@ use crate::anchor::log::LogHead;
 use crate::anchor::merkle::{InclusionProof, SubtreeRoot, TreeError, leaf_hash, prove_by_blocks};
 use crate::storage::codec::{decode, decode_second, encode_second};
 use crate::storage::{StoreError, Tables, WriteTx};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{Digest, RecordId, Timestamp, Txid};
 
 /// A batch.
@@ -79,10 +81,24 @@ impl WriteTx<'_> {
     pub fn put_batch_leaf(&mut self, place: BatchPlace, leaf: BatchLeaf) -> Result<(), StoreError> {
         self.is_dirty = true;
         let (batch, record) = (place.batch.to_bytes(), leaf.record.to_bytes());
-        self.tables.batch_waiting.remove(record)?;
+        #[cfg(feature = "planted-bugs")]
+        let keeps_waiting = Defect::BatchInTwoSteps.is_planted();
+        #[cfg(not(feature = "planted-bugs"))]
+        let keeps_waiting = false;
+        if !keeps_waiting {
+            self.tables.batch_waiting.remove(record)?;
+        }
         let value = (record, leaf.commitment.to_bytes());
         self.tables.batch_leaves.insert((batch, place.index), value)?;
         self.tables.batch_members.insert(record, (batch, place.index))?;
+        Ok(())
+    }
+
+    /// Notes that a record waits no longer, whether it is in a batch or not.
+    #[cfg(feature = "planted-bugs")]
+    pub fn forget_batch_waiting(&mut self, record: RecordId) -> Result<(), StoreError> {
+        self.is_dirty = true;
+        self.tables.batch_waiting.remove(record.to_bytes())?;
         Ok(())
     }
 
@@ -251,6 +267,13 @@ pub fn prove_in_batch(
 ) -> Result<InclusionProof, StoreError> {
     let found = batch(tables, place.batch)?.ok_or(StoreError::Missing { entity: "batch" })?;
     let of_tree = |_| StoreError::Corrupt { entity: "batch" };
+    #[cfg(feature = "planted-bugs")]
+    let place = match place.index ^ 1 {
+        index if index < found.size && Defect::ProofFromWrongPlace.is_planted() => {
+            BatchPlace { index, ..place }
+        }
+        _ => place,
+    };
     let proof = prove_by_blocks(place.index, found.size, |height, places| {
         read_hashes(tables, place.batch, height, places).map_err(ProofError::Store)
     });

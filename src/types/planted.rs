@@ -39,11 +39,21 @@ pub enum Defect {
     AnySpenderKills,
     /// Records go back by themselves however deep a reorganisation was.
     FollowAnyDepth,
+    /// A batch is formed in one storage transaction, and its records wait no longer in the next.
+    BatchInTwoSteps,
+    /// The proof of a record in a batch is its neighbour's.
+    ProofFromWrongPlace,
+    /// After an unknown outcome a batch gets another transaction.
+    BatchSignedAgain,
+    /// Of an owner's products in a batch the first is handed on, whichever was signed for.
+    AnyProductOfBatch,
+    /// Records that wait for a batch get transactions of their own when registrations go directly.
+    RouteFollowsMode,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 21] = [
         Self::ReleaseAfterDoubt,
         Self::SignAgainAfterDoubt,
         Self::KnownIsFailure,
@@ -60,6 +70,11 @@ impl Defect {
         Self::BelieveVerdicts,
         Self::AnySpenderKills,
         Self::FollowAnyDepth,
+        Self::BatchInTwoSteps,
+        Self::ProofFromWrongPlace,
+        Self::BatchSignedAgain,
+        Self::AnyProductOfBatch,
+        Self::RouteFollowsMode,
     ];
 
     /// Says whether this defect is planted.

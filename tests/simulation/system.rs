@@ -11,6 +11,7 @@ use patchproof::service::batches::{BatchPolicy, BatchService, Route};
 use patchproof::service::funding::FundingService;
 use patchproof::service::headers::{HeaderService, TrustAnchors};
 use patchproof::service::keys::{KeyNames, Keyring, establish_keyring};
+use patchproof::service::log::LogService;
 use patchproof::service::pending::PendingService;
 use patchproof::service::progress::Progress;
 use patchproof::service::registration::RegistrationService;
@@ -129,10 +130,11 @@ impl System {
         let (port, progress) = (Arc::new(Port(Arc::clone(net))), Progress::default());
         let process = net.clock.now();
         let anchors = TrustAnchors::new(ChainProfile::Simulated, Network::Test, Vec::new());
+        let signer: Arc<dyn Signer> = Arc::new(SimSigner::new(setup.seed, Arc::clone(net)));
         let anchoring = AnchoringService {
             store: store.clone(),
             keyring: Arc::clone(&keyring),
-            signer: Arc::new(SimSigner::new(setup.seed, Arc::clone(net))),
+            signer: Arc::clone(&signer),
             broadcaster: Arc::clone(&port) as _,
             tracker: Arc::clone(&port) as _,
             progress: progress.clone(),
@@ -148,6 +150,13 @@ impl System {
                 progress: progress.clone(),
                 wake: Arc::new(|| {}),
                 policy: setup.batch_policy(),
+                log: LogService {
+                    store: store.clone(),
+                    keyring: Arc::clone(&keyring),
+                    signer: Arc::clone(&signer),
+                    origin: "simulation/log".into(),
+                    rounds: Arc::default(),
+                },
                 rounds: Arc::default(),
             },
             registration: RegistrationService {

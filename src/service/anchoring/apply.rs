@@ -11,6 +11,8 @@ use crate::storage::utxos::{leased_by, utxo};
 use crate::storage::{
     StoreError, StoredTransaction, Tables, TransactionOrigin, TransactionState, WriteTx,
 };
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{BlockHash, OutPoint, RecordId, Timestamp, Txid};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState};
 
@@ -59,12 +61,34 @@ pub(super) fn apply_events(
         job = next.job;
         effects = next.effects;
     }
+    #[cfg(feature = "planted-bugs")]
+    if Defect::BatchSignedAgain.is_planted() && job.was_doubtful {
+        job = sign_batch_again(tx, job, now, settings)?;
+    }
     let mut anchored = None;
     if job != before {
         tx.put_job(&job)?;
         anchored = touch(tx, id)?.filter(|_| was_seen_first);
     }
     Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), anchored })
+}
+
+/// Has a batch, whose transaction may have arrived, begin anew.
+#[cfg(feature = "planted-bugs")]
+fn sign_batch_again(
+    tx: &mut WriteTx<'_>,
+    job: Job,
+    now: Timestamp,
+    settings: &AnchoringSettings,
+) -> Result<Job, StoreError> {
+    let (Stage::Signed { txid }, Subject::Batch(_)) = (&job.stage, subject_of(tx, job.id)?) else {
+        return Ok(job);
+    };
+    abandon(tx, job.id, *txid, None, now, settings)?;
+    let mut again = Job::new(job.id, now);
+    again.dead.clone_from(&job.dead);
+    again.dead.push(*txid);
+    Ok(again)
 }
 
 /// A changed job changes what verification says of the products whose records it carries; says which

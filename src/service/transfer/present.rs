@@ -16,6 +16,8 @@ use crate::storage::patches::{patch, patches_of_owner};
 use crate::storage::records::{expect_record, record_by_txid, records_of};
 use crate::storage::transactions::transaction;
 use crate::storage::{Patch, StoreError, StoredRecord, Tables, TransactionOrigin};
+#[cfg(feature = "planted-bugs")]
+use crate::types::planted::Defect;
 use crate::types::{Network, RecordId, Txid};
 
 /// The most signatures that are tried for one request; each costs some 50 µs.
@@ -86,7 +88,10 @@ fn find_in_batch(
         if tried > MOST_TRIED {
             return Err(TransferError::TooManyProducts);
         }
-        if is_signed_for(transfer, &found.uid, network) {
+        let is_meant = is_signed_for(transfer, &found.uid, network);
+        #[cfg(feature = "planted-bugs")]
+        let is_meant = is_meant || Defect::AnyProductOfBatch.is_planted();
+        if is_meant {
             return Ok(found);
         }
     }
