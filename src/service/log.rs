@@ -18,16 +18,19 @@ use crate::service::keys::Keyring;
 use crate::signer::{ExpectedKey, SignKind, SignRequest, Signer, SignerError};
 use crate::storage::identity::identity;
 use crate::storage::log::{
-    last_log_checkpoint, log_checkpoint, log_hashes, log_head, log_leaves, log_place, log_place_of,
-    log_size, prove_in_log, prove_log_growth,
+    indexed_leaves, last_log_checkpoint, log_checkpoint, log_hashes, log_head, log_leaves,
+    log_place, log_place_of, log_size, prove_in_log, prove_log_growth,
 };
-use crate::storage::{IdentityClaim, LogCheckpoint, Store, StoreError, Tables};
+use crate::storage::{IdentityClaim, LogCheckpoint, ReadTx, Store, StoreError, Tables};
 use crate::types::{Digest, RecordId, Timestamp};
 
 /// What the origin is bound to the store as.
 const ORIGIN: &str = "log origin";
 /// What the issuer's key is bound to the store as.
 const ISSUER: &str = "issuer key";
+
+/// Leaves whose places are written down in one storage transaction.
+const INDEXED_AT_ONCE: u64 = 4_096;
 
 /// What operators decide about the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +142,7 @@ impl LogService {
     /// signed any more. Others say what to wait for.
     pub async fn publish(&self, now: Timestamp) -> Result<Option<LogHead>, LogError> {
         let _round = self.rounds.lock().await;
+        self.index().await?;
         let Some((next, is_signed)) = self.store.read(next_head)? else { return Ok(None) };
         if is_signed {
             return Ok(Some(next));
@@ -162,6 +166,18 @@ impl LogService {
         });
         keep.await?;
         Ok(Some(next))
+    }
+
+    /// Has what was accepted since the last time found by its commitment, in steps that do not hold the
+    /// writer for long.
+    async fn index(&self) -> Result<(), StoreError> {
+        let behind = |tx: &ReadTx| Ok::<_, StoreError>(indexed_leaves(tx)? < log_size(tx)?);
+        while self.store.read(behind)? {
+            if self.store.write(|tx| tx.index_log(INDEXED_AT_ONCE)).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the key under which checkpoints are signed, with the name of the log in it: the one

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use redb::ReadableTable;
+use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use crate::anchor::log::LogHead;
@@ -63,6 +63,17 @@ impl WriteTx<'_> {
         Ok(())
     }
 
+    /// Writes down the places of the leaves that are not found by their commitments yet, at most `most`
+    /// of them, and says of how many it did.
+    ///
+    /// Commitments are random, so each place would touch a page of its own in the transaction that
+    /// accepts a record; many at once, in order, share pages.
+    pub fn index_log(&mut self, most: u64) -> Result<u64, StoreError> {
+        let count = index(&mut self.tables, most)?;
+        self.is_dirty |= count > 0;
+        Ok(count)
+    }
+
     /// Stores a signed state of the log. A second one of the same size must have the same root.
     pub fn put_log_checkpoint(&mut self, checkpoint: &LogCheckpoint) -> Result<(), StoreError> {
         let size = checkpoint.head.size;
@@ -76,7 +87,7 @@ impl WriteTx<'_> {
     }
 }
 
-/// Writes leaf `index`, its place by commitment, and the roots of the blocks that it fills.
+/// Writes leaf `index`, and the roots of the blocks that it fills.
 pub(super) fn append(
     tables: &mut WriteTables<'_>,
     index: u64,
@@ -84,7 +95,6 @@ pub(super) fn append(
 ) -> Result<(), StoreError> {
     let commitment = leaf.commitment.to_bytes();
     tables.log.insert(index, (leaf.record.to_bytes(), commitment))?;
-    tables.log_places.insert((beginning(&leaf.commitment), index), ())?;
     let (mut height, mut size) = (0u8, index + 1);
     while size.is_multiple_of(BLOCK) {
         let places = size - BLOCK..size;
@@ -99,6 +109,22 @@ pub(super) fn append(
         tables.log_nodes.insert((height, size - 1), hash)?;
     }
     Ok(())
+}
+
+/// Writes down the places of the next leaves, at most `most`; returns of how many.
+pub(super) fn index(tables: &mut WriteTables<'_>, most: u64) -> Result<u64, StoreError> {
+    // One row for each leaf from the first on: their number is the next leaf.
+    let from = tables.log_places.len()?;
+    let mut places = Vec::new();
+    for row in tables.log.range(from..from.saturating_add(most))? {
+        let (place, leaf) = row?;
+        places.push((beginning(&Digest::from_bytes(leaf.value().1)), place.value()));
+    }
+    places.sort_unstable();
+    for place in &places {
+        tables.log_places.insert(*place, ())?;
+    }
+    Ok(places.len() as u64)
 }
 
 const CORRUPT: StoreError = StoreError::Corrupt { entity: "log" };
@@ -167,7 +193,28 @@ pub fn log_place(tables: &impl Tables, commitment: &Digest) -> Result<Option<u64
             return Ok(Some(index));
         }
     }
+    // The newest are not written down yet.
+    for row in tables.log().range(tables.log_places().len()?..)? {
+        let (index, leaf) = row?;
+        if leaf.value().1 == commitment.to_bytes() {
+            return Ok(Some(index.value()));
+        }
+    }
     Ok(None)
+}
+
+/// Says how many of the first leaves are found by their commitments without looking through the rest.
+pub fn indexed_leaves(tables: &impl Tables) -> Result<u64, StoreError> {
+    Ok(tables.log_places().len()?)
+}
+
+/// Says whether the place of a leaf is written down.
+pub(super) fn has_place(
+    tables: &impl Tables,
+    commitment: &Digest,
+    index: u64,
+) -> Result<bool, StoreError> {
+    Ok(tables.log_places().get((beginning(commitment), index))?.is_some())
 }
 
 /// Returns the place of an event, if there is such an event.

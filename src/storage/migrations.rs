@@ -132,6 +132,7 @@ fn begin_log(transaction: &WriteTransaction) -> Result<(), StoreError> {
             LogLeaf { record: RecordId::from_bytes(record), commitment },
         )?;
     }
+    log::index(&mut tables, u64::MAX)?;
     Ok(())
 }
 

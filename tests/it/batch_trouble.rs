@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use patchproof::anchor::payload::Payload;
 use patchproof::service::batches::BatchOutcome;
 use patchproof::simnet::{Fault, Loss, RECORDED_REFUSALS, Reorganisation, RequestClass};
 use patchproof::storage::StageName;
@@ -12,6 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::batch::{NOTHING, anchor, batching, proved, register, register_many, txid_of};
+use crate::log::payload;
 use crate::reorganisation::double_spend;
 use crate::support::app::TestApp;
 use crate::support::clients::{Owner, registration};
@@ -159,6 +161,8 @@ async fn a_batch_whose_money_is_spent_elsewhere_for_good_is_anchored_anew_with_t
     let first = txid_of(&anchor(&app, json!({})).await.expect(200));
     let root =
         proved(&app, "TAG-0", first).await["verificationDetails"]["merkleProof"]["root"].clone();
+    let said = payload(&app, &first);
+    assert!(matches!(said, Payload::Batch { log: Some(_), .. }), "{said:?}");
     app.mine(1);
     app.until("it is mined", async || {
         let told = app.anonymous().verify("TAG-0").await.expect(200);
@@ -192,6 +196,7 @@ async fn a_batch_whose_money_is_spent_elsewhere_for_good_is_anchored_anew_with_t
         let told = proved(&app, uid, second).await;
         assert_eq!(told["verificationDetails"]["merkleProof"]["root"], root);
     }
+    assert_eq!(payload(&app, &second), said, "and with the same state of the log");
     app.api().transfer("TAG-1", second, &ada, &bob).await;
     let gone = app.api().transferring(&first.to_string(), &body).send().await;
     gone.problem(404, "NOT_FOUND");

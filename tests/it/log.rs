@@ -98,7 +98,7 @@ async fn accept(app: &TestApp, name: &'static str, count: u32) {
         .await;
 }
 
-fn payload(app: &TestApp, txid: &Txid) -> Payload {
+pub(crate) fn payload(app: &TestApp, txid: &Txid) -> Payload {
     let on_chain = app.outside.simnet.node().transaction(txid).unwrap().transaction().clone();
     let mut outputs = on_chain.outputs.iter();
     outputs.find_map(|output| Payload::from_script(&output.locking_script)).unwrap()

@@ -4,7 +4,7 @@ use super::sample::new_record;
 use super::*;
 use crate::anchor::log::LogHead;
 use crate::crypto::SecretKey;
-use crate::storage::log::{log_head, log_leaves, log_size};
+use crate::storage::log::{indexed_leaves, log_head, log_leaves, log_place, log_size};
 use crate::storage::{LogCheckpoint, StoredRecord};
 
 /// A log of 260 leaves that was signed when it had 5, 256 and 260.
@@ -20,6 +20,8 @@ fn sample() -> Sample {
                 ..record
             })?;
         }
+        // The last ten are not written down yet.
+        assert_eq!(tx.index_log(250)?, 250);
         for size in [5, 256, 260] {
             let head = log_head(tx, size)?;
             tx.put_log_checkpoint(&signed(head))?;
@@ -84,6 +86,28 @@ fn a_changed_leaf_is_found_in_all_that_was_signed_since() {
             "log log checkpoint 260 was signed, and the log is another now",
         ]
     );
+}
+
+#[test]
+fn a_commitment_is_found_whether_its_place_is_written_down_or_not() {
+    let sample = sample();
+    let everything_is_found = |indexed: u64| {
+        sample
+            .store
+            .read(|tx| {
+                assert_eq!(indexed_leaves(tx)?, indexed);
+                for (index, leaf) in (0..).zip(log_leaves(tx, 0..260)?) {
+                    assert_eq!(log_place(tx, &leaf.commitment)?, Some(index));
+                }
+                assert_eq!(log_place(tx, &Digest::from_bytes([9; 32]))?, None);
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    };
+    everything_is_found(250);
+    let rest = sample.store.write(|tx| Ok::<_, StoreError>((tx.index_log(99)?, tx.index_log(99)?)));
+    assert_eq!(sample.runtime.block_on(rest).unwrap(), (10, 0));
+    everything_is_found(260);
 }
 
 #[test]
