@@ -91,6 +91,18 @@ fn lay_out() -> Result<(), String> {
         copy(&from, &to, is_bare)
             .map_err(|error| format!("{} cannot be laid out: {error}", from.display()))?;
     }
+    // Our own modules of the check go the same way.
+    let own = Path::new("static/certificate");
+    let bare = packages.join(".cache/patchproof/certificate");
+    for entry in fs::read_dir(own).map_err(|error| format!("{}: {error}", own.display()))? {
+        let from = entry.map_err(|error| format!("{}: {error}", own.display()))?.path();
+        if let Some(name) =
+            from.file_name().filter(|_| from.extension().is_some_and(|it| it == "mjs"))
+        {
+            copy(&from, &bare.join(name), true)
+                .map_err(|error| format!("{} cannot be laid out: {error}", from.display()))?;
+        }
+    }
     Ok(())
 }
 

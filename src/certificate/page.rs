@@ -37,6 +37,7 @@ pub fn certificate_page(view: &CertificateView, bundle: &str, parts: &PageParts<
     let title = fill(texts.window_title, &[("product", product.unwrap_or(&view.uid))]);
     let body = html! {
         (network_notice(view, texts))
+        p.alarm #alarm role="alert" {}
         article.certificate #certificate data-state=(state_name(view.state)) {
             (parts::head(view, texts))
             (parts::qr(parts.qr, texts))

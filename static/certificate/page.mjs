@@ -82,6 +82,8 @@ async function main() {
     verdict.textContent = text
     section.dataset.verdict = kind
     document.documentElement.dataset.checked = kind
+    // What is wrong stands above everything that it is wrong about.
+    if (kind === 'failed') document.getElementById('alarm').textContent = text
   }
   try {
     const result = await run(texts, document.getElementById('steps'))
@@ -93,7 +95,6 @@ async function main() {
   } catch {
     show('failed', texts.failed)
   }
-  if (section.dataset.verdict === 'failed') verdict.setAttribute('role', 'alert')
 }
 
 main()

@@ -12,13 +12,15 @@ use crate::support::clients::Owner;
 use crate::support::schema::Documentation;
 
 /// Pages and documents that describe the API and are not part of it.
-const UNDESCRIBED: [&str; 6] = [
+const UNDESCRIBED: [&str; 8] = [
     "/openapi.json",
     "/openapi.yaml",
     "/docs",
     "/docs/errors",
     "/docs/errors/{code}",
     "/docs/assets/{file}",
+    "/certificates/{name}",
+    "/certificates/assets/{version}/{file}",
 ];
 
 fn sources(directory: &Path, texts: &mut Vec<String>) {

@@ -16,6 +16,7 @@ mod batch_trouble;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod certificates;
 mod checkpoints;
 #[cfg(test)]
 mod claims;

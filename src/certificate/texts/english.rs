@@ -51,7 +51,7 @@ pub(super) static ENGLISH: Texts = Texts {
     proved: "What this proves",
     not_proved: "What it does not",
     findings: [
-        "Nobody has changed the records since they were anchored.",
+        "The records are exactly those that the transactions hold: nobody has changed them since.",
         "The issuer signed every record.",
         "Every owner signed the product over to the next.",
         "Every transfer spends the seal of the one before, which the network lets happen only once.",

@@ -52,7 +52,7 @@ pub(super) static GERMAN: Texts = Texts {
     proved: "Was das beweist",
     not_proved: "Was es nicht beweist",
     findings: [
-        "Niemand hat die Einträge geändert, seit sie verankert sind.",
+        "Die Einträge sind genau die, die in den Transaktionen festgelegt sind: Niemand hat sie seither geändert.",
         "Der Aussteller hat jeden Eintrag unterschrieben.",
         "Jeder Besitzer hat das Produkt mit seiner Unterschrift dem nächsten übergeben.",
         "Jede Weitergabe verbraucht das Siegel der vorigen, was das Netz nur einmal zulässt.",

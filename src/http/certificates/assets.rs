@@ -27,7 +27,8 @@ const BEST: u32 = 9;
 #[folder = "static/certificate/"]
 struct Own;
 
-/// The files of npm packages that build.rs chose.
+/// The modules of the check as build.rs laid them out: ours and those of npm packages, without comments.
+/// They take the place of those of the same name.
 #[cfg(feature = "console")]
 #[derive(Embed)]
 #[folder = "static/node_modules/.cache/patchproof/certificate"]
