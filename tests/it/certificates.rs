@@ -4,6 +4,8 @@ use patchproof::types::Txid;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::batch::{anchor, batching, proved};
+use crate::privacy::Person;
 use crate::support::answer::Answer;
 use crate::support::app::TestApp;
 use crate::support::clients::Owner;
@@ -58,6 +60,35 @@ async fn a_certificate_says_what_the_stored_proof_proves() {
     assert!(anchored.contains(&txid.to_string()));
     let proof = app.anonymous().call(Method::GET, &["v1", "patches", UID, "proof"]).send().await;
     assert_eq!(proof_in(&anchored), proof.expect(200), "the proof in the page is the stored one");
+}
+
+#[tokio::test]
+async fn a_certificate_of_a_batch_names_the_place_in_it() {
+    let app = TestApp::start_with(batching).await;
+    for uid in ["TAG-1", "TAG-2", "TAG-3"] {
+        let _ = crate::batch::register(&app, uid, &Owner::number(1)).await;
+    }
+    let txid = anchor(&app, serde_json::json!({})).await.expect(200)["txid"].clone();
+    app.mine(1);
+    let _ = proved(&app, "TAG-2", txid.as_str().unwrap().parse().unwrap()).await;
+    let text = until_state(&app, "TAG-2", "anchored").await;
+    assert!(text.contains("no. 2 of 3 in a batch"), "{text}");
+}
+
+#[tokio::test]
+async fn what_an_owner_had_withheld_or_erased_is_on_no_certificate() {
+    let person = Person::with_a_product().await;
+    let before = page(&person.app, UID).await.text().to_owned();
+    assert!(before.contains(&person.ada.address()));
+    let _ = person.erase().await;
+    let withheld = page(&person.app, UID).await.text().to_owned();
+    assert_eq!(state_of(&withheld), "erased", "no record is left that could be read");
+    person.bury().await;
+    let erased = page(&person.app, UID).await.text().to_owned();
+    for text in [withheld, erased] {
+        assert!(!text.contains(&person.ada.address()) && !text.contains("first line"));
+        assert!(text.contains("Withheld or erased") && text.contains(&person.txid.to_string()));
+    }
 }
 
 #[tokio::test]
