@@ -22,6 +22,15 @@ async fn page(app: &TestApp, name: &str) -> Answer {
     page_in(app, name, "en").await
 }
 
+/// Asks as a browser does for what is not there, whose answer is a page and no problem document.
+async fn unknown_page(app: &TestApp, name: &str, query: &[(&str, &str)]) -> Answer {
+    let mut url = app.base.join("certificates/").unwrap();
+    let _ = url.path_segments_mut().unwrap().pop_if_empty().push(name);
+    let _ = url.query_pairs_mut().extend_pairs(query);
+    let answer = app.client.get(url).header("accept", "text/html").send().await.unwrap();
+    Answer::of(answer).await
+}
+
 /// Returns the proof that stands in a page.
 fn proof_in(page: &str) -> Value {
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"proof\">").unwrap();
@@ -97,8 +106,7 @@ async fn c27_a_certificate_takes_nothing_from_the_query() {
     let _ = app.api().register(UID, &Owner::number(1)).await;
     let forged = [("uid", "FORGED-1"), ("product", "Forged watch"), ("owner", "Mallory")];
     let html = ("accept", "text/html");
-    let call = app.anonymous().call(Method::GET, &["certificates", "certificate.html"]);
-    let answer = call.query(&forged).header(html.0, html.1).send().await;
+    let answer = unknown_page(&app, "certificate.html", &forged).await;
     assert_eq!(answer.status, 404, "the address of the predecessor leads to what is not there");
     assert!(!answer.text().contains("Forged") && !answer.text().contains("FORGED"));
     let query = [("lang", "de"), ("product", "Forged watch"), ("uid", "FORGED-1")];
@@ -182,7 +190,7 @@ async fn who_asks_decides_language_form_and_coding() {
     let call = app.anonymous().call(Method::GET, &["certificates", UID]);
     let packed = call.header("accept-encoding", "gzip").send().await;
     assert_eq!(packed.header("content-encoding"), Some("gzip"));
-    let unknown = page(&app, "TAG-2").await;
+    let unknown = unknown_page(&app, "TAG-2", &[]).await;
     assert_eq!(unknown.status, 404);
     assert!(unknown.text().contains("No certificate is known here"));
     assert!(!unknown.text().contains("TAG-2"), "nothing that was asked for is said again");
