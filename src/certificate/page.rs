@@ -196,3 +196,83 @@ const fn state_name(state: State) -> &'static str {
         State::Failed => "failed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::ProductView;
+    use crate::proof::fixture::custody;
+    use crate::proof::{Bundle, Trust, verify};
+
+    const EVIL: &str = "</script><script>alert(1)</script><img src=x onerror=\"alert(2)\">";
+
+    fn page(view: &CertificateView, bundle: &str, modules: &[String]) -> String {
+        let parts = PageParts {
+            language: Language::English,
+            assets: "/certificates/assets/1",
+            modules,
+            path: "/certificates/TAG-1",
+            address: "https://brand.example/certificates/TAG-1",
+            proof: "/v1/patches/TAG-1/proof",
+            pdf: None,
+            qr: None,
+        };
+        certificate_page(view, bundle, &parts)
+    }
+
+    fn view(bundle: &Bundle) -> CertificateView {
+        CertificateView::new(bundle, &verify(bundle, &Trust::default()))
+    }
+
+    #[test]
+    fn what_others_wrote_is_text_and_nothing_else() {
+        let evil = || Some(EVIL.to_owned());
+        let mut told = view(&custody(2, 2));
+        told.uid = EVIL.to_owned();
+        told.owner = evil();
+        told.events[0].owner = evil();
+        told.events[0].claimed_time = evil();
+        told.product = Some(ProductView {
+            name: evil(),
+            category: evil(),
+            sku: evil(),
+            serial_number: evil(),
+            material: evil(),
+            patch_location: evil(),
+            image: evil(),
+        });
+        let json = serde_json::to_string(EVIL).unwrap();
+        let page = page(&told, &json, &["/certificates/assets/1/page.mjs".to_owned()]);
+        assert!(!page.contains("<script>") && !page.contains("<img"), "{page}");
+        assert_eq!(page.matches("<script").count(), 3);
+        assert!(page.contains("&lt;script&gt;alert(1)"));
+        let (_, data) = page.split_once("id=\"proof\">").unwrap();
+        let data = data.split_once("</script>").unwrap().0;
+        assert_eq!(serde_json::from_str::<String>(data).unwrap(), EVIL);
+    }
+
+    #[test]
+    fn a_failed_certificate_shows_nothing_of_what_the_records_say() {
+        let mut bundle = custody(2, 2);
+        let name = "Trikot";
+        assert!(page(&view(&bundle), "{}", &[]).contains(name));
+        bundle.records[1].commitment = crate::types::Digest::from_bytes([1; 32]);
+        let failed = page(&view(&bundle), "{}", &[]);
+        assert!(failed.contains("Not authentic") && failed.contains("event 2"), "{failed}");
+        assert!(!failed.contains(name) && !failed.contains("Owner’s address"));
+    }
+
+    #[test]
+    fn a_build_without_the_check_says_so() {
+        let page = page(&view(&custody(1, 1)), "{}", &[]);
+        assert!(page.contains("built without the check") && !page.contains("type=\"module\""));
+    }
+
+    #[test]
+    fn the_page_is_this_one() {
+        let mut bundle = custody(2, 1);
+        bundle.records[0].content = None;
+        let page = page(&view(&bundle), "{}", &["/certificates/assets/1/page.mjs".to_owned()]);
+        insta::assert_snapshot!(page.replace("><", ">\n<"));
+    }
+}
