@@ -323,7 +323,9 @@ mod tests {
                         walk(&format!("{place}/{name}"), member, found);
                     }
                 }
-                _ => {}
+                serde_json::Value::Null
+                | serde_json::Value::Bool(_)
+                | serde_json::Value::Number(_) => {}
             }
         }
         let mut found = Vec::new();

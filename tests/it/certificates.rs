@@ -204,7 +204,7 @@ async fn a_stored_tag_wins_over_what_its_end_would_mean() {
     for uid in ["A/B C.pdf", "certificate.html", "Tag <i>&amp;\"№"] {
         let _ = app.api().register(uid, &Owner::number(1)).await;
         let answer = page(&app, uid).await;
-        assert_eq!((answer.status, state_of(&answer.text())), (200, "waiting"), "{uid}");
-        assert_eq!(proof_in(&answer.text())["uid_tag_id"], uid);
+        assert_eq!((answer.status, state_of(answer.text())), (200, "waiting"), "{uid}");
+        assert_eq!(proof_in(answer.text())["uid_tag_id"], uid);
     }
 }
