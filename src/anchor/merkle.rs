@@ -128,13 +128,21 @@ pub fn leaf_hash(commitment: &Digest) -> [u8; 32] {
     Rfc9162Hasher::hash(commitment.as_bytes())
 }
 
-/// Checks that `commitment` is the leaf that `proof` says in the tree with `root`
-/// (RFC 9162 section 2.1.3.2, with exact path length).
+/// Checks that `commitment` is the leaf that `proof` says in the tree with `root`.
 pub fn verify_inclusion(
     commitment: &Digest,
     proof: &InclusionProof,
     root: &Digest,
 ) -> Result<(), InclusionError> {
+    if included_root(commitment, proof)? == *root { Ok(()) } else { Err(InclusionError::WrongRoot) }
+}
+
+/// Returns the root of the tree in which `commitment` is the leaf that `proof` says
+/// (RFC 9162 section 2.1.3.2, with exact path length).
+pub fn included_root(
+    commitment: &Digest,
+    proof: &InclusionProof,
+) -> Result<Digest, InclusionError> {
     if proof.leaf_index >= proof.tree_size || proof.tree_size > MAX_TREE_SIZE {
         return Err(InclusionError::OutOfRange);
     }
@@ -158,11 +166,7 @@ pub fn verify_inclusion(
         place >>= 1;
         last >>= 1;
     }
-    match (last == 0, hash == *root.as_bytes()) {
-        (false, _) => Err(InclusionError::WrongLength),
-        (true, false) => Err(InclusionError::WrongRoot),
-        (true, true) => Ok(()),
-    }
+    if last == 0 { Ok(Digest::from_bytes(hash)) } else { Err(InclusionError::WrongLength) }
 }
 
 /// Checks that `commitment` is the leaf that `proof` says in the tree whose `root` and `tree_size`

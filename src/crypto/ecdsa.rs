@@ -204,6 +204,20 @@ impl Signature {
         Ok(Self(signature))
     }
 
+    /// Reads the 64 bytes r ‖ s, each big-endian; nothing for a high S, zero and numbers that are not below
+    /// the curve's order.
+    pub fn from_compact(bytes: &[u8; 64]) -> Option<Self> {
+        let parsed = ecdsa::Signature::from_compact(bytes).ok().filter(|it| !has_zero(it))?;
+        let mut low = parsed;
+        low.normalize_s();
+        (low == parsed).then_some(Self(parsed))
+    }
+
+    /// Returns the 64 bytes r ‖ s, each big-endian.
+    pub fn to_compact(&self) -> [u8; 64] {
+        self.0.serialize_compact()
+    }
+
     /// Returns the strict DER bytes, at most 72.
     pub fn to_der(&self) -> Vec<u8> {
         self.0.serialize_der().to_vec()

@@ -5,6 +5,7 @@
 //! [`Bundle`] is the file, [`verify`] the check, [`Report`] what it says; docs/BUNDLE.md explains.
 
 mod bundle;
+mod compact;
 mod contents;
 mod events;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod verification;
 mod wire;
 
 pub use bundle::{Bundle, BundleError, BundledHeader, BundledRecord, Content, RecordStatus};
+pub use compact::{CompactError, MAX_BYTES as MAX_COMPACT_BYTES, PREFIX as COMPACT_PREFIX};
 pub use known_chain::{KnownChain, KnownChainError};
 pub use report::{BlockReport, EventReport, Outcome, Report, Step, Verdict};
 pub use verification::{Trust, verify, verify_bytes};
