@@ -8,7 +8,16 @@ use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
 /// Files to embed: where they are in a package, and where they go.
-const EMBEDDED: [(&str, &str); 5] = [
+const EMBEDDED: [(&str, &str); 11] = [
+    ("@expo-google-fonts/eb-garamond/400Regular/EBGaramond_400Regular.ttf", "fonts/regular.ttf"),
+    (
+        "@expo-google-fonts/eb-garamond/400Regular_Italic/EBGaramond_400Regular_Italic.ttf",
+        "fonts/italic.ttf",
+    ),
+    ("@expo-google-fonts/eb-garamond/500Medium/EBGaramond_500Medium.ttf", "fonts/medium.ttf"),
+    ("@expo-google-fonts/noto-sans/400Regular/NotoSans_400Regular.ttf", "fonts/wide.ttf"),
+    ("@expo-google-fonts/noto-sans-mono/400Regular/NotoSansMono_400Regular.ttf", "fonts/fixed.ttf"),
+    ("@expo-google-fonts/eb-garamond/LICENSE_FONT", "fonts/LICENSE.txt"),
     ("swagger-ui-dist/swagger-ui-bundle.js", "docs/swagger-ui-bundle.js"),
     ("swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt", "docs/swagger-ui-bundle.js.LICENSE.txt"),
     ("swagger-ui-dist/swagger-ui.css", "docs/swagger-ui.css"),

@@ -5,10 +5,15 @@
 //! [`Texts`] holds every sentence, once for each language. docs/CERTIFICATES.md has the whole.
 
 mod page;
+pub mod pdf;
+mod qr;
+mod reading;
 mod texts;
 mod view;
 
 pub use page::{PageParts, certificate_page, unknown_page};
+pub use qr::{Qr, QrError, QrKind};
+pub use reading::{ReadError, read_proof};
 pub use texts::{CheckTexts, Language, Texts, fill};
 pub use view::{
     BlockView, Caveat, CertificateView, EventStatus, EventView, FailedStep, Finding, LeafView,

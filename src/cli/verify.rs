@@ -1,4 +1,5 @@
-//! `patchproof verify`: checks a proof bundle with nothing but the file and what the user trusts.
+//! `patchproof verify`: checks a proof in any of its forms with nothing but the file and what the
+//! user trusts.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,10 +9,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::bitcoin::HeaderFile;
+use crate::certificate::read_proof;
 use crate::cli::output::Output;
 use crate::cli::{EXIT_USAGE, Surroundings};
 use crate::crypto::PublicKey;
-use crate::proof::{KnownChain, Outcome, Report, Trust, Verdict, verify_bytes};
+use crate::proof::{KnownChain, Outcome, Report, Trust, Verdict, verify_read};
 use crate::types::Checkpoint;
 
 /// A custody of thousands of events stays far below.
@@ -19,13 +21,13 @@ const MAX_BUNDLE_BYTES: u64 = 64 * 1024 * 1024;
 /// All headers of the main network until the middle of the century.
 const MAX_HEADER_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Check a proof bundle offline, and say what it proves and what not
+/// Check a proof or certificate offline, and say what it proves and what not
 ///
 /// Needs no network, no store and no configuration. Exit status: 0 the whole custody is proved, 1 it is
 /// not, 2 the file cannot be read.
 #[derive(Debug, Args)]
 pub(super) struct VerifyCommand {
-    /// Bundle, as `patchproof proof get` writes it; - is standard input
+    /// Bundle, certificate in PDF, or text of its QR code (PP1:…); - is standard input
     file: PathBuf,
     /// Public key of the brand, 66 hexadecimal digits; may be given several times
     #[arg(long, value_name = "KEY")]
@@ -53,7 +55,7 @@ impl VerifyCommand {
             }
         };
         let chain = KnownChain { headers, checkpoints: self.checkpoint };
-        let report = verify_bytes(&bytes, &Trust { issuers: self.issuer, chain });
+        let report = verify_read(read_proof(&bytes), &Trust { issuers: self.issuer, chain });
         print(&report, output)?;
         Ok(match report.verdict {
             Verdict::Proved => ExitCode::SUCCESS,

@@ -18,8 +18,8 @@ mod verification;
 mod wire;
 
 pub use bundle::{Bundle, BundleError, BundledHeader, BundledRecord, Content, RecordStatus};
-pub use compact::{CompactError, MAX_BYTES as MAX_COMPACT_BYTES, PREFIX as COMPACT_PREFIX};
+pub use compact::{CompactError, CompactJson, PREFIX as COMPACT_PREFIX};
 pub use known_chain::{KnownChain, KnownChainError};
 pub use report::{BlockReport, EventReport, Outcome, Report, Step, Verdict};
-pub use verification::{Trust, verify, verify_bytes};
+pub use verification::{Trust, verify, verify_bytes, verify_read};
 pub use wire::VERSION;

@@ -24,7 +24,12 @@ pub struct Trust {
 
 /// Checks the bytes of a bundle.
 pub fn verify_bytes(bytes: &[u8], trust: &Trust) -> Report {
-    match Bundle::parse(bytes) {
+    verify_read(Bundle::parse(bytes), trust)
+}
+
+/// Checks a bundle that was read from any of its forms; what could not be read fails the first step.
+pub fn verify_read<E: std::fmt::Display>(read: Result<Bundle, E>, trust: &Trust) -> Report {
+    match read {
         Ok(bundle) => verify(&bundle, trust),
         Err(error) => Report {
             verdict: Verdict::Failed,

@@ -8,6 +8,7 @@
 //! an envelope without meaning, so that a reader need not compress as we do.
 
 mod base45;
+mod json;
 mod layout;
 mod read;
 mod references;
@@ -18,6 +19,8 @@ mod write;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+pub use json::CompactJson;
+
 use crate::proof::compact::layout::Proof;
 use crate::proof::{Bundle, BundleError};
 
@@ -25,7 +28,7 @@ use crate::proof::{Bundle, BundleError};
 pub const PREFIX: &str = "PP1:";
 /// The most that a compact proof may unfold to, in bytes of CBOR and of transactions: fifteen times what
 /// the largest QR code holds.
-pub const MAX_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BYTES: usize = 64 * 1024;
 
 /// A bundle that has no compact form, or what is none.
 #[derive(Debug, thiserror::Error)]
