@@ -3,9 +3,11 @@
 
 use krilla::color::rgb;
 use krilla::configure::{Accessibility, Archival, ConfigurationBuilder};
+use krilla::destination::XyzDestination;
 use krilla::embed::{AssociationKind, EmbeddedFile, MimeType};
 use krilla::geom::{PathBuilder, Point, Rect};
 use krilla::metadata::{DateTime, Metadata};
+use krilla::outline::{Outline, OutlineNode};
 use krilla::page::PageSettings;
 use krilla::paint::Fill;
 use krilla::surface::Surface;
@@ -61,6 +63,12 @@ pub fn render(
     let mut tags = TagTree::new().with_lang(Some(language.tag().to_owned()));
     tree.into_iter().for_each(|node| tags.push(tagged(node, &identifiers)));
     document.set_tag_tree(tags);
+    let mut outline = Outline::new();
+    for (title, page, y) in &sheet.outline {
+        let place = XyzDestination::new(*page, Point::from_xy(0.0, *y));
+        outline.push_child(OutlineNode::new(title.clone(), place));
+    }
+    document.set_outline(outline);
     let date = date_of(view);
     let product = view.product.as_ref().and_then(|product| product.name.as_deref());
     let title = fill(texts.window_title, &[("product", product.unwrap_or(&view.uid))]);

@@ -21,9 +21,18 @@ const BODY: Ink = Ink::new(Style::Regular, 10.5, INK);
 const LABEL: Ink = Ink::new(Style::Italic, 10.5, QUIET);
 const NUMBER: Ink = Ink::new(Style::Fixed, 7.6, INK);
 
-fn heading(level: u16) -> TagKind {
+/// Writes a heading, which is in the outline too; `shown` is how it is written.
+fn heading(
+    sheet: &mut Sheet<'_>,
+    level: u16,
+    (title, shown): (&str, &str),
+    ink: Ink,
+    column: Column,
+) -> Node {
+    sheet.reserve(ink.size * 1.3);
+    sheet.outline.push((title.to_owned(), sheet.pages - 1, sheet.y));
     let level = NonZeroU16::new(level).expect("headings are counted from 1");
-    Tag::Hn(level, None).into()
+    sheet.text(Tag::Hn(level, Some(title.to_owned())).into(), shown, ink, column)
 }
 
 /// Places everything, and returns the tree of it.
@@ -44,7 +53,8 @@ pub(super) fn compose(
 fn head(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts) -> Vec<Node> {
     let centred = Column::whole(true);
     let title = Ink::new(Style::Medium, 12.0, BRONZE).spaced(0.22);
-    let mut tree = vec![sheet.text(heading(1), &texts.title.to_uppercase(), title, centred)];
+    let mut tree =
+        vec![heading(sheet, 1, (texts.title, &texts.title.to_uppercase()), title, centred)];
     sheet.skip(9.0);
     sheet.rule(WIDTH / 2.0 - 26.0, 52.0, 0.8, BRONZE);
     sheet.skip(12.0);
@@ -58,7 +68,13 @@ fn head(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts) -> Vec<Nod
     sheet.skip(13.0);
     let is_wrong = view.state == State::Failed;
     let verdict = Ink::new(Style::Medium, 16.0, if is_wrong { ALARM } else { INK });
-    tree.push(sheet.text(heading(2), texts.state(view.state), verdict, centred));
+    tree.push(heading(
+        sheet,
+        2,
+        (texts.state(view.state), texts.state(view.state)),
+        verdict,
+        centred,
+    ));
     let detail = Ink::new(Style::Italic, 11.5, if is_wrong { ALARM } else { INK });
     tree.push(sheet.text(Tag::P.into(), texts.state_detail(view.state), detail, centred));
     if let Some(failure) = &view.failure {
@@ -89,7 +105,7 @@ fn section(sheet: &mut Sheet<'_>, title: &str) -> Node {
     sheet.skip(15.0);
     sheet.reserve(60.0);
     let ink = Ink::new(Style::Medium, 9.5, BRONZE).spaced(0.14);
-    let node = sheet.text(heading(2), &title.to_uppercase(), ink, Column::whole(false));
+    let node = heading(sheet, 2, (title, &title.to_uppercase()), ink, Column::whole(false));
     sheet.skip(2.0);
     sheet.rule(MARGIN, WIDTH - 2.0 * MARGIN, 0.5, BRONZE);
     sheet.skip(5.0);
@@ -255,7 +271,7 @@ fn list(sheet: &mut Sheet<'_>, title: &str, items: Vec<String>, column: Column) 
     }
     let ink = Ink::new(Style::Medium, 9.5, BRONZE).spaced(0.14);
     sheet.reserve(40.0);
-    let head = sheet.text(heading(2), &title.to_uppercase(), ink, column);
+    let head = heading(sheet, 2, (title, &title.to_uppercase()), ink, column);
     sheet.skip(2.0);
     let small = Ink::new(Style::Regular, 9.6, INK);
     let body = Column::at(column.left + 11.0, column.width - 11.0);

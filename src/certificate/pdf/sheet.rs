@@ -91,6 +91,8 @@ pub(super) struct Sheet<'a> {
     pub(super) fonts: &'a Fonts,
     pub(super) placed: Vec<Placed>,
     pub(super) pages: usize,
+    /// The headings: title, page from 0, place on it.
+    pub(super) outline: Vec<(String, usize, f32)>,
     leaves: usize,
     /// The next free place on the last page, in points from its top.
     pub(super) y: f32,
@@ -98,7 +100,7 @@ pub(super) struct Sheet<'a> {
 
 impl<'a> Sheet<'a> {
     pub(super) fn new(fonts: &'a Fonts) -> Self {
-        Self { fonts, placed: Vec::new(), pages: 1, leaves: 0, y: TOP }
+        Self { fonts, placed: Vec::new(), pages: 1, outline: Vec::new(), leaves: 0, y: TOP }
     }
 
     /// Goes on to the next page unless `height` points are free.
