@@ -5,6 +5,7 @@
 
 mod assets;
 mod encoding;
+mod files;
 mod page;
 
 use std::sync::Arc;
@@ -56,7 +57,8 @@ impl Visitor {
 /// Returns the routes of this file and of what its pages need.
 pub(super) fn routes() -> Router<HttpState> {
     let assets = Arc::new(Assets::embedded());
-    let files = Arc::clone(&assets);
+    let stored = Arc::clone(&assets);
+    let workshop = files::workshop();
     let certificate = async move |_: Public,
                                   state: State<HttpState>,
                                   known: IfNoneMatch,
@@ -64,13 +66,17 @@ pub(super) fn routes() -> Router<HttpState> {
                                   query: RawQuery,
                                   name: ApiPath<String>| {
         let visitor = Visitor::new(known, headers, query.0.as_deref());
-        answer(&state, &assets, &visitor, &name.0, query.0.as_deref())
-            .unwrap_or_else(IntoResponse::into_response)
+        let answered = match files::find(&state, &name.0) {
+            Ok(Some(found)) => files::give(&state, &workshop, &visitor, found).await,
+            Ok(None) => answer(&state, &assets, &visitor, &name.0, query.0.as_deref()),
+            Err(problem) => Err(problem),
+        };
+        answered.unwrap_or_else(IntoResponse::into_response)
     };
     let file = async move |Path((version, name)): Path<(String, String)>,
                            known: IfNoneMatch,
                            headers: HeaderMap| {
-        files
+        stored
             .answer(&version, &name, &known, &headers)
             .unwrap_or_else(|| Problem::new(ProblemCode::NotFound).into_response())
     };

@@ -20,7 +20,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'";
 /// Whether `{tag}.pdf` and `{tag}.svg` are served, so that pages link to them.
-const OFFERS_PDF_AND_QR: bool = false;
+const OFFERS_PDF_AND_QR: bool = true;
 /// Pages are compressed while somebody waits.
 const QUICK: u32 = 6;
 const MEDIA_TYPE: &str = "text/html; charset=utf-8";
