@@ -5,6 +5,7 @@
 
 mod anchor;
 mod audit;
+mod certificate;
 mod check;
 mod completions;
 mod config;
@@ -91,6 +92,7 @@ enum Command {
     Log(log::LogCommand),
     Verify(verify::VerifyCommand),
     Proof(proof::ProofCommand),
+    Certificate(certificate::CertificateCommand),
     Settings(settings::SettingsCommand),
     Check(check::CheckCommand),
     Doctor(doctor::DoctorCommand),
@@ -137,6 +139,7 @@ impl Command {
             Self::Log(command) => command.run(surroundings),
             Self::Verify(command) => command.run(surroundings),
             Self::Proof(command) => command.run(surroundings),
+            Self::Certificate(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
             Self::Doctor(command) => command.run(surroundings),

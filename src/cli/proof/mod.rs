@@ -4,6 +4,8 @@ mod get;
 mod source;
 mod upgrade;
 
+pub(super) use source::Source;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,7 +39,7 @@ impl ProofCommand {
 }
 
 /// Refuses a bundle in which something is wrong; one that waits for its block is not.
-fn refuse_wrong(bundle: &Bundle) -> anyhow::Result<Report> {
+pub(super) fn refuse_wrong(bundle: &Bundle) -> anyhow::Result<Report> {
     let report = verify(bundle, &Trust::default());
     match report.first_failure().filter(|_| report.verdict == Verdict::Failed) {
         Some(step) => anyhow::bail!(
@@ -52,16 +54,20 @@ fn refuse_wrong(bundle: &Bundle) -> anyhow::Result<Report> {
 
 /// Writes a bundle in one step: whoever reads finds the old file or the new one, never a part.
 fn write_bundle(bundle: &Bundle, path: &Path) -> anyhow::Result<()> {
+    write_file(&bundle.to_bytes()?, path)
+}
+
+/// Writes a file in one step.
+pub(super) fn write_file(bytes: &[u8], path: &Path) -> anyhow::Result<()> {
     let unwritable = || format!("{} cannot be written", path.display());
     let name = path.file_name().with_context(unwritable)?;
     let mut beside = std::ffi::OsString::from(".");
     beside.push(name);
     beside.push(format!(".{}", std::process::id()));
     let beside = path.with_file_name(beside);
-    let bytes = bundle.to_bytes()?;
     let write = || {
         let mut file = std::fs::File::create_new(&beside)?;
-        file.write_all(&bytes)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)
     };

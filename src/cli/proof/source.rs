@@ -18,7 +18,7 @@ const LIMITS: Limits =
 
 /// Where to ask.
 #[derive(Debug, Args)]
-pub(super) struct Source {
+pub(in crate::cli) struct Source {
     /// Address of a server, such as https://proof.example; the server on this machine without it
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     from: Option<Url>,
@@ -28,8 +28,20 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// Returns the address of the certificate of a tag, if a server is named.
+    pub(in crate::cli) fn certificate(&self, uid: &UidTag) -> Option<Url> {
+        let mut base = self.from.clone()?;
+        base.set_query(None);
+        base.path_segments_mut().ok()?.pop_if_empty().extend(["certificates", uid.as_str()]);
+        Some(base)
+    }
+
     /// Asks for the bundle of a tag.
-    pub(super) fn fetch(self, uid: &UidTag, surroundings: &Surroundings) -> anyhow::Result<Bundle> {
+    pub(in crate::cli) fn fetch(
+        self,
+        uid: &UidTag,
+        surroundings: &Surroundings,
+    ) -> anyhow::Result<Bundle> {
         let bytes = runtime()?.block_on(async {
             match self.from {
                 Some(base) => from_server(base, uid).await,
