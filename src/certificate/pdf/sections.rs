@@ -19,6 +19,7 @@ const LABELS: f32 = 116.0;
 
 const BODY: Ink = Ink::new(Style::Regular, 10.5, INK);
 const LABEL: Ink = Ink::new(Style::Italic, 10.5, QUIET);
+const ITEM: Ink = Ink::new(Style::Regular, 9.6, INK);
 const NUMBER: Ink = Ink::new(Style::Fixed, 7.6, INK);
 
 /// Writes a heading, which is in the outline too; `shown` is how it is written.
@@ -156,7 +157,7 @@ fn product(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts) -> Vec<
 }
 
 fn custody(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts) -> Vec<Node> {
-    const COLUMNS: [(f32, f32); 4] = [(0.0, 76.0), (80.0, 162.0), (248.0, 112.0), (364.0, 107.0)];
+    const COLUMNS: [(f32, f32); 4] = [(0.0, 68.0), (72.0, 150.0), (228.0, 138.0), (370.0, 101.0)];
     if view.events.is_empty() {
         return Vec::new();
     }
@@ -241,8 +242,13 @@ fn conclusions(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts, qr:
         QrKind::Proof => CODE_SIDE,
         QrKind::Address => SMALL_CODE_SIDE,
     };
+    let found: Vec<String> = view.findings.iter().map(|it| texts.finding(*it).to_owned()).collect();
+    let open: Vec<String> = view.caveats.iter().map(|it| texts.caveat(*it)).collect();
+    let width = WIDTH - 2.0 * MARGIN - side - 31.0;
+    let lists: f32 = found.iter().chain(&open).map(|it| sheet.height(it, ITEM, width)).sum();
     sheet.skip(14.0);
-    sheet.reserve(side + 22.0);
+    // They stand together, so that no page has a last line alone.
+    sheet.reserve((side + 22.0).max(lists + 42.0));
     let (top, page) = (sheet.y, sheet.pages);
     let left = WIDTH - MARGIN - side;
     let code = sheet.code(left, top, side, qr);
@@ -254,9 +260,7 @@ fn conclusions(sheet: &mut Sheet<'_>, view: &CertificateView, texts: &Texts, qr:
     let below = sheet.y;
     sheet.y = top;
     let column = Column::at(MARGIN, left - MARGIN - 20.0);
-    let found = view.findings.iter().map(|it| texts.finding(*it).to_owned()).collect();
     tree.extend(list(sheet, texts.proved, found, column));
-    let open = view.caveats.iter().map(|it| texts.caveat(*it)).collect();
     tree.extend(list(sheet, texts.not_proved, open, column));
     tree.push(caption);
     if sheet.pages == page {
@@ -273,7 +277,7 @@ fn list(sheet: &mut Sheet<'_>, title: &str, items: Vec<String>, column: Column) 
     sheet.reserve(40.0);
     let head = heading(sheet, 2, (title, &title.to_uppercase()), ink, column);
     sheet.skip(2.0);
-    let small = Ink::new(Style::Regular, 9.6, INK);
+    let small = ITEM;
     let body = Column::at(column.left + 11.0, column.width - 11.0);
     let mut lines = Vec::new();
     for item in items {

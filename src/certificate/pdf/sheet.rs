@@ -15,7 +15,7 @@ pub(super) const HEIGHT: f32 = 841.89;
 pub(super) const MARGIN: f32 = 62.0;
 /// Where text begins and ends on a page, in points.
 const TOP: f32 = 64.0;
-const BOTTOM: f32 = HEIGHT - 76.0;
+const BOTTOM: f32 = HEIGHT - 66.0;
 
 /// A colour: red, green, blue.
 pub(super) type Colour = [u8; 3];
