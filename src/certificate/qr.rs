@@ -7,7 +7,7 @@ use fast_qr::{ECL, Mode, QRBuilder, Version};
 
 use crate::proof::Bundle;
 
-/// The largest code that carries a proof. Its 137 modules are 0.42 mm each on the 58 mm that the document
+/// The largest code that carries a proof. Its 137 modules are 0.43 mm each on the 59 mm that the document
 /// gives them: what a telephone reads from a laser print without help. Larger codes (there are versions
 /// up to 40) would come below 0.35 mm, where that ends.
 const LARGEST: Version = Version::V30;
