@@ -98,12 +98,26 @@ impl<T> Work<T> {
         None
     }
 
-    /// Begins the work and abandons it at once, as when whoever asked has gone away.
+    /// Begins the work and abandons it after so many answers of the store, as when whoever asked has
+    /// gone away.
     pub(crate) async fn abandon(mut self, gates: &Gates, store: &Store, polls: u64) -> Option<T> {
         for _ in 0..polls {
+            // Held up, so that the store never answers within the poll that asks: how far the work
+            // gets must not depend on whose thread is faster.
+            let (release, is_held) = std::sync::mpsc::channel::<()>();
+            let mut hold = Box::pin(store.write(move |_| {
+                let _released = is_held.recv();
+                Ok::<(), StoreError>(())
+            }));
+            let mut context = Context::from_waker(Waker::noop());
+            let held = hold.as_mut().poll(&mut context).is_pending();
             gates.enter(Some(Arc::clone(&self.gate)));
-            let polled = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let polled = self.future.as_mut().poll(&mut context);
             gates.enter(None);
+            drop(release);
+            if held {
+                drop(hold.await);
+            }
             if let Poll::Ready(done) = polled {
                 return Some(done);
             }
