@@ -14,13 +14,14 @@ use crate::proof::compact::CompactError;
 
 /// The constants, hexadecimal; docs/COMPACT_PROOF.md says what each is. A later version of the layout may
 /// add others, this one never.
-pub(super) const CONSTANTS: [&str; 10] = [
+pub(super) const CONSTANTS: [&str; 11] = [
     "0100000001",
     "ffffffff020000000000000000",
     "ffffffff030000000000000000",
     "30006a0a506174636850726f6f66011120",
     "30006a0a506174636850726f6f66011220",
     "39006a0a506174636850726f6f66011320",
+    "62006a0a506174636850726f6f66011320",
     "01000000000000001976a914",
     "000000001976a914",
     "88ac00000000",
