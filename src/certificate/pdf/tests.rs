@@ -1,6 +1,6 @@
 //! What is made is read back, is the same every time, and is no proof once it is changed.
 
-use super::*;
+use crate::certificate::pdf::render;
 use crate::certificate::{CertificateView, Language, Qr, read_proof};
 use crate::proof::fixture::custody;
 use crate::proof::{Bundle, Trust, Verdict, verify, verify_read};
@@ -19,10 +19,7 @@ fn a_document_carries_its_proof_and_is_the_same_every_time() {
         assert_eq!(read_proof(&pdf).unwrap(), bundle);
         assert_eq!(made(&bundle, Language::English), pdf);
         assert_ne!(made(&bundle, Language::German), pdf);
-        if let Some(folder) = std::env::var_os("PDF_SAMPLES") {
-            let name = format!("{events}-{mined}.pdf");
-            std::fs::write(std::path::Path::new(&folder).join(name), &pdf).unwrap();
-        }
+        crate::certificate::pdf::samples::keep(&format!("{events}-{mined}.pdf"), &pdf);
     }
 }
 
