@@ -4,9 +4,11 @@
 //! check and from nothing else, so a certificate can say nothing that is not proved;
 //! [`Texts`] holds every sentence, once for each language. docs/CERTIFICATES.md has the whole.
 
+mod page;
 mod texts;
 mod view;
 
+pub use page::{PageParts, certificate_page, unknown_page};
 pub use texts::{CheckTexts, Language, Texts, fill};
 pub use view::{
     BlockView, Caveat, CertificateView, EventStatus, EventView, FailedStep, Finding, LeafView,

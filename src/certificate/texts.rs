@@ -199,6 +199,8 @@ pub struct CheckTexts {
     pub no_script: &'static str,
     /// Said where the build has no check.
     pub absent: &'static str,
+    /// Opens the table of steps.
+    pub details: &'static str,
     /// While it runs.
     pub running: &'static str,
     /// Every step holds and the newest event is in a block, with `{ms}`.

@@ -101,6 +101,7 @@ pub(super) static ENGLISH: Texts = Texts {
                     certificate above is our statement; save the proof and check it elsewhere.",
         absent: "This server was built without the check in the browser. Save the proof and check it \
                  elsewhere.",
+        details: "Every step",
         running: "Your browser is checking …",
         proved: "Your browser has checked every step in {ms} ms: the proof holds.",
         incomplete: "Your browser has checked what there is in {ms} ms: nothing is wrong, but the proof \

@@ -105,6 +105,7 @@ pub(super) static GERMAN: Texts = Texts {
                     anderswo.",
         absent: "Dieser Server ist ohne die Prüfung im Browser gebaut. Speichern Sie den Beweis und \
                  prüfen Sie ihn anderswo.",
+        details: "Jeder Schritt",
         running: "Ihr Browser prüft …",
         proved: "Ihr Browser hat jeden Schritt in {ms} ms geprüft: Der Beweis hält stand.",
         incomplete: "Ihr Browser hat in {ms} ms geprüft, was da ist: Nichts ist falsch, aber der Beweis \
