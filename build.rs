@@ -16,11 +16,28 @@ const EMBEDDED: [(&str, &str); 5] = [
     ("swagger-ui-dist/NOTICE", "docs/swagger-ui-NOTICE.txt"),
 ];
 
+/// Modules of the check in the browser: the same, without the lines that are comments alone, which
+/// are more than half of what a visitor would be sent. What the licence demands to stand stays.
+const EMBEDDED_BARE: [(&str, &str); 6] = [
+    ("@noble/hashes/_md.js", "certificate/_md.js"),
+    ("@noble/hashes/_u64.js", "certificate/_u64.js"),
+    ("@noble/hashes/legacy.js", "certificate/legacy.js"),
+    ("@noble/hashes/sha2.js", "certificate/sha2.js"),
+    ("@noble/hashes/utils.js", "certificate/utils.js"),
+    ("@noble/secp256k1/index.js", "certificate/secp256k1.js"),
+];
+
 const NPM_MISSING: &str = "npm is needed to build the console and API explorer; install Node.js \
                            20 or build with --no-default-features";
 
 fn main() -> ExitCode {
-    for file in ["package.json", "package-lock.json", "docs", "node_modules/.package-lock.json"] {
+    for file in [
+        "package.json",
+        "package-lock.json",
+        "docs",
+        "certificate",
+        "node_modules/.package-lock.json",
+    ] {
         println!("cargo::rerun-if-changed=static/{file}");
     }
     println!("cargo::rerun-if-changed=build.rs");
@@ -64,17 +81,25 @@ fn install() -> Result<(), String> {
 
 /// Copies the chosen files; a file that has not changed is left alone, so nothing is rebuilt.
 fn lay_out() -> Result<(), String> {
+    let all = EMBEDDED
+        .iter()
+        .map(|file| (file, false))
+        .chain(EMBEDDED_BARE.iter().map(|file| (file, true)));
     let packages = Path::new("static/node_modules");
-    for (from, to) in EMBEDDED {
+    for ((from, to), is_bare) in all {
         let (from, to) = (packages.join(from), packages.join(".cache/patchproof").join(to));
-        copy(&from, &to)
+        copy(&from, &to, is_bare)
             .map_err(|error| format!("{} cannot be laid out: {error}", from.display()))?;
     }
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    let bytes = fs::read(from)?;
+fn copy(from: &Path, to: &Path, is_bare: bool) -> io::Result<()> {
+    let bytes = if is_bare {
+        without_comments(&fs::read_to_string(from)?).into_bytes()
+    } else {
+        fs::read(from)?
+    };
     if fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());
     }
@@ -82,4 +107,29 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     fs::write(to, bytes)
+}
+
+/// Leaves out the lines that hold a comment and nothing else, but for `/*! … */`. Text over several
+/// lines, in which such a line could be no comment, is in none of these files: they hold no backtick
+/// that does not end on its line, or the build ends here.
+fn without_comments(script: &str) -> String {
+    let mut kept = String::with_capacity(script.len());
+    let mut is_inside = false;
+    for line in script.lines() {
+        let begin = line.trim_start();
+        if is_inside {
+            is_inside = !begin.ends_with("*/");
+            continue;
+        }
+        let is_block = begin.starts_with("/*") && !begin.starts_with("/*!");
+        let is_whole = begin.ends_with("*/");
+        if begin.starts_with("//") || (is_block && (is_whole || !begin.contains("*/"))) {
+            is_inside = is_block && !is_whole;
+            continue;
+        }
+        assert!(line.matches('`').count().is_multiple_of(2), "a text over several lines: {line}");
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    kept
 }

@@ -8,6 +8,7 @@ pub mod anchor;
 pub mod app;
 pub mod auth;
 pub mod bitcoin;
+pub mod certificate;
 pub mod chain;
 pub mod cli;
 pub mod config;

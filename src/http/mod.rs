@@ -12,6 +12,7 @@ pub mod assets;
 mod audit;
 mod batches;
 mod callback;
+mod certificates;
 mod checkpoints;
 mod claims;
 pub mod credentials;
@@ -186,6 +187,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
     let (routes, document) = documented.split_for_parts();
     routes
         .merge(docs::routes(&document))
+        .merge(certificates::routes())
         .merge(problem::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -136,6 +136,16 @@ impl Bundle {
         self.records.iter().map(status).collect()
     }
 
+    /// Returns the block of each record, where the bundle proves one.
+    pub fn blocks(&self) -> Vec<Option<BundledHeader>> {
+        let carriers = Carriers::of(self);
+        let block = |record: &BundledRecord| {
+            let height = carriers.path_of(&record.txid?)?.block_height();
+            self.headers.iter().find(|block| block.height == height).copied()
+        };
+        self.records.iter().map(block).collect()
+    }
+
     /// Says whether every record is in a block, so that there is nothing to wait for.
     pub fn is_complete(&self) -> bool {
         self.statuses().iter().all(|status| *status == RecordStatus::Mined)

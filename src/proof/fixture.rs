@@ -17,14 +17,14 @@ use crate::proof::{Bundle, BundledHeader, BundledRecord, Content};
 use crate::types::{BlockHash, ChainProfile, Digest, Network, OutPoint, Satoshis, Timestamp, Txid};
 
 /// The tag.
-pub(super) const UID: &str = "TAG-1";
+pub(crate) const UID: &str = "TAG-1";
 /// The height of the first block.
-pub(super) const HEIGHT: u32 = 812;
+pub(crate) const HEIGHT: u32 = 812;
 /// The miner's clock at the first block.
-pub(super) const TIME: u32 = 1_790_000_000;
+pub(crate) const TIME: u32 = 1_790_000_000;
 
 /// Returns a key by its number: 1 is the issuer's, 2 that of money and seals, 10 and on owners'.
-pub(super) fn key(number: u8) -> SecretKey {
+pub(crate) fn key(number: u8) -> SecretKey {
     SecretKey::from_bytes(&[number; 32]).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn address(number: u8) -> String {
 }
 
 /// Returns a custody of `events` events, the first `mined` of them in a block each.
-pub(super) fn custody(events: u8, mined: u8) -> Bundle {
+pub(crate) fn custody(events: u8, mined: u8) -> Bundle {
     let mut records: Vec<BundledRecord> = Vec::new();
     let mut proved: Vec<(Transaction, Option<MerklePath>)> = Vec::new();
     let mut headers: Vec<BundledHeader> = Vec::new();

@@ -8,7 +8,7 @@ mod bundle;
 mod contents;
 mod events;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod known_chain;
 mod report;
 #[cfg(test)]
