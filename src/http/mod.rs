@@ -15,6 +15,7 @@ mod callback;
 mod certificates;
 mod checkpoints;
 mod claims;
+mod console;
 pub mod credentials;
 mod docs;
 pub mod edge;
@@ -188,6 +189,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
     routes
         .merge(docs::routes(&document))
         .merge(certificates::routes())
+        .merge(console::routes())
         .merge(problem::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

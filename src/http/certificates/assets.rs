@@ -25,13 +25,13 @@ const BEST: u32 = 9;
 /// Our own files.
 #[derive(Embed)]
 #[folder = "static/certificate/"]
-struct Own;
+pub(in crate::http) struct Own;
 
 /// The files of npm packages that build.rs chose.
 #[cfg(feature = "console")]
 #[derive(Embed)]
 #[folder = "static/node_modules/.cache/patchproof/certificate"]
-struct Vendored;
+pub(in crate::http) struct Vendored;
 
 /// All files, ready to be sent.
 pub(super) struct Assets {
