@@ -5,12 +5,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { demo } from '../interop/demo.mjs'
+import { call, demo, freshTag, products, register, until } from '../interop/demo.mjs'
+import { mine } from '../interop/network.mjs'
 import { launch, open, verdictOf } from './chromium.mjs'
 
 const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const MOST_BYTES = 60_000
 const MOST_MILLISECONDS = 300
+const SOMEBODY = 'mpx4EvUchH6HDeqxV3caxbq58DKJzKL22W'
 const artefact = (name) => join(process.env.ARTEFACTS, name)
 const address = (uid) => new URL(`certificates/${encodeURIComponent(uid)}`, demo.baseUrl).href
 
@@ -32,15 +34,16 @@ describe('a certificate in Chromium', () => {
 
   before(async () => {
     browser = await launch()
-    const page = await (await fetch(new URL('v1/admin/patches?limit=100', demo.baseUrl), {
-      headers: { 'x-api-key': demo.apiKey }
-    })).json()
-    const events = await Promise.all(page.items.map(async ({ uid_tag_id: uid }) => {
-      const proof = await (await fetch(new URL(`v1/patches/${encodeURIComponent(uid)}/proof`, demo.baseUrl))).json()
-      return { uid, count: proof.records.length, isMined: proof.records.every(({ status }) => status === 'mined') }
-    }))
-    transferred = events.filter(({ isMined }) => isMined).sort((a, b) => b.count - a.count)[0].uid
-    waiting = events.find(({ isMined }) => !isMined).uid
+    await mine()
+    const proofs = await Promise.all((await products()).map(({ uid_tag_id: uid }) =>
+      until(`${uid} is in a block`, async () => {
+        const proof = (await call('GET', `v1/patches/${encodeURIComponent(uid)}/proof`)).json
+        return proof.records.every(({ status }) => status === 'mined') && proof
+      })
+    ))
+    transferred = proofs.sort((a, b) => b.records.length - a.records.length)[0].uid_tag_id
+    waiting = freshTag('WAITING')
+    await register(waiting, { address: SOMEBODY }, { product: { name: 'Trikot № 7' } })
   })
   after(() => browser.close())
 
@@ -110,7 +113,7 @@ describe('a certificate in Chromium', () => {
     'a digit of its proof': (html) =>
       html.replace(/\\"owner\\":\\"(.)(.)/, (_, first, second) => `\\"owner\\":\\"${first}${second === 'a' ? 'b' : 'a'}`),
     'its name': (html) => html.replace(/(<h1[^>]*>)[^<]*/, '$1A better one'),
-    'its owner': (html) => html.replace(/(data-proof="owner"[^>]*>)[^<]*/, '$1mpx4EvUchH6HDeqxV3caxbq58DKJzKL22W'),
+    'its owner': (html) => html.replace(/(data-proof="owner"[^>]*>)[^<]*/, '$1' + SOMEBODY),
     'its state': (html) => html.replace('data-state="anchored"', 'data-state="waiting"')
   }
   for (const [what, spoil] of Object.entries(spoils)) {
