@@ -111,8 +111,10 @@ fn frame(title: &str, parts: &PageParts<'_>, body: &Markup) -> String {
                 }
                 main { (body) }
                 footer.page {
-                    p { (texts.footer) }
-                    @if !parts.address.is_empty() { p.address { (parts.address) } }
+                    @if !parts.address.is_empty() {
+                        p { (texts.footer) }
+                        p.address { (parts.address) }
+                    }
                 }
             }
         }
