@@ -1,0 +1,38 @@
+// Every page: where it is, who may see it, how it is reached by the keyboard. One file for each.
+
+import { mayRead, may, session } from './api.js'
+
+/** The pages in the order of the navigation; `load` brings the file when it is first shown. */
+export const PAGES = [
+  { name: 'patches', path: '/patches', group: 'products', key: 'p', load: () => import('./pages/patches.js'), may: () => mayRead('patches:write') },
+  { name: 'register', path: '/register', group: 'products', key: 'n', load: () => import('./pages/register.js'), may: () => may('patches:write') },
+  { name: 'records', path: '/records', group: 'products', key: 'r', load: () => import('./pages/records.js'), may: () => mayRead('patches:write') },
+  { name: 'anchors', path: '/anchors', group: 'chain', key: 'a', load: () => import('./pages/anchors.js'), may: () => true },
+  { name: 'pool', path: '/pool', group: 'chain', key: 'u', load: () => import('./pages/pool.js'), may: () => mayRead('utxo:write') },
+  { name: 'headers', path: '/headers', group: 'chain', key: 'h', load: () => import('./pages/headers.js'), may: () => mayRead('settings:write') },
+  { name: 'keys', path: '/keys', group: 'house', key: 'k', load: () => import('./pages/keys.js'), may: () => mayRead('keys:write') },
+  { name: 'settings', path: '/settings', group: 'house', key: 's', load: () => import('./pages/settings.js'), may: () => mayRead('settings:write') },
+  { name: 'audit', path: '/audit', group: 'house', key: 't', load: () => import('./pages/audit.js'), may: () => mayRead('admin') }
+]
+
+/** Pages that are reached from others. */
+const HIDDEN = [
+  { name: 'patch', pattern: /^\/patches\/(.+)$/, under: 'patches', load: () => import('./pages/patch.js'), may: () => true }
+]
+
+/** The groups of the navigation. */
+export const GROUPS = ['products', 'chain', 'house']
+
+/** The pages that whoever is logged in may see. */
+export const visible = () => (session.value ? PAGES.filter((page) => page.may()) : [])
+
+/** Finds the page of a path, with what the path names: `{page, param}`. */
+export function find(path) {
+  const page = PAGES.find((candidate) => candidate.path === path)
+  if (page) return { page }
+  for (const candidate of HIDDEN) {
+    const found = candidate.pattern.exec(path)
+    if (found) return { page: candidate, param: decodeURIComponent(found[1]) }
+  }
+  return {}
+}
