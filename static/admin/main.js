@@ -41,10 +41,11 @@ function Route({ page, param }) {
 
 function Inside() {
   const { path } = place.value
-  const home = visible()[0]
-  useEffect(() => { if (path === '/' && home) go(home.path, { replace: true }) }, [path])
-  if (path === '/') return null
   const { page, param } = find(path)
+  // The first page that is there for whoever has no overview to read.
+  const home = path === '/' && !page.may() ? visible()[0] : undefined
+  useEffect(() => { if (home) go(home.path, { replace: true }) }, [home])
+  if (home) return null
   if (!page || !page.may()) return html`<${Shell}><${NotFound} /><//>`
   return html`<${Shell} current=${page.under ?? page.name}><${Route} key=${path} page=${page} param=${param} /><//>`
 }

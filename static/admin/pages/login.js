@@ -22,24 +22,25 @@ function Frame({ title, lead, children }) {
   </main>`
 }
 
-function SetUp({ token }) {
+/** A one-time link makes the first account, or sets the password of one that is there. */
+function SetUp({ token, isReset }) {
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
-  const { run, isBusy, error } = useDeed(() => setUp(token, name.trim(), password))
+  const { run, isBusy, error } = useDeed(() => setUp(token, isReset ? undefined : name.trim(), password))
   const isShort = password.length > 0 && password.length < LEAST_PASSWORD
   const submit = (event) => {
     event.preventDefault()
     if (!isShort) run()
   }
-  return html`<${Frame} title=${t('setup.title')} lead=${t('setup.lead')}>
+  return html`<${Frame} title=${t(isReset ? 'reset.title' : 'setup.title')} lead=${t(isReset ? 'reset.lead' : 'setup.lead')}>
     <form onSubmit=${submit}>
       <${Problem} error=${error} />
-      <${Field} label=${t('login.name')} value=${name} onValue=${setName} required autocomplete="username" autofocus
-        minlength="3" maxlength="64" error=${fieldError(error, 'name')} />
+      ${!isReset && html`<${Field} label=${t('login.name')} value=${name} onValue=${setName} required autocomplete="username" autofocus
+        minlength="3" maxlength="64" error=${fieldError(error, 'name')} />`}
       <${Field} label=${t('login.password')} type="password" value=${password} onValue=${setPassword} required
         autocomplete="new-password" hint=${t('setup.hint', { n: LEAST_PASSWORD })}
         error=${isShort ? t('setup.short', { n: LEAST_PASSWORD - password.length }) : fieldError(error, 'password')} />
-      <button type="submit" class="primary wide" disabled=${isBusy}>${t(isBusy ? 'wait' : 'setup.action')}</button>
+      <button type="submit" class="primary wide" disabled=${isBusy}>${t(isBusy ? 'wait' : isReset ? 'reset.action' : 'setup.action')}</button>
     </form><//>`
 }
 
@@ -48,7 +49,7 @@ export function Login({ link, expired }) {
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const { run, isBusy, error } = useDeed(() => logIn(name.trim(), password))
-  if (link?.kind === 'setup') return html`<${SetUp} token=${link.token} />`
+  if (link) return html`<${SetUp} token=${link.token} isReset=${link.kind === 'reset'} />`
   const submit = (event) => {
     event.preventDefault()
     run()

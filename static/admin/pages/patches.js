@@ -21,8 +21,8 @@ const columns = () => [
   { head: t('patch.tag'), main: true, cell: (row) => html`<a href=${href(`/patches/${encodeURIComponent(row.uid_tag_id)}`)}>${row.uid_tag_id}</a>` },
   { head: t('patch.state'), cell: (row) => html`<${Stage} state=${row.status} />` },
   { head: t('patch.owner'), cell: (row) => row.owner ? html`<${Code} text=${row.owner} what=${t('patch.owner')} ends=${6} />` : html`<span class="quiet">${t('patch.erased')}</span>` },
-  { head: t('patch.txid'), cell: (row) => html`<${Code} text=${row.current_txid} what=${t('patch.txid')} ends=${6} />` },
-  { head: t('patch.created'), cell: (row) => html`<${Time} at=${row.created_at} />` },
+  { head: t('patch.txid'), minor: true, cell: (row) => html`<${Code} text=${row.current_txid} what=${t('patch.txid')} ends=${6} />` },
+  { head: t('patch.created'), minor: true, cell: (row) => html`<${Time} at=${row.created_at} />` },
   { head: t('patch.updated'), cell: (row) => html`<${Time} at=${row.updated_at} />` }
 ]
 

@@ -111,7 +111,7 @@ export function Shell({ current, children }) {
       <${Navigation} current=${current} />
       <footer>
         <${Stream} />
-        <p class="who"><strong>${account.name}</strong> <span class="quiet">${tOr(`role.${account.role}`, account.role)}</span></p>
+        <p class="who"><a href=${href('/me')} aria-current=${current === 'me' ? 'page' : undefined}><strong>${account.name}</strong></a> <span class="quiet">${tOr(`role.${account.role}`, account.role)}</span></p>
         <div class="links"><button type="button" class="link" onClick=${leave}>${t('logout')}</button>
         <button type="button" class="link" onClick=${() => setHelp(true)}>${t('help.title')}</button></div>
         <${Languages} />

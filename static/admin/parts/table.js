@@ -15,7 +15,8 @@ function Head({ column, sort, onSort }) {
 }
 
 /**
- * A table: `columns` are `{head, cell(row), align?, sort?, main?}`, `rows` what they are asked about,
+ * A table: `columns` are `{head, cell(row), align?, sort?, main?, minor?}` (a minor
+ * one is left out of cards), `rows` what they are asked about,
  * `rowKey(row)` tells rows apart.
  */
 export function Table({ caption, columns, rows, rowKey, sort, onSort }) {
@@ -23,7 +24,7 @@ export function Table({ caption, columns, rows, rowKey, sort, onSort }) {
     <caption class="unseen">${caption}</caption>
     <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Head} column=${column} sort=${sort} onSort=${onSort} />`)}</tr></thead>
     <tbody role="rowgroup">${rows.map((row) => html`<tr role="row" key=${rowKey(row)}>
-      ${columns.map((column) => html`<td role="cell" class="${column.align ?? ''} ${column.main ? 'main' : ''}" data-head=${column.head}>${column.cell(row)}</td>`)}
+      ${columns.map((column) => html`<td role="cell" class="${column.align ?? ''} ${column.main ? 'main' : ''} ${column.minor ? 'minor' : ''}" data-head=${column.head}>${column.cell(row)}</td>`)}
     </tr>`)}</tbody>
   </table></div>`
 }
