@@ -193,6 +193,7 @@ impl ApiKeys for ConfiguredApiKey {
             id: "configured".to_owned(),
             scopes: Scopes::all(),
             shop: None,
+            reads_all: false,
         })
     }
 }

@@ -295,7 +295,7 @@ impl ApiKeys for Keys {
             POS_KEY => [Scope::Pos].into_iter().collect(),
             _ => return None,
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 

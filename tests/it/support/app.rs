@@ -297,7 +297,7 @@ impl ApiKeys for Keys {
             FULL_KEY | OTHER_KEY => Scopes::all(),
             scope => [scope.parse::<Scope>().ok()?].into_iter().collect(),
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 
