@@ -184,6 +184,7 @@ fn options() -> HttpOptions {
         metrics_enabled: true,
         metrics_require_api_key: false,
         svd_open_registration: true,
+        insecure_cookie: false,
         deploy_sha: None,
     }
 }

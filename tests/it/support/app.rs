@@ -354,6 +354,7 @@ fn settings() -> Settings {
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,
+            insecure_cookie: false,
             deploy_sha: None,
         },
         periods: Periods {
