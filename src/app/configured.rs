@@ -259,6 +259,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             metrics_enabled: config.http.metrics_enabled,
             metrics_require_api_key: config.http.metrics_require_api_key,
             svd_open_registration: config.login.open_registration,
+            insecure_cookie: config.http.insecure_cookie,
             deploy_sha: config.deploy_sha.clone(),
         },
         periods,
@@ -311,6 +312,7 @@ fn rates(limits: &LimitSettings) -> RateLimits {
         svd_canary: rate(limits.svd_canary),
         auth_request: rate(limits.auth_request),
         auth_submit: rate(limits.auth_submit),
+        console_login: rate(limits.console_login),
         token: rate(limits.api_key),
         // Whoever watches a process asks often, but no more often than one who works with it.
         probe: rate(limits.api_key),

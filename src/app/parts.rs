@@ -57,7 +57,10 @@ impl Parts {
             confirmed_at_depth: self.settings.confirmed_at_depth,
         };
         let transfer = self.transfer(process);
+        let (accounts, sessions) = self.accounts();
         Services {
+            accounts,
+            sessions,
             registration: self.registration(process),
             claims: self.claims(&transfer),
             transfer,

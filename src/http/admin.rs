@@ -157,7 +157,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     params(ListQuery), responses((status = 200, body = ListBody),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
 async fn list_patches(
-    _authorized: Authorized<permission::PatchesWrite>,
+    _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,
     query: ApiQuery<ListQuery>,
 ) -> Result<Response, Problem> {
@@ -238,7 +238,7 @@ fn item_body(listed: ListedPatch) -> ItemBody {
 #[utoipa::path(get, path = "/v1/admin/utxo-health", tag = "admin", security(("apiKey" = [])),
     responses((status = 200, body = HealthBody), (status = 401, body = ProblemBody)))]
 async fn utxo_health(
-    _authorized: Authorized<permission::UtxoWrite>,
+    _authorized: Authorized<permission::UtxoRead>,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
     let (funding, now) = (&state.services.funding, state.clock.now());

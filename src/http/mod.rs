@@ -6,6 +6,7 @@
 //! call one service and convert back.
 
 mod acceptance;
+mod accounts;
 mod admin;
 mod anchors;
 pub mod assets;
@@ -36,6 +37,8 @@ mod privacy;
 pub mod problem;
 mod proof;
 mod records;
+mod session_cookie;
+mod sessions;
 pub mod settings;
 mod svd;
 mod token_issues;
@@ -114,6 +117,8 @@ pub struct HttpOptions {
     pub metrics_require_api_key: bool,
     /// Whether anybody may register a login key for a user who has none.
     pub svd_open_registration: bool,
+    /// Whether the cookie of a session may go over plain HTTP wherever the server is.
+    pub insecure_cookie: bool,
     /// The commit that was deployed, if it was said.
     pub deploy_sha: Option<String>,
 }
@@ -145,6 +150,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(pending::routes())
         .merge(audit::routes())
         .merge(keys::routes())
+        .merge(accounts::routes())
+        .merge(sessions::routes())
         .merge(svd::routes())
         .merge(email_codes::routes())
         .merge(logout::routes())
@@ -176,6 +183,7 @@ pub fn description_yaml() -> String {
 
 /// Puts documentation and the edge around the routes.
 pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
+    let sessions = state.clone();
     let edge = EdgeLayer::new(
         state.options.limits.clone(),
         Arc::clone(&state.metrics),
@@ -183,6 +191,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         Arc::clone(&state.api_keys),
         Arc::clone(&state.tokens),
         state.limits.clone(),
+        Arc::new(move |headers| session_cookie::principal(headers, &sessions)),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
     let (routes, document) = documented.split_for_parts();

@@ -3,6 +3,7 @@
 //! Rules live below (pure), HTTP above. A service takes the time once per call, hands the store one
 //! closure per state change, and talks to signer and network only outside of closures.
 
+pub mod accounts;
 pub mod anchoring;
 pub mod anchors;
 pub mod api_keys;
@@ -19,6 +20,7 @@ pub mod listing;
 pub mod login;
 pub mod maintenance;
 pub mod observed_signer;
+pub mod passwords;
 pub mod pending;
 pub mod persons;
 pub mod privacy;
@@ -28,6 +30,7 @@ pub mod readiness;
 pub mod records;
 pub mod registration;
 pub mod runway;
+pub mod sessions;
 pub mod settings;
 pub mod tokens;
 pub mod transfer;
@@ -35,6 +38,7 @@ pub mod treasury;
 pub mod unlock;
 pub mod verification;
 
+use crate::service::accounts::AccountService;
 use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
@@ -55,6 +59,7 @@ use crate::service::readiness::ReadinessService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::runway::RunwayService;
+use crate::service::sessions::SessionService;
 use crate::service::settings::SettingsService;
 use crate::service::tokens::TokenService;
 use crate::service::transfer::TransferService;
@@ -104,6 +109,10 @@ pub struct Services {
     pub audit: AuditService,
     /// Keeps and judges API keys.
     pub api_keys: ApiKeyService,
+    /// Keeps the accounts of the console.
+    pub accounts: AccountService,
+    /// Keeps and judges their sessions.
+    pub sessions: SessionService,
     /// Logs users in.
     pub login: LoginService,
     /// Names persons where nothing can be erased.

@@ -5,6 +5,7 @@
 //! disk (two-phase commit, fsync). After an I/O error the store opens its file anew so that reads
 //! go on, refuses writes as long as they fail, and says so.
 
+pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 mod backend;
@@ -31,7 +32,9 @@ mod overlay;
 pub mod patches;
 mod reader;
 pub mod records;
+pub mod sessions;
 pub mod settings;
+pub mod setup_links;
 pub mod stale_proofs;
 pub mod svd_keys;
 mod tables;
@@ -51,6 +54,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
+pub use accounts::StoredAccount;
 pub use api_keys::{ApiKeyPage, StoredApiKey};
 pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
@@ -71,7 +75,9 @@ pub use open::StoreOptions;
 pub use patches::{Patch, PatchPage};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
+pub use sessions::{LoginMethod, StoredSession};
 pub use settings::StoredSetting;
+pub use setup_links::SetupLink;
 pub use stale_proofs::StaleProof;
 pub use svd_keys::SvdKey;
 pub use tables::Tables;

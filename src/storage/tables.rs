@@ -199,6 +199,16 @@ schema! {
     api_keys: [u8; 8] => Bytes = "api-keys-1";
     /// When each API key was used last, in milliseconds.
     api_key_uses: [u8; 8] => i64 = "api-key-uses-1";
+    /// Named accounts, by identifier.
+    accounts: [u8; 8] => Bytes = "accounts-1";
+    /// Index: name of an account as it is looked up.
+    accounts_by_name: Text => [u8; 8] = "accounts-by-name-1";
+    /// Sessions of accounts by SHA-256 of their tickets.
+    sessions: Hash => Bytes = "sessions-1";
+    /// Index: account, session.
+    sessions_by_account: ([u8; 8], Hash) => () = "sessions-by-account-1";
+    /// One-time links that make the first account or set a password, by SHA-256 of their tokens.
+    setup_links: Hash => Bytes = "setup-links-1";
     /// Settings changed at run time, by name.
     settings: Text => Bytes = "settings-1";
     /// What was done by whom, each line chained to the one before by hash.

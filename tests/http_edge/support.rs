@@ -184,6 +184,7 @@ fn options() -> HttpOptions {
         metrics_enabled: true,
         metrics_require_api_key: false,
         svd_open_registration: true,
+        insecure_cookie: false,
         deploy_sha: None,
     }
 }
@@ -295,7 +296,7 @@ impl ApiKeys for Keys {
             POS_KEY => [Scope::Pos].into_iter().collect(),
             _ => return None,
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 

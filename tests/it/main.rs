@@ -76,6 +76,8 @@ mod reorganisation;
 #[cfg(test)]
 mod reorganisation_depth;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod signer;

@@ -362,6 +362,7 @@ fn settings(secrets: &Secrets, base_url: &Url, route: Route) -> Settings {
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,
+            insecure_cookie: true,
             deploy_sha: None,
         },
         periods: Periods { chain: second, housekeeping: second, pipeline: second },

@@ -297,7 +297,7 @@ impl ApiKeys for Keys {
             FULL_KEY | OTHER_KEY => Scopes::all(),
             scope => [scope.parse::<Scope>().ok()?].into_iter().collect(),
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 
@@ -354,6 +354,7 @@ fn settings() -> Settings {
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,
+            insecure_cookie: false,
             deploy_sha: None,
         },
         periods: Periods {

@@ -12,4 +12,5 @@ pub(crate) mod outside;
 pub(crate) mod post_office;
 pub(crate) mod redaction;
 pub(crate) mod schema;
+pub(crate) mod staff;
 pub(crate) mod store;
