@@ -136,6 +136,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Says whether he may do what a permission is for.
+    pub fn may<P: Permission>(&self) -> bool {
+        self.scopes.allows(P::SCOPE) || P::OTHER.is_some_and(|scope| self.scopes.allows(scope))
+    }
+
     /// Returns the operator of this machine with this user number, who may do everything.
     pub fn local_operator(uid: u32) -> Self {
         Self { id: format!("local:{uid}"), scopes: Scopes::all(), shop: None }
@@ -212,6 +217,8 @@ pub enum TokenRejection {
 pub trait Permission: Send + Sync + 'static {
     /// The scope that grants it.
     const SCOPE: Scope;
+    /// Another scope that does, if there is one.
+    const OTHER: Option<Scope> = None;
 }
 
 /// The permissions, one type per scope.
@@ -219,7 +226,7 @@ pub mod permission {
     use crate::auth::principal::{Permission, Scope};
 
     macro_rules! permissions {
-        ($($(#[$doc:meta])* $name:ident => $scope:ident),* $(,)?) => {
+        ($($(#[$doc:meta])* $name:ident => $scope:ident $(| $other:ident)?),* $(,)?) => {
             $(
                 $(#[$doc])*
                 #[derive(Debug, Clone, Copy)]
@@ -227,6 +234,7 @@ pub mod permission {
 
                 impl Permission for $name {
                     const SCOPE: Scope = Scope::$scope;
+                    $(const OTHER: Option<Scope> = Some(Scope::$other);)?
                 }
             )*
         };
@@ -249,6 +257,18 @@ pub mod permission {
         KeysWrite => KeysWrite,
         /// Permits everything.
         Admin => Admin,
+        /// Permits reading the state of the product: overview, charts, networks, machine.
+        OverviewRead => MetricsRead,
+        /// Permits reading the log.
+        LogsRead => Admin,
+        /// Permits reading claims: those of the shop that one belongs to, or of all.
+        ClaimsRead => Pos,
+        /// Permits reading the list of records, and hearing how they move.
+        RecordsRead => PatchesWrite,
+        /// Permits reading the settings, and hearing that they change.
+        SettingsRead => SettingsWrite,
+        /// Permits opening the stream, in which everybody hears what he may read.
+        EventsRead => MetricsRead | Pos,
     }
 }
 

@@ -34,7 +34,7 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
                 state.services.audit.refusals.note("API key");
             }
         })?;
-        if !principal.scopes.allows(P::SCOPE) {
+        if !principal.may::<P>() {
             tracing::info!(principal = principal.id, scope = %P::SCOPE, "a key lacks a scope");
             let detail = format!("The API key lacks the scope {}.", P::SCOPE);
             return Err(Problem::new(ProblemCode::Forbidden).detail(detail));
