@@ -4,6 +4,8 @@
 //! in OpenMetrics or in the older Prometheus format. Labels take values from closed lists only,
 //! never from a request.
 
+mod lag;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+pub use lag::{Lag, LagWindow};
 
 type Labels<const N: usize> = [(&'static str, String); N];
 type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
@@ -38,6 +42,12 @@ pub struct Metrics {
     pub challenges_issued: Counter,
     /// Tokens issued after a successful login.
     pub jwt_success: Counter,
+    /// Logins begun, by key or by mail; for the overview.
+    pub logins_begun: Counter,
+    /// Logins refused, by key or by mail; for the overview.
+    pub logins_failed: Counter,
+    /// How long records took to reach the network; for the overview.
+    pub anchoring_lag: LagWindow,
     /// Records waiting for the network.
     pub records_pending: Gauge,
     /// Whole days that the pool lasts; -1 while nobody can say.
@@ -105,6 +115,9 @@ impl Metrics {
         let metrics = Self {
             challenges_issued: Counter::default(),
             jwt_success: Counter::default(),
+            logins_begun: Counter::default(),
+            logins_failed: Counter::default(),
+            anchoring_lag: LagWindow::default(),
             records_pending: Gauge::default(),
             pool_runway_days: Gauge::default(),
             oldest_unanchored_seconds: Gauge::default(),

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::ConnectionLimits;
-use crate::app::{LoginSettings, NetworkSide, Ports, Settings};
+use crate::app::{ConsoleSide, LoginSettings, NetworkSide, Ports, Settings};
 use crate::auth::token::TokenKeys;
 use crate::auth::{ApiKeys, Relaxed};
 use crate::chain::{
@@ -58,6 +58,7 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
             callback_token: callback_token(&config.broadcast),
         },
         utxo_source: router,
+        console: ConsoleSide { data_dir: Some(config.data_dir.clone()), ..ConsoleSide::default() },
         clock,
         api_keys: api_keys(config),
         token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),

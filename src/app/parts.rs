@@ -1,6 +1,7 @@
 //! How the parts of the product find one another: one function for each service, and what the
 //! background and the edge are made of.
 
+mod console;
 mod people;
 mod products;
 mod treasury;
@@ -26,6 +27,9 @@ use crate::service::callback::CallbackService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::Keyring;
 use crate::service::listing::ListingService;
+use crate::service::live::Feed;
+use crate::service::overview::AlertBook;
+use crate::service::overview::history::History;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
@@ -35,6 +39,8 @@ use crate::service::verification::VerificationService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::worker::{Wakes, WorkerParts};
+
+pub(super) use console::feed;
 
 /// What the product is put together from.
 pub(super) struct Parts {
@@ -46,6 +52,9 @@ pub(super) struct Parts {
     pub(super) observations: Observations,
     pub(super) wakes: Wakes,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) feed: Feed,
+    pub(super) history: History,
+    pub(super) alerts: AlertBook,
 }
 
 impl Parts {
@@ -105,6 +114,8 @@ impl Parts {
             email_codes: self.email_codes(),
             tokens: self.tokens(),
             readiness: self.readiness(),
+            console: self.console(),
+            system: self.system(),
         }
     }
 
@@ -154,6 +165,7 @@ impl Parts {
             audit: services.audit.clone(),
             privacy: services.privacy.clone(),
             mails: self.mails(),
+            console: services.console.clone(),
             schedule: self.settings.schedule,
             headers: self.headers(),
             observations: self.observations.clone(),

@@ -147,8 +147,10 @@ impl Principal {
     }
 
     /// Says whether it may do what `P` stands for.
-    pub const fn may<P: Permission>(&self) -> bool {
-        self.scopes.allows(P::SCOPE) || (P::IS_READ && self.reads_all)
+    pub fn may<P: Permission>(&self) -> bool {
+        self.scopes.allows(P::SCOPE)
+            || P::OTHER.is_some_and(|scope| self.scopes.allows(scope))
+            || (P::IS_READ && self.reads_all)
     }
 }
 
@@ -224,6 +226,8 @@ pub trait Permission: Send + Sync + 'static {
     const SCOPE: Scope;
     /// Whether it only reads: who [reads everything](Principal::reads_all) has it without the scope.
     const IS_READ: bool = false;
+    /// Another scope that does, if there is one.
+    const OTHER: Option<Scope> = None;
 }
 
 /// The permissions: one type per scope, and one for what is only read under it.
@@ -231,7 +235,7 @@ pub mod permission {
     use crate::auth::principal::{Permission, Scope};
 
     macro_rules! permissions {
-        ($($(#[$doc:meta])* $name:ident => $scope:ident $(, reads: $reads:literal)?);* $(;)?) => {
+        ($($(#[$doc:meta])* $name:ident => $scope:ident $(| $other:ident)? $(, reads: $reads:literal)?);* $(;)?) => {
             $(
                 $(#[$doc])*
                 #[derive(Debug, Clone, Copy)]
@@ -240,6 +244,7 @@ pub mod permission {
                 impl Permission for $name {
                     const SCOPE: Scope = Scope::$scope;
                     $(const IS_READ: bool = $reads;)?
+                    $(const OTHER: Option<Scope> = Some(Scope::$other);)?
                 }
             )*
         };
@@ -272,6 +277,16 @@ pub mod permission {
         KeysRead => KeysWrite, reads: true;
         /// Permits reading the audit trail.
         AuditRead => Admin, reads: true;
+        /// Permits reading the state of the product: overview, charts, networks, machine.
+        OverviewRead => MetricsRead, reads: true;
+        /// Permits reading the log.
+        LogsRead => Admin, reads: true;
+        /// Permits reading claims: those of the shop that one belongs to, or of all.
+        ClaimsRead => Pos, reads: true;
+        /// Permits reading the list of records, and hearing how they move.
+        RecordsRead => PatchesWrite, reads: true;
+        /// Permits opening the stream, in which everybody hears what he may read.
+        EventsRead => MetricsRead | Pos, reads: true;
     }
 }
 

@@ -80,7 +80,7 @@ struct HealthBody {
 /// How long the pool lasts, and what waits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RunwayBody {
+pub(super) struct RunwayBody {
     /// Whole days at the rate of the last seven; none where it would be a guess.
     days_left: Option<u64>,
     /// Why nobody can say.
@@ -120,9 +120,9 @@ impl From<Runway> for RunwayBody {
 /// Number and sum of outputs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TotalBody {
-    count: u64,
-    total_satoshis: u64,
+pub(super) struct TotalBody {
+    pub(super) count: u64,
+    pub(super) total_satoshis: u64,
 }
 
 /// Where money goes and what counts as enough.

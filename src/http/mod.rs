@@ -21,6 +21,7 @@ pub mod credentials;
 mod docs;
 pub mod edge;
 mod email_codes;
+mod events;
 pub mod extract;
 pub mod headers;
 pub mod health;
@@ -31,6 +32,7 @@ mod logout;
 mod maintenance;
 mod metrics;
 mod openapi;
+mod overview;
 mod patches;
 mod pending;
 mod privacy;
@@ -157,6 +159,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(logout::routes())
         .merge(privacy::routes())
         .merge(admin::routes())
+        .merge(overview::routes())
+        .merge(events::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
         .merge(batches::routes())

@@ -248,7 +248,7 @@ fn file_in(tx: &mut WriteTx<'_>, new: &Claim, now: Timestamp) -> Result<(Claim, 
     if claim_count(tx)? >= MAX_CLAIMS && tx.forget_claims(now.plus(EXPIRED_KEPT), ROOM)? == 0 {
         return Err(ClaimError::Overloaded);
     }
-    tx.put_claim(new)?;
+    tx.file_claim(new, &owner)?;
     tx.append_audit(
         now,
         "customer",

@@ -11,15 +11,19 @@ pub mod audit;
 pub mod batches;
 pub mod callback;
 pub mod claims;
+pub mod console;
 pub mod email_codes;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod live;
 pub mod login;
+pub mod logs;
 pub mod maintenance;
 pub mod observed_signer;
+pub mod overview;
 pub mod passwords;
 pub mod pending;
 pub mod persons;
@@ -32,6 +36,7 @@ pub mod registration;
 pub mod runway;
 pub mod sessions;
 pub mod settings;
+pub mod system;
 pub mod tokens;
 pub mod transfer;
 pub mod treasury;
@@ -45,6 +50,7 @@ use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
+use crate::service::console::ConsoleService;
 use crate::service::email_codes::EmailCodeService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
@@ -61,6 +67,7 @@ use crate::service::registration::RegistrationService;
 use crate::service::runway::RunwayService;
 use crate::service::sessions::SessionService;
 use crate::service::settings::SettingsService;
+use crate::service::system::SystemService;
 use crate::service::tokens::TokenService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
@@ -125,4 +132,8 @@ pub struct Services {
     pub tokens: TokenService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
+    /// What the console watches.
+    pub console: ConsoleService,
+    /// Tells how the machine is.
+    pub system: SystemService,
 }

@@ -86,6 +86,11 @@ impl Observations {
         self.lock().warnings.values().cloned().collect()
     }
 
+    /// Returns the warnings that hold at present, each with its subject.
+    pub fn warned(&self) -> Vec<(&'static str, String)> {
+        self.lock().warnings.iter().map(|(subject, text)| (*subject, text.clone())).collect()
+    }
+
     /// Returns what was last seen of the signer.
     pub fn signer(&self) -> Observation {
         self.lock().signer.clone()

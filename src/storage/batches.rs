@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::anchor::lifecycle::Job;
 use crate::anchor::merkle::{InclusionProof, SubtreeRoot, TreeError, leaf_hash, prove_by_blocks};
 use crate::storage::codec::{decode, encode};
-use crate::storage::{StoreError, Tables, WriteTx};
+use crate::storage::{StoreChange, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp, Txid};
 
 /// A batch.
@@ -51,6 +51,7 @@ impl WriteTx<'_> {
     pub fn put_batch_waiting(&mut self, record: RecordId) -> Result<(), StoreError> {
         self.is_dirty = true;
         self.tables.batch_waiting.insert(record.to_bytes(), ())?;
+        self.changes.push(StoreChange::Waiting(record));
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::storage::tables::{WriteTables, create_all};
 use crate::storage::{StoreError, StoreOptions, StoredRecord};
 
 /// The newest schema version this program knows.
-pub(super) const NEWEST: u32 = 2;
+pub const NEWEST: u32 = 2;
 
 /// The row of the version.
 pub(super) const VERSION_KEY: &str = "schema";

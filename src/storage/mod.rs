@@ -11,6 +11,7 @@ pub mod audit;
 mod backend;
 pub mod batches;
 pub mod challenges;
+mod changes;
 mod check;
 pub mod claims;
 mod codec;
@@ -60,6 +61,7 @@ pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
 pub use batches::{BatchLeaf, BatchPlace, StoredBatch};
 pub use challenges::Challenge;
+pub use changes::{Changes, StoreChange};
 pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};
 pub use contents::StoredContent;
 pub use email_codes::{EmailGuesses, StoredEmailCode};
@@ -71,7 +73,8 @@ pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
 pub use identity::IdentityClaim;
 pub use jobs::StageName;
 pub use mails::{MailHour, StoredMail};
-pub use open::StoreOptions;
+pub use migrations::NEWEST as SCHEMA_VERSION;
+pub use open::{FILE_NAME as STORE_FILE, StoreOptions};
 pub use patches::{Patch, PatchPage};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
@@ -86,6 +89,7 @@ pub use treasury_operations::TreasuryOperation;
 pub use utxos::{PoolTotals, UtxoTotal};
 
 use crate::types::Digest;
+use changes::ChangeQueue;
 use tables::{ReadTables, WriteTables};
 use writer::{Writer, queued};
 
@@ -118,6 +122,7 @@ struct Shared {
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
     credential_generation: AtomicU64,
+    changes: ChangeQueue,
 }
 
 /// A read transaction: one unchanging view of everything.
@@ -132,6 +137,8 @@ pub struct WriteTx<'txn> {
     touched_shards: Vec<usize>,
     touched_chain: bool,
     touched_credentials: bool,
+    /// What whoever watches is told once it is committed.
+    changes: Vec<StoreChange>,
     /// Number and previous hash of the next audit line, once this transaction has appended one.
     audit_end: Option<(u64, Digest)>,
 }
@@ -149,6 +156,7 @@ impl Store {
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
             credential_generation: AtomicU64::new(0),
+            changes: ChangeQueue::default(),
         });
         let writer = Arc::new(Writer::start(Arc::clone(&shared), options)?);
         Ok(Self { shared, writer })

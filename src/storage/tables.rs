@@ -171,6 +171,10 @@ schema! {
     claims: Id => Bytes = "claims-1";
     /// Index: time at which it is forgotten, claim.
     claims_by_end: (i64, Id) => () = "claims-by-end-1";
+    /// Index: time of filing, claim to the key hash of the shop that owned the product then.
+    claims_by_filing: (i64, Id) => [u8; 20] = "claims-by-filing-1";
+    /// Index: key hash of the shop, time of filing, claim.
+    claims_by_shop: ([u8; 20], i64, Id) => () = "claims-by-shop-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
     /// Login keys by user.

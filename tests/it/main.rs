@@ -42,6 +42,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod login_keys;

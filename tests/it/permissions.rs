@@ -16,6 +16,8 @@ enum Who {
     Anybody,
     /// The holder of a key with the scope.
     Key(Scope),
+    /// The holder of a key with one scope or the other.
+    EitherKey(Scope, Scope),
     /// Anybody, but whoever presents a key presents one with the scope.
     AnybodyOrKey(Scope),
     /// The bearer of a token.
@@ -24,7 +26,7 @@ enum Who {
     KeyAndToken(Scope),
 }
 
-use Who::{Anybody, AnybodyOrKey, Key, KeyAndToken, Token};
+use Who::{Anybody, AnybodyOrKey, EitherKey, Key, KeyAndToken, Token};
 
 /// The table.
 const TABLE: &[(&str, &str, Who)] = &[
@@ -78,6 +80,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/admin/batch-anchor", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/records", Key(Scope::PatchesWrite)),
     ("POST", "/v1/admin/records/recover", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/overview", Key(Scope::MetricsRead)),
+    ("GET", "/v1/admin/overview/history", Key(Scope::MetricsRead)),
+    // Each hears what he could read by a route.
+    ("GET", "/v1/admin/events", EitherKey(Scope::MetricsRead, Scope::Pos)),
     ("GET", "/v1/admin/utxo-health", Key(Scope::UtxoWrite)),
     ("GET", "/v1/admin/utxo-maintain", Key(Scope::UtxoWrite)),
     ("POST", "/v1/admin/utxo-maintain", Key(Scope::UtxoWrite)),
@@ -97,7 +103,10 @@ impl Who {
         match (self, key) {
             (Anybody, _) | (AnybodyOrKey(_), None) => None,
             (Token, _) => (!has_token).then_some(401),
-            (Key(_) | KeyAndToken(_), None) => Some(401),
+            (Key(_) | EitherKey(..) | KeyAndToken(_), None) => Some(401),
+            (EitherKey(one, other), Some(held)) => {
+                (lacks(one, held) && lacks(other, held)).then_some(403)
+            }
             (Key(wanted) | AnybodyOrKey(wanted), Some(held)) => lacks(wanted, held).then_some(403),
             (KeyAndToken(wanted), Some(held)) if lacks(wanted, held) => Some(403),
             (KeyAndToken(_), Some(_)) => (!has_token).then_some(401),
@@ -134,6 +143,10 @@ async fn at_the_door(
     };
     if let Some(token) = token {
         call = call.bearer(token);
+    }
+    if path == "/v1/admin/events" {
+        // Inside it would never end.
+        call = call.query(&[("topics", "gossip")]);
     }
     let answer = call.send().await;
     let code = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()["code"].clone();

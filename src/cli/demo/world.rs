@@ -19,7 +19,7 @@ use url::Url;
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::{ConnectionLimits, serve};
 use crate::app::control::ControlSocket;
-use crate::app::{App, LoginSettings, NetworkSide, Ports, Settings, shutdown_signal};
+use crate::app::{App, ConsoleSide, LoginSettings, NetworkSide, Ports, Settings, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
@@ -303,6 +303,7 @@ fn ports(
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         network: NetworkSide::default(),
+        console: ConsoleSide::default(),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         token_keys: Arc::new(token_keys(secrets)?),

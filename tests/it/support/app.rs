@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::app::{App, LoginSettings, NetworkSide, Ports, Settings};
+use patchproof::app::{App, ConsoleSide, LoginSettings, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{
@@ -237,6 +237,7 @@ fn ports(outside: &Outside) -> Ports {
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: Arc::<WhatsOnChain>::clone(&chain) as _,
         network: NetworkSide::default(),
+        console: ConsoleSide::default(),
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),

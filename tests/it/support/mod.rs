@@ -8,6 +8,7 @@ pub(crate) mod app;
 pub(crate) mod call;
 pub(crate) mod clients;
 pub(crate) mod clock;
+pub(crate) mod listener;
 pub(crate) mod outside;
 pub(crate) mod post_office;
 pub(crate) mod redaction;
