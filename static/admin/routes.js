@@ -12,10 +12,13 @@ export const PAGES = [
   { name: 'anchors', path: '/anchors', group: 'chain', key: 'a', load: () => import('./pages/anchors.js'), may: () => true },
   { name: 'pool', path: '/pool', group: 'chain', key: 'u', load: () => import('./pages/pool.js'), may: () => mayRead('utxo:write') },
   { name: 'headers', path: '/headers', group: 'chain', key: 'h', load: () => import('./pages/headers.js'), may: () => mayRead('settings:write') },
+  { name: 'networks', path: '/networks', group: 'chain', key: 'w', load: () => import('./pages/networks.js'), may: () => mayRead('metrics:read') },
   { name: 'keys', path: '/keys', group: 'house', key: 'k', load: () => import('./pages/keys.js'), may: () => mayRead('keys:write') },
   { name: 'people', path: '/people', group: 'house', key: 'm', load: () => import('./pages/people.js'), may: () => may('admin') },
   { name: 'settings', path: '/settings', group: 'house', key: 's', load: () => import('./pages/settings.js'), may: () => mayRead('settings:write') },
-  { name: 'audit', path: '/audit', group: 'house', key: 't', load: () => import('./pages/audit.js'), may: () => mayRead('admin') }
+  { name: 'audit', path: '/audit', group: 'house', key: 't', load: () => import('./pages/audit.js'), may: () => mayRead('admin') },
+  { name: 'logs', path: '/logs', group: 'house', key: 'l', load: () => import('./pages/logs.js'), may: () => mayRead('admin') },
+  { name: 'system', path: '/system', group: 'house', key: 'y', load: () => import('./pages/system.js'), may: () => mayRead('metrics:read') }
 ]
 
 /** Pages that are reached from others. */
