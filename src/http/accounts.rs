@@ -313,12 +313,23 @@ fn parse_id(text: &str) -> Result<AccountId, AccountError> {
     text.parse().map_err(|_| AccountError::NotFound)
 }
 
-/// Writes a link down. What opens something stands behind the number sign, which no browser sends.
+/// Writes down the link with which the first admin is made. What opens something stands behind the
+/// number sign, which no browser sends.
+pub fn setup_url(public_url: &url::Url, token: &Ticket) -> String {
+    link_url(public_url, "setup", token)
+}
+
+fn link_url(public_url: &url::Url, word: &str, token: &Ticket) -> String {
+    let base = public_url.as_str().trim_end_matches('/');
+    format!("{base}/admin#{word}={}", *token.expose())
+}
+
 fn link_body(state: &HttpState, word: &str, issued: &IssuedLink) -> LinkBody {
-    let token = issued.token.expose().to_string();
-    let base = state.options.public_url.as_str().trim_end_matches('/');
-    let url = format!("{base}/admin#{word}={token}");
-    LinkBody { url, token, expires_at: issued.expires_at.to_string() }
+    LinkBody {
+        url: link_url(&state.options.public_url, word, &issued.token),
+        token: issued.token.expose().to_string(),
+        expires_at: issued.expires_at.to_string(),
+    }
 }
 
 fn account_body(account: StoredAccount) -> AccountBody {

@@ -68,6 +68,8 @@ use crate::service::registration::Wake;
 use crate::telemetry::Metrics;
 use crate::types::{Clock, Network};
 
+pub use accounts::setup_url;
+
 /// What handlers are given, shared by all of them.
 #[derive(Clone)]
 pub struct HttpState(Arc<HttpParts>);

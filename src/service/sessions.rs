@@ -11,7 +11,8 @@ use crate::crypto::random_bytes;
 use crate::service::passwords::{Busy, Passwords};
 use crate::storage::accounts::{account, account_named, list_accounts};
 use crate::storage::sessions::{list_sessions, session, sessions_of};
-use crate::storage::{Store, StoreError, StoredAccount, Tables};
+use crate::storage::svd_keys::svd_key;
+use crate::storage::{LinkedKey, Store, StoreError, StoredAccount, Tables};
 use crate::types::Timestamp;
 
 pub use crate::storage::{LoginMethod, StoredSession};
@@ -107,7 +108,10 @@ impl SessionService {
         now: Timestamp,
     ) -> Result<(LiveSession, Ticket), SessionError> {
         let user = user_of(subject)?;
-        let found = self.store.read(|tx| account_of_key(tx, user))?;
+        let found = self.store.read(|tx| match linked_key(tx, user)? {
+            Some(key) => account_of_key(tx, key),
+            None => Ok(None),
+        })?;
         let found = found.ok_or(SessionError::NotAccepted)?;
         self.begin(found, LoginMethod::LoginKey, now).await
     }
@@ -260,15 +264,19 @@ impl SessionService {
         self.store
             .write(move |tx| {
                 let old = account(tx, id)?.ok_or(SessionError::NotFound)?;
-                if old.login_key == user {
+                let key = match user {
+                    Some(user) => Some(linked_key(tx, user)?.ok_or(SessionError::NoLoginKey)?),
+                    None => None,
+                };
+                if old.login_key == key {
                     return Ok(old);
                 }
-                if let Some(user) = user
-                    && account_of_key(tx, user)?.is_some()
+                if let Some(key) = key
+                    && account_of_key(tx, key)?.is_some()
                 {
                     return Err(SessionError::KeyTaken);
                 }
-                let new = StoredAccount { login_key: user, ..old };
+                let new = StoredAccount { login_key: key, ..old };
                 tx.put_account(&new)?;
                 for old in sessions_of(tx, id)? {
                     if old.method == LoginMethod::LoginKey {
@@ -289,7 +297,16 @@ fn user_of(subject: &Subject) -> Result<UserId, SessionError> {
     user.ok_or(SessionError::NoLoginKey)
 }
 
-fn account_of_key(tables: &impl Tables, user: UserId) -> Result<Option<StoredAccount>, StoreError> {
+/// Returns a user's login key as accounts name it.
+fn linked_key(tables: &impl Tables, user: UserId) -> Result<Option<LinkedKey>, StoreError> {
+    let key = svd_key(tables, user)?.filter(|key| key.revoked_at.is_none());
+    Ok(key.map(|key| LinkedKey { user, registered_at: key.registered_at }))
+}
+
+fn account_of_key(
+    tables: &impl Tables,
+    key: LinkedKey,
+) -> Result<Option<StoredAccount>, StoreError> {
     let accounts = list_accounts(tables)?;
-    Ok(accounts.into_iter().find(|it| it.login_key == Some(user)))
+    Ok(accounts.into_iter().find(|it| it.login_key == Some(key)))
 }

@@ -10,6 +10,16 @@ use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::Timestamp;
 
+/// A login key that opens an account: the user, and when the user's key was registered. A key that
+/// somebody registers for the same user later opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkedKey {
+    /// The user that it belongs to.
+    pub user: UserId,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredAccount {
@@ -23,8 +33,8 @@ pub struct StoredAccount {
     pub shop: Option<Address>,
     /// What is kept of the password; nothing until its holder has set one.
     pub password: Option<PasswordHash>,
-    /// The user of the login key (SVD) that opens it too.
-    pub login_key: Option<UserId>,
+    /// The login key (SVD) that opens it too.
+    pub login_key: Option<LinkedKey>,
     /// From when it opens nothing, if it is disabled.
     pub disabled_at: Option<Timestamp>,
     /// When it was made.

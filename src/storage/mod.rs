@@ -55,7 +55,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
-pub use accounts::StoredAccount;
+pub use accounts::{LinkedKey, StoredAccount};
 pub use api_keys::{ApiKeyPage, StoredApiKey};
 pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;

@@ -2,6 +2,8 @@
 //! a signer that signs, and what each does wrong on command.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod anchors;
@@ -81,6 +83,8 @@ mod reorganisation_depth;
 mod sessions;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod setup;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use futures_util::FutureExt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::cli::demo::secrets::{ADMIN, Secrets, admit};
 use crate::config::{InitialSettings, control_socket_in};
 use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::HttpOptions;
@@ -58,6 +59,12 @@ pub(super) struct Description {
     pub(super) base_url: Url,
     /// Where the console is.
     pub(super) console_url: Url,
+    /// Who may log in there.
+    pub(super) console_user: String,
+    /// With what password.
+    pub(super) console_password: String,
+    /// Where the API is explained.
+    pub(super) docs_url: Url,
     /// Opens everything.
     pub(super) api_key: String,
     /// Where the simulated network is.
@@ -76,40 +83,6 @@ pub(super) struct Description {
     pub(super) bearer_token: String,
     /// The owners of the sample products.
     pub(super) owners: Vec<Owner>,
-}
-
-/// The secrets of a data directory.
-#[derive(Debug, Serialize, Deserialize)]
-struct Secrets {
-    api_key: String,
-    signer_key: String,
-    jwt_secret: String,
-    master_secret: String,
-    passphrase: String,
-}
-
-impl Secrets {
-    fn generate() -> Self {
-        let secret = || hex::encode(random_bytes::<32>());
-        Self {
-            api_key: format!("demo-{}", hex::encode(random_bytes::<16>())),
-            signer_key: secret(),
-            jwt_secret: secret(),
-            master_secret: secret(),
-            passphrase: secret(),
-        }
-    }
-
-    fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
-        let file = directory.join("demo-secrets.json");
-        if file.exists() {
-            let bytes = std::fs::read(&file).context("demo-secrets.json cannot be read")?;
-            return serde_json::from_slice(&bytes).context("demo-secrets.json cannot be read");
-        }
-        let secrets = Self::generate();
-        write_private(&file, &serde_json::to_vec_pretty(&secrets)?)?;
-        Ok(secrets)
-    }
 }
 
 /// A running demo.
@@ -157,6 +130,7 @@ impl World {
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url, route);
         let app = App::build(store.clone(), settings, ports).await?;
+        admit(&app.services, &secrets, clock.now()).await?;
         let control = ControlSocket::bind(&control_socket_in(directory))?;
         spawn_servers(&mut tasks, control, api, &app.router, &stopping);
         tasks.spawn(app.driver.run(stopping));
@@ -164,7 +138,10 @@ impl World {
         let owners = load_or_create(directory, &catalogue.owners)?;
         let keyring = &app.services.registration.keyring;
         let description = Description {
-            console_url: base_url.join("docs")?,
+            console_url: base_url.join("admin")?,
+            console_user: ADMIN.to_owned(),
+            console_password: secrets.console_password.clone(),
+            docs_url: base_url.join("docs")?,
             base_url,
             api_key: secrets.api_key.clone(),
             arc_url: chain_url.join("/")?,

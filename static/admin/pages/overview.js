@@ -32,7 +32,7 @@ function Alerts({ alerts }) {
   if (alerts.length === 0) return html`<p class="notice good"><strong>${t('overview.calm')}</strong> ${t('overview.calm.text')}</p>`
   return html`<${Section} title=${t('overview.alerts')}><ul class="alerts">${alerts.map((alert) => html`<li key=${`${alert.code} ${alert.subject}`}>
     <${Stage} state=${alert.severity} kind=${{ critical: 'bad', warning: 'warn' }[alert.severity] ?? 'plain'} />
-    <div><p><strong>${alert.text}</strong>${alert.subject && html` <code>${alert.subject}</code>`}</p>
+    <div><p><strong>${alert.text}</strong>${/\D/.test(alert.subject ?? '') && html` <code>${alert.subject}</code>`}</p>
       <p>${alert.remedy}</p><p class="quiet small">${t('overview.since')} <${Time} at=${alert.since} /></p></div></li>`)}</ul><//>`
 }
 
