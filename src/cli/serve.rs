@@ -10,6 +10,7 @@ use url::Url;
 use crate::app::accept::serve;
 use crate::app::control::ControlSocket;
 use crate::app::{App, configured, shutdown};
+use crate::cli::doctor::ResidentDoctor;
 use crate::config::Config;
 use crate::storage::{Store, StoreOptions};
 use crate::types::{Clock, SystemClock};
@@ -32,8 +33,11 @@ impl ServeArgs {
         let base_url = Url::parse(&format!("http://{address}/"))?;
         let store = Store::open(StoreOptions::in_directory(&config.data_dir))
             .with_context(|| format!("the store in {}", config.data_dir.display()))?;
-        let ports = configured::ports(&config, clock)?;
+        let mut ports = configured::ports(&config, Arc::clone(&clock))?;
         let settings = configured::settings(&config, &base_url)?;
+        let config = Arc::new(config);
+        ports.console.doctor =
+            Some(Arc::new(ResidentDoctor::new(Arc::clone(&config), store.clone(), clock)));
         let app = App::build(store.clone(), settings, ports).await?;
         let control = ControlSocket::bind(&config.control_socket)?;
         let stopping = shutdown::on_signal()?;

@@ -13,6 +13,7 @@ mod audit;
 mod batches;
 mod callback;
 mod checkpoints;
+mod claim_list;
 mod claims;
 pub mod credentials;
 mod docs;
@@ -26,6 +27,7 @@ pub mod json;
 mod keys;
 pub mod limits;
 mod logout;
+mod logs;
 mod maintenance;
 mod metrics;
 mod openapi;
@@ -38,6 +40,7 @@ mod proof;
 mod records;
 pub mod settings;
 mod svd;
+mod system;
 mod token_issues;
 mod unlock;
 mod utxos;
@@ -152,6 +155,9 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(admin::routes())
         .merge(overview::routes())
         .merge(events::routes())
+        .merge(logs::routes())
+        .merge(system::routes())
+        .merge(claim_list::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
         .merge(batches::routes())

@@ -82,6 +82,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/admin/records/recover", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/overview", Key(Scope::MetricsRead)),
     ("GET", "/v1/admin/overview/history", Key(Scope::MetricsRead)),
+    ("GET", "/v1/admin/logs", Key(Scope::Admin)),
+    ("GET", "/v1/admin/system", Key(Scope::MetricsRead)),
+    ("GET", "/v1/admin/networks", Key(Scope::MetricsRead)),
+    ("GET", "/v1/admin/claims", Key(Scope::Pos)),
     // Each hears what he could read by a route.
     ("GET", "/v1/admin/events", EitherKey(Scope::MetricsRead, Scope::Pos)),
     ("GET", "/v1/admin/utxo-health", Key(Scope::UtxoWrite)),
