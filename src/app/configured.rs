@@ -58,7 +58,7 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
             callback_token: callback_token(&config.broadcast),
         },
         utxo_source: router,
-        console: ConsoleSide { data_dir: Some(config.data_dir.clone()), ..ConsoleSide::default() },
+        console: ConsoleSide::of(&config.data_dir),
         clock,
         api_keys: api_keys(config),
         token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),

@@ -1,8 +1,9 @@
 //! What the console is given to watch, beside the services.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::app::logging;
 use crate::service::logs::LogBuffer;
 use crate::service::system::Doctor;
 
@@ -16,4 +17,11 @@ pub struct ConsoleSide {
     pub logs: LogBuffer,
     /// Examines the machine.
     pub doctor: Option<Arc<dyn Doctor>>,
+}
+
+impl ConsoleSide {
+    /// Watches the log of this process and a store in a folder, without a doctor.
+    pub fn of(data_dir: &Path) -> Self {
+        Self { data_dir: Some(data_dir.to_owned()), logs: logging::kept(), doctor: None }
+    }
 }

@@ -11,6 +11,7 @@ use url::Url;
 use crate::app::accept::serve;
 use crate::app::control::ControlSocket;
 use crate::app::{App, configured, shutdown};
+use crate::cli::doctor::ResidentDoctor;
 use crate::config::Config;
 use crate::http::setup_url;
 use crate::service::accounts::{AccountError, AccountService};
@@ -35,9 +36,12 @@ impl ServeArgs {
         let base_url = Url::parse(&format!("http://{address}/"))?;
         let store = Store::open(StoreOptions::in_directory(&config.data_dir))
             .with_context(|| format!("the store in {}", config.data_dir.display()))?;
-        let ports = configured::ports(&config, Arc::clone(&clock))?;
+        let mut ports = configured::ports(&config, Arc::clone(&clock))?;
         let settings = configured::settings(&config, &base_url)?;
         let public_url = settings.http.public_url.clone();
+        let config = Arc::new(config);
+        let doctor = ResidentDoctor::new(Arc::clone(&config), store.clone(), Arc::clone(&clock));
+        ports.console.doctor = Some(Arc::new(doctor));
         let app = App::build(store.clone(), settings, ports).await?;
         let control = ControlSocket::bind(&config.control_socket)?;
         let stopping = shutdown::on_signal()?;

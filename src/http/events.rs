@@ -28,6 +28,7 @@ use crate::http::HttpState;
 use crate::http::claims::{WhoseClaims, status_of, whose_claims};
 use crate::http::credentials::Authorized;
 use crate::http::extract::ApiQuery;
+use crate::http::logs::LogLineBody;
 use crate::http::overview::OverviewBody;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::service::live::{
@@ -292,7 +293,7 @@ fn data_of(event: &Event) -> String {
             expires_at: moved.claim.expires_at.to_string(),
         }),
         Event::Settings => Ok("{}".to_owned()),
-        Event::Log(line) => Ok(json!({ "number": line.number }).to_string()),
+        Event::Log(line) => serde_json::to_string(&LogLineBody::from(line.as_ref())),
     };
     written.expect("events consist of strings and numbers")
 }

@@ -15,6 +15,7 @@ mod batches;
 mod callback;
 mod certificates;
 mod checkpoints;
+mod claim_list;
 mod claims;
 mod console;
 pub mod credentials;
@@ -29,6 +30,7 @@ pub mod json;
 mod keys;
 pub mod limits;
 mod logout;
+mod logs;
 mod maintenance;
 mod metrics;
 mod openapi;
@@ -43,6 +45,7 @@ mod session_cookie;
 mod sessions;
 pub mod settings;
 mod svd;
+mod system;
 mod token_issues;
 mod unlock;
 mod utxos;
@@ -163,6 +166,9 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(admin::routes())
         .merge(overview::routes())
         .merge(events::routes())
+        .merge(logs::routes())
+        .merge(system::routes())
+        .merge(claim_list::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
         .merge(batches::routes())

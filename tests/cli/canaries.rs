@@ -275,6 +275,26 @@ fn canaries_are_not_seen(log_format: &str) {
     {
         aviary.run(arguments);
     }
+    let mut after = 0;
+    loop {
+        let to = format!("/v1/admin/logs?limit=500&after={after}");
+        let answer = ask_raw(&server.url, "GET", &to, &key, "");
+        let lines: Value = serde_json::from_str(&answer.body).unwrap();
+        let Some(last) = lines["items"].as_array().unwrap().last() else { break };
+        assert!(after > 0 || answer.body.contains("answered"), "{}", answer.body);
+        after = last["number"].as_u64().unwrap();
+        let is_newest = lines["newest"].as_u64().unwrap() <= after + 100;
+        aviary.heard("GET /v1/admin/logs", answer.body);
+        // Asking writes lines itself.
+        if is_newest {
+            break;
+        }
+    }
+    for path in ["overview", "system", "networks", "claims"] {
+        let answer = ask_raw(&server.url, "GET", &format!("/v1/admin/{path}"), &key, "");
+        assert_eq!(answer.status, 200, "{path}");
+        aviary.heard(format!("GET /v1/admin/{path}"), answer.body);
+    }
     assert!(server.stop().success());
     for arguments in [&["audit", "list", "--json"][..], &["audit", "verify"], &["check"]] {
         aviary.run(arguments).expect(0);

@@ -12,13 +12,19 @@ use crate::support::clients::Owner;
 use crate::support::schema::Documentation;
 
 /// Pages and documents that describe the API and are not part of it.
-const UNDESCRIBED: [&str; 6] = [
+const UNDESCRIBED: [&str; 12] = [
     "/openapi.json",
     "/openapi.yaml",
     "/docs",
     "/docs/errors",
     "/docs/errors/{code}",
     "/docs/assets/{file}",
+    "/certificates/{name}",
+    "/certificates/assets/{version}/{file}",
+    "/admin",
+    "/admin/",
+    "/admin/{*path}",
+    "/admin/assets/{version}/{*file}",
 ];
 
 fn sources(directory: &Path, texts: &mut Vec<String>) {

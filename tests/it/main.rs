@@ -20,7 +20,11 @@ mod bundle;
 #[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
+mod claim_list;
+#[cfg(test)]
 mod claims;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
@@ -53,6 +57,8 @@ mod login_keys;
 mod login_tokens;
 #[cfg(test)]
 mod logins;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod lying_proofs;
 #[cfg(test)]

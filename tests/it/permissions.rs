@@ -111,6 +111,10 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/admin/records/recover", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/overview", Read(Scope::MetricsRead)),
     ("GET", "/v1/admin/overview/history", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/logs", Read(Scope::Admin)),
+    ("GET", "/v1/admin/system", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/networks", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/claims", Read(Scope::Pos)),
     // Each hears what he could read by a route.
     ("GET", "/v1/admin/events", EitherKey(Scope::MetricsRead, Scope::Pos)),
     ("GET", "/v1/admin/utxo-health", Read(Scope::UtxoWrite)),

@@ -125,7 +125,8 @@ impl World {
         let chain_url =
             start_network(directory, &clock, mine_every_secs, &stopping, &mut tasks).await?;
         let signer_url = start_signer(directory, &secrets, &clock, &stopping, &mut tasks).await?;
-        let ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
+        let mut ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
+        ports.console = ConsoleSide::of(directory);
         let store = Store::open(StoreOptions::in_directory(directory))
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url, route);
@@ -269,7 +270,6 @@ fn ports(
     let mut kms = KmsConfig::new(signer_url.clone());
     kms.api_key = Some(secrets.signer_key.clone());
     let mut chain = WhatsOnChainConfig::new(chain_url.clone(), Network::Test);
-    // The pace is for public endpoints; this one is ours.
     chain.requests_per_second = None;
     let chain = Arc::new(WhatsOnChain::new(chain)?);
     let signer = Arc::new(KmsSigner::new(kms)?);

@@ -149,3 +149,89 @@ fn number(value: u64) -> f64 {
 fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::overview::{DiskNow, LoginCounts};
+    use crate::service::runway::Runway;
+    use crate::wallet::runway::NoRunway;
+
+    const START: i64 = 1_790_000_000;
+
+    fn overview(second: i64, accepted: u64) -> Overview {
+        Overview {
+            at: Timestamp::from_secs(START + second),
+            stages: vec![(StageName::Accepted, accepted)],
+            waiting_for_batch: 0,
+            pool: std::collections::BTreeMap::new(),
+            runway: Runway {
+                days_left: Err(NoRunway::TooYoung),
+                value: 0,
+                spent_last_days: 0,
+                fees_today: 0,
+                fee_cap_per_day: None,
+                is_capped: false,
+                oldest_unanchored_secs: None,
+                locked: std::collections::BTreeMap::new(),
+                waiting_for_money: 0,
+            },
+            chain: None,
+            lag: None,
+            logins: LoginCounts::default(),
+            mails_waiting: 0,
+            disk: Some(DiskNow { free: 5, total: 6 }),
+            alerts: Vec::new(),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(START + second)
+    }
+
+    #[test]
+    fn an_hour_is_shown_by_its_means_and_what_is_not_known_has_no_number() {
+        let history = History::default();
+        for sample in 0..360 {
+            history.sample(&overview(sample * 10, u64::try_from(sample).unwrap()));
+        }
+        let now = at(3_599);
+        let chart = history.chart(&["records.accepted", "lag.p95Ms"], 60, now);
+        assert_eq!(chart.step, 20);
+        let [(name, accepted), (other, lag)] = &chart.series[..] else { unreachable!() };
+        assert_eq!((*name, *other), ("records.accepted", "lag.p95Ms"));
+        assert_eq!(accepted.len(), 180);
+        assert_eq!(accepted[1], (START + 20, Some(2.5)));
+        assert!(lag.iter().all(|(_, value)| value.is_none()));
+        let recent = history.chart(&["records.accepted"], 5, now);
+        assert_eq!((recent.step, recent.series[0].1.len()), (10, 30));
+        assert_eq!(recent.series[0].1[29], (START + 3_590, Some(359.0)));
+    }
+
+    #[test]
+    fn a_day_is_kept_in_at_most_300_points_and_two_megabytes() {
+        let history = History::default();
+        for sample in 0..9_000 {
+            history.sample(&overview(sample * 10, 1));
+        }
+        for minutes in [1, 7, 60, 61, 777, 1_439, 1_440] {
+            let chart = history.chart(&["records.accepted"], minutes, at(89_997));
+            let points = &chart.series[0].1;
+            assert!((1..=MOST_POINTS).contains(&points.len()), "{minutes}: {}", points.len());
+            let steps = points.windows(2).map(|pair| u64::try_from(pair[1].0 - pair[0].0));
+            assert!(steps.eq((1..points.len()).map(|_| Ok(chart.step))), "{minutes}");
+        }
+        // What a queue reserves beside is what it needed to grow.
+        assert_eq!(MOST_SAMPLES * size_of::<Sample>(), 1_589_760);
+        assert!(history.bytes() < 4 * 1024 * 1024, "{}", history.bytes());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_begins_a_new_chart() {
+        let history = History::default();
+        history.sample(&overview(1_000, 1));
+        history.sample(&overview(10, 2));
+        let chart = history.chart(&["records.accepted"], 60, at(20));
+        assert_eq!(chart.series[0].1, [(START + 10, Some(2.0))]);
+    }
+}
