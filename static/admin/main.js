@@ -61,6 +61,8 @@ function Console() {
 
 async function begin() {
   const root = document.getElementById('console')
+  // The file of the page is on its way while the server looks who is there.
+  find(place.value.path).page?.load().catch(() => {})
   followLinks()
   const [, failure] = await Promise.all([beginText(), recognise().catch((error) => error)])
   root.replaceChildren()

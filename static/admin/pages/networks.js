@@ -3,7 +3,7 @@
 import { get } from '../api.js'
 import { html } from '../parts/html.js'
 import { useLoad } from '../parts/load.js'
-import { Facts, Loaded, Page, Section } from '../parts/page.js'
+import { Empty, Facts, Loaded, Page, Section } from '../parts/page.js'
 import { Stage } from '../parts/stage.js'
 import { Table } from '../parts/table.js'
 import { Time, duration } from '../parts/time.js'
@@ -33,6 +33,6 @@ export default function Networks() {
       <${Section} title=${t('networks.signer')} note=${t('networks.signer.note')}><${Facts} items=${facts(signer)} /><//>
       <${Section} title=${t('networks.network')} note=${t('networks.network.note')}><${Facts} items=${facts(network)} /><//></div>
       <h2 class="over">${t('networks.endpoints')}</h2>
-      <${Table} caption=${t('networks.endpoints')} columns=${columns()} rows=${endpoints} rowKey=${(row) => row.name} />`}<//>
+      ${endpoints.length === 0 ? html`<${Empty} title=${t('networks.none')} text=${t('networks.none.text')} />` : html`<${Table} caption=${t('networks.endpoints')} columns=${columns()} rows=${endpoints} rowKey=${(row) => row.name} />`}`}<//>
   <//>`
 }

@@ -46,5 +46,5 @@ export function Code({ text, what, ends = 0 }) {
   if (!text) return html`<span class="quiet">${t('none')}</span>`
   const isLong = ends > 0 && text.length > 2 * ends + 3
   const shown = isLong ? `${text.slice(0, ends)}…${text.slice(-ends)}` : text
-  return html`<span class="code"><code title=${isLong ? text : undefined}>${shown}</code><${CopyButton} text=${text} what=${what} /></span>`
+  return html`<span class=${isLong ? 'code short' : 'code'}><code title=${isLong ? text : undefined}>${shown}</code><${CopyButton} text=${text} what=${what} /></span>`
 }
