@@ -21,7 +21,7 @@ const CHARTS = [
   ['lag', ['lag.p50Ms', 'lag.p95Ms'], (value) => duration(value / 1000)],
   ['waiting', ['records.waitingForBatch', 'records.held', 'records.failed', 'records.seen']],
   ['pool', ['pool.availableCount']],
-  ['chain', ['chain.height'], (value) => number(value)],
+  ['chain', ['chain.height']],
   ['logins', ['logins.completed', 'logins.failed']],
   ['runway', ['runway.daysLeft']]
 ]

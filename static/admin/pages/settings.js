@@ -29,7 +29,7 @@ function Edit({ setting, etag, onClose, onDone }) {
   const isInside = value >= setting.least && value <= setting.most
   const { run, isBusy, error } = useDeed(async (next) => {
     await change(setting.name, next, etag)
-    const former = setting.origin === 'stored' || setting.setBy ? setting.value : null
+    const former = setting.origin === 'setting' ? setting.value : null
     say(t('settings.saved', { name: setting.name }), { undo: () => change(setting.name, former).then(onDone) })
     onDone()
   })

@@ -36,6 +36,10 @@ function align(series) {
   return [times, ...columns]
 }
 
+const count = (value) => number(value, { maximumFractionDigits: 1, notation: 'compact' })
+/** Steps of an axis that counts: there is no half of a record. */
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat()
+
 const clock = (at) => new Intl.DateTimeFormat(language.value, { hour: '2-digit', minute: '2-digit' }).format(at * 1000)
 
 function optionsOf(series, width, format) {
@@ -46,7 +50,7 @@ function optionsOf(series, width, format) {
     padding: [10, 10, 0, 0],
     axes: [
       { ...axis, size: 30, grid: { show: false }, values: (_, ticks) => ticks.map(clock), space: 70 },
-      { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) }
+      { ...axis, size: 56, ...(format === count ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map((tick) => format(tick)) }
     ],
     series: [{}, ...series.map(({ label }, index) => ({ label, stroke: colour(COLOURS[index % COLOURS.length]), width: 2, points: { show: false }, spanGaps: false }))]
   }
@@ -59,11 +63,11 @@ const summary = (series, format) => series.map(({ label, points }) => {
 }).join(' ')
 
 /** A chart of `series`: `{label, points: [[unix seconds, value or null], …]}`. */
-export function Chart({ title, series, format = (value) => number(value, { maximumFractionDigits: 1, notation: 'compact' }) }) {
+export function Chart({ title, series, format = count }) {
   const box = useRef(null)
   const chart = useRef(null)
   const [hasFailed, setFailed] = useState(false)
-  const hasPoints = series.some(({ points }) => points.some(([, value]) => value !== null))
+  const hasPoints = series.some(({ points }) => points.filter(([, value]) => value !== null).length > 1)
   useEffect(() => {
     if (!hasPoints) return undefined
     let isGone = false

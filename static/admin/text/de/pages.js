@@ -217,7 +217,7 @@ export default {
   'settings.origin': 'Von',
   'settings.origin.default': 'Vorgabe',
   'settings.origin.environment': 'Konfiguration',
-  'settings.origin.stored': 'Hier gesetzt',
+  'settings.origin.setting': 'Hier gesetzt',
   'settings.value': 'Wert in {unit}',
   'settings.bounds': '{least} bis {most}. Ohne Änderung ist es {initial}.',
   'settings.outside': 'Es muss eine ganze Zahl von {least} bis {most} sein.',

@@ -217,7 +217,7 @@ export default {
   'settings.origin': 'From',
   'settings.origin.default': 'Default',
   'settings.origin.environment': 'Configuration',
-  'settings.origin.stored': 'Set here',
+  'settings.origin.setting': 'Set here',
   'settings.value': 'Value in {unit}',
   'settings.bounds': '{least} to {most}. Without a change it is {initial}.',
   'settings.outside': 'It must be a whole number from {least} to {most}.',
