@@ -23,7 +23,7 @@ function NotFound() {
 
 /** Shows a page once its file is there; the file stays for the next time. */
 function Route({ page, param }) {
-  const [loaded, setLoaded] = useState(modules.get(page.name))
+  const [loaded, setLoaded] = useState(() => modules.get(page.name))
   const [error, setError] = useState()
   const load = () => page.load().then(
     (module) => {

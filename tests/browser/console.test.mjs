@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
-import { demo, freshTag, products, register } from '../interop/demo.mjs'
+import { call, demo, freshTag, products, register, until } from '../interop/demo.mjs'
 import { launch, open } from './chromium.mjs'
 
 const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
@@ -74,7 +74,8 @@ describe('the console in Chromium', () => {
   })
   after(() => browser.close())
 
-  test('first load is small, and ready within a second on a slow machine', async () => {
+  /** Loads the first page on a slow machine; returns bytes over the wire and milliseconds. */
+  async function loadFirst() {
     const context = await browser.newContext({ storageState })
     const page = await context.newPage()
     const devtools = await context.newCDPSession(page)
@@ -85,12 +86,23 @@ describe('the console in Chromium', () => {
     await page.goto(address('/admin'), { waitUntil: 'commit' })
     const ready = await page.waitForFunction(() => document.querySelector('.tiles.stages') && performance.now())
     const milliseconds = await ready.jsonValue()
+    await page.waitForSelector('.chart canvas')
     await settled(page)
-    await page.waitForSelector('.chart canvas, .chart .nothing')
-    console.log(`${bytes} bytes over the wire, ready after ${Math.round(milliseconds)} ms`)
+    await context.close()
+    return { bytes, milliseconds }
+  }
+
+  test('first load is small, and ready within a second on a slow machine', async () => {
+    // Charts are part of it, as soon as there are numbers to show.
+    await until('the charts have numbers', async () => {
+      const { json } = await call('GET', 'v1/admin/overview/history?series=pool.availableCount', { apiKey: true })
+      return json.series['pool.availableCount'].length > 1
+    })
+    const loads = [await loadFirst(), await loadFirst(), await loadFirst()].sort((a, b) => a.milliseconds - b.milliseconds)
+    const { bytes, milliseconds } = loads[1]
+    console.log(`${bytes} bytes over the wire, ready after ${Math.round(milliseconds)} ms, the median of ${loads.length}`)
     assert.ok(bytes > 0 && bytes <= MOST_BYTES, `${bytes} bytes`)
     assert.ok(milliseconds <= MOST_MILLISECONDS, `${milliseconds} ms`)
-    await context.close()
   })
 
   for (const colorScheme of SCHEMES) {
@@ -147,6 +159,14 @@ describe('the console in Chromium', () => {
     await page.waitForURL('**/admin/patches')
     await settled(page)
     assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1')
+    for (const [key, path] of [['u', 'pool'], ['p', 'patches']]) {
+      await page.keyboard.press('g')
+      await page.keyboard.press(key)
+      await page.waitForURL(`**/admin/${path}`)
+      await settled(page)
+      assert.equal(await page.locator('h1').count(), 1, 'a page is shown again, too')
+    }
+    assert.deepEqual(seen.errors, [])
     await page.keyboard.press('/')
     assert.equal(await page.evaluate(() => document.activeElement.type), 'search')
     await page.keyboard.press('Tab')
