@@ -59,7 +59,7 @@ async fn files_are_kept_for_good_and_the_page_is_asked_for_again() {
     let page = server.get("/admin").await;
     assert_eq!(page.header("cache-control"), Some("no-cache"));
     let text = page.text();
-    let files = files_of(&text);
+    let files = files_of(text);
     assert!(files.len() > 10, "{files:?}");
     for address in files {
         let file = server.get(address).await;

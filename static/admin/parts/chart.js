@@ -47,7 +47,7 @@ function optionsOf(series, width, format) {
   return {
     width, height: HEIGHT, legend: { show: false }, cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), Math.max(1, (most ?? 0) * 1.15)] } },
-    padding: [10, 10, 0, 0],
+    padding: [10, 26, 0, 0],
     axes: [
       { ...axis, size: 30, grid: { show: false }, values: (_, ticks) => ticks.map(clock), space: 70 },
       { ...axis, size: 56, ...(format === count ? { incrs: WHOLE } : {}), values: (_, ticks) => ticks.map((tick) => format(tick)) }

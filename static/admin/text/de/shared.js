@@ -63,7 +63,7 @@ export default {
   'setup.short': ({ n }) => `Noch ${n} Zeichen`,
   'setup.action': 'Konto anlegen',
   'reset.title': 'Neues Passwort',
-  'reset.lead': 'Der Link gilt ein Mal. Die anderen Sitzungen sind beendet.',
+  'reset.lead': 'Der Link gilt ein Mal. Ein Passwort für das Konto wählen.',
   'reset.action': 'Passwort setzen und anmelden',
 
   'nav': 'Seiten',

@@ -156,7 +156,7 @@ export default {
 
   'nav.me': 'Your account',
   'reset.title': 'A new password',
-  'reset.lead': 'The link is good once. Your other sessions have ended.',
+  'reset.lead': 'The link is good once. Choose a password for your account.',
   'reset.action': 'Set the password and log in',
   'role.admin.text': 'May do everything, and looks after people.',
   'role.operator.text': 'Registers products and looks after pool, settings and metrics. Reads everything.',
