@@ -30,12 +30,12 @@ const DEFAULT_MINUTES: u32 = 60;
 #[serde(rename_all = "camelCase")]
 pub(super) struct OverviewBody {
     at: String,
-    records: RecordsBody,
+    records: RecordCountsBody,
     /// Pool outputs by status, of all keys together.
     pool: BTreeMap<&'static str, TotalBody>,
     runway: RunwayBody,
     /// The newest block of our chain of headers.
-    chain: Option<ChainBody>,
+    chain: Option<ChainHeadBody>,
     /// How long the last 100 records took from being accepted to being taken by the network.
     lag: Option<LagBody>,
     logins: LoginsBody,
@@ -50,7 +50,7 @@ pub(super) struct OverviewBody {
 /// How many records stand where.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RecordsBody {
+struct RecordCountsBody {
     /// Jobs by stage; a batch counts once, as does an operation of the pool.
     by_stage: BTreeMap<&'static str, u64>,
     waiting_for_batch: u64,
@@ -59,7 +59,7 @@ struct RecordsBody {
 /// A block.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ChainBody {
+struct ChainHeadBody {
     height: u32,
     hash: String,
     /// The time in its header.
@@ -120,7 +120,7 @@ struct HistoryQuery {
 
 /// What charts show.
 #[derive(Debug, Serialize, ToSchema)]
-struct HistoryBody {
+struct OverviewChartBody {
     /// Seconds between two points; there are at most 300 of each series.
     step: u64,
     /// By name: seconds since 1970 and the mean of the step, nothing where no number was known.
@@ -136,13 +136,13 @@ impl From<&Overview> for OverviewBody {
         let stages = overview.stages.iter().map(|(stage, count)| (stage.as_str(), *count));
         Self {
             at: overview.at.to_string(),
-            records: RecordsBody {
+            records: RecordCountsBody {
                 by_stage: stages.collect(),
                 waiting_for_batch: overview.waiting_for_batch,
             },
             pool: pool.collect(),
             runway: overview.runway.clone().into(),
-            chain: overview.chain.as_ref().map(|chain| ChainBody {
+            chain: overview.chain.as_ref().map(|chain| ChainHeadBody {
                 height: chain.height,
                 hash: chain.hash.to_string(),
                 at: chain.at.to_string(),
@@ -200,7 +200,7 @@ async fn overview(
 /// Tells how numbers of the overview were lately, since the process started.
 #[utoipa::path(get, path = "/v1/admin/overview/history", tag = "admin",
     security(("apiKey" = [])), params(HistoryQuery),
-    responses((status = 200, body = HistoryBody), (status = 400, body = ProblemBody),
+    responses((status = 200, body = OverviewChartBody), (status = 400, body = ProblemBody),
         (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
 async fn overview_history(
     _authorized: Authorized<permission::OverviewRead>,
@@ -220,6 +220,6 @@ async fn overview_history(
         return Err(Problem::invalid_field("series", format!("must be of {}", known.join(", "))));
     }
     let chart = state.services.console.history.chart(&names, minutes, state.clock.now());
-    let body = HistoryBody { step: chart.step, series: chart.series.into_iter().collect() };
+    let body = OverviewChartBody { step: chart.step, series: chart.series.into_iter().collect() };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -20,7 +20,7 @@ async fn a_till_lists_and_hears_the_claims_of_its_own_shop_only() {
     let mut listener = Listener::of(app, &counter.till, "", None).await;
     assert_eq!(listener.next().await.unwrap().event, "hello");
     let claim = counter.claim().await;
-    file(app, &claim_of(app, &stranger, "TAG-2").await).await.expect(201);
+    let _ = file(app, &claim_of(app, &stranger, "TAG-2").await).await.expect(201);
     let list = async |key: &str, query: &[(&str, &str)]| {
         let call = app.api_with(key).call(Method::GET, &["v1", "admin", "claims"]);
         call.query(query).send().await
@@ -48,7 +48,7 @@ async fn a_till_lists_and_hears_the_claims_of_its_own_shop_only() {
 
     let heard = listener.until("claim").await.data;
     assert_eq!((&heard["claimId"], &heard["status"]), (&json!(claim), &json!("pending")));
-    counter.approve(&counter.approval(&claim)).await.expect(200);
+    let _ = counter.approve(&counter.approval(&claim)).await.expect(200);
     let heard = listener.until("claim").await.data;
     assert_eq!((&heard["claimId"], &heard["status"]), (&json!(claim), &json!("approved")));
     assert_eq!(list(&counter.till, &[("state", "pending")]).await.expect(200)["items"], json!([]));

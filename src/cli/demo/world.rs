@@ -125,8 +125,7 @@ impl World {
         let chain_url =
             start_network(directory, &clock, mine_every_secs, &stopping, &mut tasks).await?;
         let signer_url = start_signer(directory, &secrets, &clock, &stopping, &mut tasks).await?;
-        let mut ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
-        ports.console = ConsoleSide::of(directory);
+        let ports = ports(directory, &secrets, &chain_url, &signer_url, &clock)?;
         let store = Store::open(StoreOptions::in_directory(directory))
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets, &base_url, route);
@@ -262,6 +261,7 @@ async fn start_signer(
 }
 
 fn ports(
+    directory: &Path,
     secrets: &Secrets,
     chain_url: &Url,
     signer_url: &Url,
@@ -280,7 +280,7 @@ fn ports(
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         network: NetworkSide::default(),
-        console: ConsoleSide::default(),
+        console: ConsoleSide::of(directory),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         token_keys: Arc::new(token_keys(secrets)?),

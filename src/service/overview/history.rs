@@ -231,7 +231,7 @@ mod tests {
         let history = History::default();
         history.sample(&overview(1_000, 1));
         history.sample(&overview(10, 2));
-        let chart = history.chart(&["records.accepted"], 60, at(20));
+        let chart = history.chart(&["records.accepted"], 5, at(20));
         assert_eq!(chart.series[0].1, [(START + 10, Some(2.0))]);
     }
 }
