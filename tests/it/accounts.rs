@@ -112,7 +112,7 @@ async fn two_admins_who_remove_each_other_at_once_leave_one() {
     let second = ben.call(&app, Method::DELETE, &of_ada).send();
     let (first, second) = futures_util::future::join(first, second).await;
     assert_eq!([first.status, second.status].iter().filter(|it| **it == 200).count(), 1);
-    let left = app.store.read(|tx| list_accounts(tx)).unwrap();
+    let left = app.store.read(list_accounts).unwrap();
     assert_eq!(left.len(), 1);
 }
 

@@ -17,7 +17,7 @@ const NEW_PASSWORD: &str = "another long password";
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn stored(app: &TestApp) -> Vec<StoredSession> {
-    app.store.read(|tx| list_sessions(tx)).unwrap()
+    app.store.read(list_sessions).unwrap()
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ fn first(link: &Value) -> Value {
 }
 
 fn stored(app: &TestApp) -> Vec<SetupLink> {
-    app.store.read(|tx| list_setup_links(tx)).unwrap()
+    app.store.read(list_setup_links).unwrap()
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn of_sixty_four_who_use_one_link_at_once_one_is_let_in() {
     let statuses = join_all(tries).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 63, "{statuses:?}");
-    let accounts = app.store.read(|tx| list_accounts(tx)).unwrap();
+    let accounts = app.store.read(list_accounts).unwrap();
     assert_eq!(accounts.len(), 1);
 }
 
