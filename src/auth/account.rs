@@ -320,5 +320,4 @@ impl PasswordHash {
 }
 
 #[cfg(test)]
-#[path = "account_tests.rs"]
 mod tests;

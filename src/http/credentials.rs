@@ -42,7 +42,7 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
 
 /// Refuses whoever is known and may not.
 fn lacks(principal: &Principal, scope: Scope) -> Problem {
-    tracing::info!(principal = principal.id, %scope, "a key or an account lacks a scope");
+    tracing::info!(principal = principal.id, %scope, "a key lacks a scope, or a role");
     let detail = format!("The API key, or the account's role, lacks the scope {scope}.");
     Problem::new(ProblemCode::Forbidden).detail(detail)
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use patchproof::auth::account::Role;
-use patchproof::storage::StoreError;
+use patchproof::storage::SvdKey;
 use patchproof::storage::accounts::list_accounts;
+use patchproof::storage::svd_keys::svd_key;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -111,7 +112,7 @@ async fn two_admins_who_remove_each_other_at_once_leave_one() {
     let second = ben.call(&app, Method::DELETE, &of_ada).send();
     let (first, second) = futures_util::future::join(first, second).await;
     assert_eq!([first.status, second.status].iter().filter(|it| **it == 200).count(), 1);
-    let left = app.store.read(|tx| Ok::<_, StoreError>(list_accounts(tx)?)).unwrap();
+    let left = app.store.read(list_accounts).unwrap();
     assert_eq!(left.len(), 1);
 }
 
@@ -140,19 +141,20 @@ async fn a_reset_takes_the_password_away_and_ends_what_runs() {
 async fn whether_a_name_is_known_shows_neither_in_answer_nor_in_time() {
     let app = TestApp::penniless().await;
     app.hire("Ada", Role::Admin).await;
-    let timed = async |name: &str| {
-        let mut shortest = Duration::MAX;
-        for _ in 0..5 {
+    // By turns, so that whatever else the machine does falls on all of them.
+    let names = ["Ada", "Bob", "\u{0}"];
+    let mut shortest = [Duration::MAX; 3];
+    for _ in 0..8 {
+        for (name, shortest) in names.iter().zip(&mut shortest) {
             let begun = Instant::now();
             log_in(&app, name, "a wrong password").await.problem(401, "LOGIN_FAILED");
-            shortest = shortest.min(begun.elapsed());
+            *shortest = begun.elapsed().min(*shortest);
         }
-        shortest
-    };
-    let (known, unknown, bent) = (timed("Ada").await, timed("Bob").await, timed("\u{0}").await);
-    for other in [unknown, bent] {
-        // One without the work would be answered in a hundredth of the time.
-        assert!(other * 2 > known && known * 2 > other, "{known:?} and {other:?}");
+    }
+    for other in &shortest[1..] {
+        // Without the work the answer would come in a small part of the time.
+        let known = shortest[0];
+        assert!(*other * 3 > known && known * 3 > *other, "{shortest:?}");
     }
 }
 
@@ -182,13 +184,13 @@ async fn a_login_key_opens_the_account_that_it_was_linked_to() {
     let ben = app.staff("Ben", Role::Auditor).await;
     link(&ben, &token).await.problem(409, "STATE_CONFLICT");
     link(&with_key, &token).await.problem(403, "FORBIDDEN");
-    // Somebody who registers another key for the same user gets a token, and not the account.
-    let erase = app.anonymous().call(Method::DELETE, &["v1", "privacy", "delete"]);
-    assert!(erase.bearer(&token).send().await.status < 300);
-    app.outside.clock.advance(Duration::from_millis(5));
-    let thief = Owner::number(9);
-    let _ = login::register(&app, login::ADA, &thief).await.expect(201);
-    let token = login::log_in(&app, login::ADA, &thief).await;
+    // A key that were registered for the same user later would be somebody else's.
+    let store = &app.services.sessions.store;
+    let user = login::ADA.parse().unwrap();
+    let stored = store.read(|tx| svd_key(tx, user)).unwrap().unwrap();
+    let registered_at = stored.registered_at.plus(Duration::from_millis(1));
+    let later = SvdKey { registered_at, ..stored };
+    store.write(move |tx| tx.put_svd_key(&later)).await.unwrap();
     by_key(&token).await.problem(401, "LOGIN_FAILED");
     let _ = link(&ada, &token).await.expect(200);
     let with_key = Browser::of(&by_key(&token).await);
@@ -196,4 +198,9 @@ async fn a_login_key_opens_the_account_that_it_was_linked_to() {
     assert_eq!(unlinked["account"]["hasLoginKey"], false);
     assert_eq!((ada.status(&app).await, with_key.status(&app).await), (200, 401));
     by_key(&token).await.problem(401, "LOGIN_FAILED");
+    // With the key its tokens end, and with them this way in.
+    let _ = link(&ada, &token).await.expect(200);
+    let path = ["v1", "admin", "svd", login::ADA];
+    let _ = app.api().call(Method::DELETE, &path).send().await.expect(200);
+    by_key(&token).await.problem(401, "TOKEN_INVALID");
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use patchproof::auth::account::Role;
+use patchproof::storage::StoredSession;
 use patchproof::storage::sessions::list_sessions;
-use patchproof::storage::{StoreError, StoredSession};
 use reqwest::Method;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ const NEW_PASSWORD: &str = "another long password";
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn stored(app: &TestApp) -> Vec<StoredSession> {
-    app.store.read(|tx| Ok::<_, StoreError>(list_sessions(tx)?)).unwrap()
+    app.store.read(list_sessions).unwrap()
 }
 
 #[tokio::test]

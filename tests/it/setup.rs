@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use patchproof::storage::SetupLink;
 use patchproof::storage::accounts::list_accounts;
 use patchproof::storage::setup_links::list_setup_links;
-use patchproof::storage::{SetupLink, StoreError};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn first(link: &Value) -> Value {
 }
 
 fn stored(app: &TestApp) -> Vec<SetupLink> {
-    app.store.read(|tx| Ok::<_, StoreError>(list_setup_links(tx)?)).unwrap()
+    app.store.read(list_setup_links).unwrap()
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn of_sixty_four_who_use_one_link_at_once_one_is_let_in() {
     let statuses = join_all(tries).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
     assert_eq!(statuses.iter().filter(|status| **status == 410).count(), 63, "{statuses:?}");
-    let accounts = app.store.read(|tx| Ok::<_, StoreError>(list_accounts(tx)?)).unwrap();
+    let accounts = app.store.read(list_accounts).unwrap();
     assert_eq!(accounts.len(), 1);
 }
 

@@ -42,7 +42,7 @@ use crate::signer::{
 };
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
-use crate::types::{ChainProfile, Clock, Network, SystemClock};
+use crate::types::{ChainProfile, Clock, Network, SystemClock, Timestamp};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule, Wakes};
 
@@ -150,12 +150,7 @@ impl World {
             network: keyring.network,
             issuer_public_key: keyring.issuer.public_key.to_string(),
             funding_address: keyring.funding.address.to_string(),
-            bearer_token: token_keys(&secrets)?.issue(
-                "demo-owner",
-                clock.now(),
-                Duration::from_secs(24 * 3600),
-                &random_bytes(),
-            )?,
+            bearer_token: bearer_token(&secrets, clock.now())?,
             owners: owners.values().cloned().collect(),
         };
         Ok(Self {
@@ -287,6 +282,11 @@ fn ports(
         relaxes_tokens: false,
         mailer: Some(Arc::new(ShownMailer)),
     })
+}
+
+fn bearer_token(secrets: &Secrets, now: Timestamp) -> anyhow::Result<String> {
+    let day = Duration::from_secs(24 * 3600);
+    Ok(token_keys(secrets)?.issue("demo-owner", now, day, &random_bytes())?)
 }
 
 fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {
