@@ -17,12 +17,13 @@ const PAGE = 50
 const PAUSE_MS = 300
 const STATES = ['pending', 'anchoring', 'confirmed', 'failed']
 
-const columns = () => [
-  { head: t('patch.tag'), main: true, cell: (row) => html`<a href=${href(`/patches/${encodeURIComponent(row.uid_tag_id)}`)}>${row.uid_tag_id}</a>` },
+/** Columns by which a server sorts that says so. */
+const columns = (canSort) => [
+  { head: t('patch.tag'), main: true, sort: canSort && 'uid', cell: (row) => html`<a href=${href(`/patches/${encodeURIComponent(row.uid_tag_id)}`)}>${row.uid_tag_id}</a>` },
   { head: t('patch.state'), cell: (row) => html`<${Stage} state=${row.status} />` },
   { head: t('patch.owner'), cell: (row) => row.owner ? html`<${Code} text=${row.owner} what=${t('patch.owner')} ends=${6} />` : html`<span class="quiet">${t('patch.erased')}</span>` },
   { head: t('patch.txid'), minor: true, cell: (row) => html`<${Code} text=${row.current_txid} what=${t('patch.txid')} ends=${6} />` },
-  { head: t('patch.created'), minor: true, cell: (row) => html`<${Time} at=${row.created_at} />` },
+  { head: t('patch.created'), minor: true, sort: canSort && 'created', cell: (row) => html`<${Time} at=${row.created_at} />` },
   { head: t('patch.updated'), cell: (row) => html`<${Time} at=${row.updated_at} />` }
 ]
 
@@ -49,15 +50,21 @@ function Nothing({ isFiltered }) {
     ${may('patches:write') && html`<a class="button primary" href=${href('/register')}>${t('nav.register')}</a>`}<//>`
 }
 
+/** Ways to take the whole filter along, every row of it, as a file. */
+function Exports({ filter }) {
+  return html`<p class="exports"><span class="quiet">${t('patches.export')}</span>${['csv', 'jsonl'].map((format) =>
+    html`<a href=${address('/v1/admin/patches/export', { format, ...filter })} download>${t(`patches.export.${format}`)}</a>`)}</p>`
+}
+
 export default function Patches() {
   const { query } = place.value
-  const filter = { search: query.get('search') ?? '', owner: query.get('owner') ?? '', status: query.get('status') ?? '' }
+  const filter = { search: query.get('search') ?? '', owner: query.get('owner') ?? '', status: query.get('status') ?? '', sort: query.get('sort') ?? '' }
   const cursor = query.get('cursor') ?? ''
   const state = useLoad(
     async (signal) => (await ask('GET', address('/v1/admin/patches', { ...filter, cursor, limit: PAGE }), { signal })).body,
     [filter, cursor], ['record']
   )
-  const isFiltered = Object.values(filter).some(Boolean)
+  const isFiltered = Boolean(filter.search || filter.owner || filter.status)
   return html`<${Page} title=${t('nav.patches')} lead=${t('patches.lead')}
       actions=${may('patches:write') && html`<a class="button primary" href=${href('/register')}>${t('nav.register')}</a>`}>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
@@ -67,9 +74,10 @@ export default function Patches() {
       ${filter.owner && html`<p class="chip">${t('patch.owner')} <code>${filter.owner}</code>
         <button type="button" class="close" aria-label=${t('filters.clear')} onClick=${() => setQuery({ owner: '', cursor: '' })}></button></p>`}
     </form>
-    <${Loaded} state=${state}>${({ items, nextCursor }) => items.length === 0 && !nextCursor
+    <${Loaded} state=${state}>${({ items, nextCursor, total }) => items.length === 0 && !nextCursor
       ? html`<${Nothing} isFiltered=${isFiltered || Boolean(cursor)} />`
-      : html`<${Table} caption=${t('nav.patches')} columns=${columns()} rows=${items} rowKey=${(row) => row.uid_tag_id} />
-        <${Pager} next=${nextCursor} />`}<//>
+      : html`<${Table} caption=${t('nav.patches')} columns=${columns(total !== undefined)} rows=${items} rowKey=${(row) => row.uid_tag_id}
+          sort=${filter.sort || 'uid'} onSort=${(sort) => setQuery({ sort, cursor: '' })} />
+        <${Pager} next=${nextCursor} />${total !== undefined && html`<${Exports} filter=${filter} />`}`}<//>
   <//>`
 }
