@@ -36,6 +36,44 @@ const EMBEDDED_BARE: [(&str, &str); 6] = [
     ("@noble/secp256k1/index.js", "certificate/secp256k1.js"),
 ];
 
+/// Modules of the console, which name each other by packages: rewritten to where they are laid out.
+const EMBEDDED_MODULES: [(&str, &str); 5] = [
+    ("preact/dist/preact.mjs", "admin/vendor/preact.js"),
+    ("preact/hooks/dist/hooks.mjs", "admin/vendor/hooks.js"),
+    ("@preact/signals-core/dist/signals-core.mjs", "admin/vendor/signals-core.js"),
+    ("@preact/signals/dist/signals.mjs", "admin/vendor/signals.js"),
+    ("htm/dist/htm.mjs", "admin/vendor/htm.js"),
+];
+
+/// The packages that those modules name, and their files.
+const SPECIFIERS: [(&str, &str); 3] = [
+    ("from\"preact\"", "from\"./preact.js\""),
+    ("from\"preact/hooks\"", "from\"./hooks.js\""),
+    ("from\"@preact/signals-core\"", "from\"./signals-core.js\""),
+];
+
+/// The smaller form of uPlot is a script that defines a name; one line makes it a module.
+const CHART: (&str, &str) = ("uplot/dist/uPlot.iife.min.js", "admin/vendor/uplot.js");
+const CHART_EXPORT: &str = "export default uPlot;\n";
+
+/// Files of the console that are taken as they are.
+const EMBEDDED_CONSOLE: [(&str, &str); 5] = [
+    ("uplot/dist/uPlot.min.css", "admin/vendor/uplot.css"),
+    ("preact/LICENSE", "admin/vendor/preact-LICENSE.txt"),
+    ("htm/LICENSE", "admin/vendor/htm-LICENSE.txt"),
+    ("@preact/signals/LICENSE", "admin/vendor/signals-LICENSE.txt"),
+    ("uplot/LICENSE", "admin/vendor/uplot-LICENSE.txt"),
+];
+
+/// What is done to a file on its way.
+#[derive(Clone, Copy)]
+enum Change {
+    None,
+    NoComments,
+    RelativeImports,
+    Export,
+}
+
 const NPM_MISSING: &str = "npm is needed to build the console and API explorer; install Node.js \
                            20 or build with --no-default-features";
 
@@ -43,6 +81,7 @@ fn main() -> ExitCode {
     for file in [
         "package.json",
         "package-lock.json",
+        "admin",
         "docs",
         "certificate",
         "node_modules/.package-lock.json",
@@ -92,12 +131,15 @@ fn install() -> Result<(), String> {
 fn lay_out() -> Result<(), String> {
     let all = EMBEDDED
         .iter()
-        .map(|file| (file, false))
-        .chain(EMBEDDED_BARE.iter().map(|file| (file, true)));
+        .chain(&EMBEDDED_CONSOLE)
+        .map(|file| (file, Change::None))
+        .chain(EMBEDDED_BARE.iter().map(|file| (file, Change::NoComments)))
+        .chain(EMBEDDED_MODULES.iter().map(|file| (file, Change::RelativeImports)))
+        .chain([(&CHART, Change::Export)]);
     let packages = Path::new("static/node_modules");
-    for ((from, to), is_bare) in all {
+    for ((from, to), change) in all {
         let (from, to) = (packages.join(from), packages.join(".cache/patchproof").join(to));
-        copy(&from, &to, is_bare)
+        copy(&from, &to, change)
             .map_err(|error| format!("{} cannot be laid out: {error}", from.display()))?;
     }
     // Our own modules of the check go the same way.
@@ -108,18 +150,21 @@ fn lay_out() -> Result<(), String> {
         if let Some(name) =
             from.file_name().filter(|_| from.extension().is_some_and(|it| it == "mjs"))
         {
-            copy(&from, &bare.join(name), true)
+            copy(&from, &bare.join(name), Change::NoComments)
                 .map_err(|error| format!("{} cannot be laid out: {error}", from.display()))?;
         }
     }
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path, is_bare: bool) -> io::Result<()> {
-    let bytes = if is_bare {
-        without_comments(&fs::read_to_string(from)?).into_bytes()
-    } else {
-        fs::read(from)?
+fn copy(from: &Path, to: &Path, change: Change) -> io::Result<()> {
+    let bytes = match change {
+        Change::None => fs::read(from)?,
+        Change::NoComments => without_comments(&fs::read_to_string(from)?).into_bytes(),
+        Change::RelativeImports => with_relative_imports(&fs::read_to_string(from)?).into_bytes(),
+        Change::Export => {
+            [fs::read_to_string(from)?.trim_end(), "\n", CHART_EXPORT].concat().into_bytes()
+        }
     };
     if fs::read(to).is_ok_and(|present| present == bytes) {
         return Ok(());
@@ -128,6 +173,20 @@ fn copy(from: &Path, to: &Path, is_bare: bool) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     fs::write(to, bytes)
+}
+
+/// Has a module import its neighbours as files, and leaves out where its source map would be.
+fn with_relative_imports(module: &str) -> String {
+    let mut text = module.split("//# sourceMappingURL=").next().unwrap_or_default().to_owned();
+    for (package, file) in SPECIFIERS {
+        text = text.replace(package, file);
+    }
+    // What a browser could not find would be a page that does not begin.
+    for (at, _) in text.match_indices("from\"") {
+        let name = &text[at + 5..];
+        assert!(name.starts_with("./"), "a module imports a package: {name:.40}");
+    }
+    text
 }
 
 /// Leaves out the lines that hold a comment and nothing else, but for `/*! … */`. Text over several

@@ -4,7 +4,9 @@
 //! in OpenMetrics or in the older Prometheus format. Labels take values from closed lists only,
 //! never from a request.
 
+mod lag;
 mod log;
+mod svd;
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -18,6 +20,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use lag::{Lag, LagWindow};
+use svd::SvdFamilies;
+pub use svd::SvdMetrics;
+
 type Labels<const N: usize> = [(&'static str, String); N];
 pub use log::LogGauges;
 
@@ -26,8 +32,6 @@ type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Hist
 /// Upper bounds in seconds of the HTTP latency buckets.
 const LATENCY_SECONDS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
-/// Upper bounds in seconds of the challenge age buckets; a challenge lives for 180 by default.
-const CHALLENGE_AGE_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0];
 
 /// The media type of [`Metrics::open_metrics`].
 pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -42,6 +46,12 @@ pub struct Metrics {
     pub challenges_issued: Counter,
     /// Tokens issued after a successful login.
     pub jwt_success: Counter,
+    /// Logins begun, by key or by mail; for the overview.
+    pub logins_begun: Counter,
+    /// Logins refused, by key or by mail; for the overview.
+    pub logins_failed: Counter,
+    /// How long records took to reach the network; for the overview.
+    pub anchoring_lag: LagWindow,
     /// Records waiting for the network.
     pub records_pending: Gauge,
     /// Whole days that the pool lasts; -1 while nobody can say.
@@ -73,31 +83,6 @@ pub struct Metrics {
     http_latency: HistogramFamily<3>,
 }
 
-/// The metrics of passwordless login under one server key and one build.
-#[derive(Debug, Clone)]
-pub struct SvdMetrics {
-    /// Logins begun.
-    pub begin: Counter,
-    /// Logins completed.
-    pub complete: Counter,
-    /// Completions with a wrong signature.
-    pub invalid: Counter,
-    /// Completions after the challenge's time.
-    pub expired: Counter,
-    /// Completions of a challenge used before.
-    pub replayed: Counter,
-    /// Signatures refused because a third party could have altered them.
-    pub malleable_reject: Counter,
-    /// Age of challenges when they come back, in seconds.
-    pub challenge_age_seconds: Histogram,
-}
-
-#[derive(Debug)]
-struct SvdFamilies {
-    counters: [Family<Labels<2>, Counter>; 6],
-    challenge_age: HistogramFamily<2>,
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -111,6 +96,9 @@ impl Metrics {
         let metrics = Self {
             challenges_issued: Counter::default(),
             jwt_success: Counter::default(),
+            logins_begun: Counter::default(),
+            logins_failed: Counter::default(),
+            anchoring_lag: LagWindow::default(),
             records_pending: Gauge::default(),
             pool_runway_days: Gauge::default(),
             oldest_unanchored_seconds: Gauge::default(),
@@ -186,19 +174,7 @@ impl Metrics {
 
     /// Returns the login metrics under the key id `kid` and the build `sha`, zero at first.
     pub fn svd(&self, kid: &str, sha: &str) -> SvdMetrics {
-        let labels = [("kid", kid.to_owned()), ("sha", sha.to_owned())];
-        let [begin, complete, invalid, expired, replayed, malleable_reject] =
-            self.svd.counters.each_ref().map(|family| family.get_or_create(&labels).clone());
-        let challenge_age_seconds = self.svd.challenge_age.get_or_create(&labels).clone();
-        SvdMetrics {
-            begin,
-            complete,
-            invalid,
-            expired,
-            replayed,
-            malleable_reject,
-            challenge_age_seconds,
-        }
+        self.svd.under(kid, sha)
     }
 
     /// Says how many outputs of a key stand in a status and what they are worth.
@@ -287,29 +263,6 @@ impl Metrics {
             }
         }
         output
-    }
-}
-
-impl SvdFamilies {
-    fn register(registry: &mut Registry) -> Self {
-        let counters = [
-            ("svd_begin", "Passwordless logins begun"),
-            ("svd_complete", "Passwordless logins completed"),
-            ("svd_invalid", "Completions with a wrong signature"),
-            ("svd_expired", "Completions after the challenge's time"),
-            ("svd_replayed", "Completions of a challenge used before"),
-            ("svd_malleable_reject", "Signatures refused for not being canonical"),
-        ]
-        .map(|(name, help)| {
-            let family = Family::<Labels<2>, Counter>::default();
-            registry.register(name, help, family.clone());
-            family
-        });
-        let constructor: fn() -> Histogram = || Histogram::new(CHALLENGE_AGE_SECONDS);
-        let challenge_age = HistogramFamily::<2>::new_with_constructor(constructor);
-        let help = "Age of challenges when they come back";
-        registry.register("svd_challenge_age_seconds", help, challenge_age.clone());
-        Self { counters, challenge_age }
     }
 }
 

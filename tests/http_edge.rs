@@ -9,6 +9,9 @@ mod client;
 #[path = "http_edge/connections.rs"]
 mod connections;
 #[cfg(test)]
+#[path = "http_edge/console.rs"]
+mod console;
+#[cfg(test)]
 #[path = "http_edge/control.rs"]
 mod control;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::accept::ConnectionLimits;
-use crate::app::{LoginSettings, NetworkSide, Ports, Settings};
+use crate::app::{ConsoleSide, LoginSettings, NetworkSide, Ports, Settings};
 use crate::auth::token::TokenKeys;
 use crate::auth::{ApiKeys, Relaxed};
 use crate::chain::{
@@ -18,7 +18,7 @@ use crate::chain::{
 use crate::config::{
     AllowedOrigins, AnchorMode, AnchorPayload, AnchoringOptions, BroadcastSettings, BroadcastVia,
     Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailServer,
-    MailSettings, Mode, PoolSettings, RateSetting, Secret, SvdSettings, WocSettings,
+    MailSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -59,6 +59,7 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
             callback_token: callback_token(&config.broadcast),
         },
         utxo_source: router,
+        console: ConsoleSide::of(&config.data_dir),
         clock,
         api_keys: api_keys(config),
         token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
@@ -242,7 +243,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         confirmed_at_depth: anchoring.confirmed_at_depth,
         unlock_requires_nonce: config.owners.unlock_requires_nonce,
         claim_ttl: config.owners.claim_ttl,
-        login: login_settings(&config.login),
+        login: login_settings(config),
         max_mails_per_hour: config.mail.max_per_hour,
         master_secret: config.secrets.master_secret.expose().as_bytes().to_vec().into(),
         chain_view_ttl: config.health_woc_cache,
@@ -257,6 +258,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             metrics_enabled: config.http.metrics_enabled,
             metrics_require_api_key: config.http.metrics_require_api_key,
             svd_open_registration: config.login.open_registration,
+            insecure_cookie: config.http.insecure_cookie,
             deploy_sha: config.deploy_sha.clone(),
         },
         periods,
@@ -264,12 +266,11 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
     })
 }
 
-/// Returns how users log in.
-fn login_settings(login: &SvdSettings) -> LoginSettings {
+fn login_settings(config: &Config) -> LoginSettings {
     LoginSettings {
-        challenge_ttl: login.challenge_ttl,
-        kid: login.kid.clone(),
-        proof_patience: login.proof_timeout,
+        challenge_ttl: config.login.challenge_ttl,
+        kid: config.login.kid.clone(),
+        proof_patience: config.login.proof_timeout,
     }
 }
 
@@ -318,6 +319,7 @@ fn rates(limits: &LimitSettings) -> RateLimits {
         svd_canary: rate(limits.svd_canary),
         auth_request: rate(limits.auth_request),
         auth_submit: rate(limits.auth_submit),
+        console_login: rate(limits.console_login),
         token: rate(limits.api_key),
         // Whoever watches a process asks often, but no more often than one who works with it.
         probe: rate(limits.api_key),

@@ -2,6 +2,9 @@
 //!
 //! Every line that is written while a request is worked on carries its identifier, whatever the level
 //! and whoever writes it: as the member `request_id` of the JSON, as `request_id=` at the end of a text.
+//! The newest lines are kept as they were written, for the console.
+
+mod kept;
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -15,6 +18,9 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::{LogFormat, LogLevel, LoggingSettings};
 use crate::http::edge::RequestId;
 use crate::mail::NOT_SENT;
+
+use kept::KeptAndWritten;
+pub use kept::kept;
 
 /// Starts the log of this process; a second call changes nothing.
 pub fn start(settings: LoggingSettings, with_colour: bool) {
@@ -34,7 +40,8 @@ pub fn start(settings: LoggingSettings, with_colour: bool) {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let writer = KeptAndWritten::new(kept(), std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = if is_json {
         log.json().map_event_format(|_| JsonLines::new()).try_init()
     } else {

@@ -5,6 +5,7 @@
 
 pub mod accept;
 pub mod configured;
+mod console;
 pub mod control;
 pub mod logging;
 mod network;
@@ -32,6 +33,8 @@ use crate::service::batches::BatchPolicy;
 use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
 use crate::service::log::LogSettings;
 use crate::service::observed_signer::ObservedSigner;
+use crate::service::overview::AlertBook;
+use crate::service::overview::history::History;
 use crate::service::progress::Progress;
 use crate::service::readiness::Observations;
 use crate::signer::{SecretDeriver, Signer};
@@ -41,6 +44,7 @@ use crate::types::{ChainProfile, Checkpoint, Clock};
 use crate::wallet::policy::PoolPolicySource;
 use crate::worker::{Driver, Periods, Schedule, Wakes};
 
+pub use console::ConsoleSide;
 pub use network::NetworkSide;
 
 /// Everything outside of the process.
@@ -56,6 +60,8 @@ pub struct Ports {
     pub utxo_source: Arc<dyn UtxoSource>,
     /// What else the network's edge offers.
     pub network: NetworkSide,
+    /// What the console is given to watch.
+    pub console: ConsoleSide,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Judges API keys.
@@ -162,8 +168,21 @@ impl App {
         let metrics = Arc::new(Metrics::new());
         let wakes = Wakes::default();
         let progress = Progress::default();
-        let parts =
-            Parts { store, settings, ports, keyring, progress, observations, wakes, metrics };
+        let (feed, history, alerts) =
+            (parts::feed(&store), History::default(), AlertBook::default());
+        let parts = Parts {
+            store,
+            settings,
+            ports,
+            keyring,
+            progress,
+            observations,
+            wakes,
+            metrics,
+            feed,
+            history,
+            alerts,
+        };
         let services = parts.services();
         let worker = parts.worker(&services);
         let anchoring = worker.anchoring.clone();

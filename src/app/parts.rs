@@ -1,6 +1,7 @@
 //! How the parts of the product find one another: one function for each service, and what the
 //! background and the edge are made of.
 
+mod console;
 mod log;
 mod people;
 mod products;
@@ -17,7 +18,6 @@ use crate::auth::{Relaxed, Tokens};
 use crate::http::limits::Limits;
 use crate::http::verification::verdict_cache;
 use crate::http::{HttpParts, HttpState, product, router};
-use crate::patch::erasure::ErasureKey;
 use crate::service::Services;
 use crate::service::anchoring::AnchoringService;
 use crate::service::anchors::AnchorListService;
@@ -27,15 +27,18 @@ use crate::service::callback::CallbackService;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::Keyring;
 use crate::service::listing::ListingService;
+use crate::service::live::Feed;
+use crate::service::overview::AlertBook;
+use crate::service::overview::history::History;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
 use crate::service::readiness::{Observations, ReadinessService};
 use crate::service::settings::SettingsService;
-use crate::service::unlock::UnlockService;
-use crate::service::verification::VerificationService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::worker::{Wakes, WorkerParts};
+
+pub(super) use console::feed;
 
 /// What the product is put together from.
 pub(super) struct Parts {
@@ -47,6 +50,9 @@ pub(super) struct Parts {
     pub(super) observations: Observations,
     pub(super) wakes: Wakes,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) feed: Feed,
+    pub(super) history: History,
+    pub(super) alerts: AlertBook,
 }
 
 impl Parts {
@@ -58,22 +64,16 @@ impl Parts {
             confirmed_at_depth: self.settings.confirmed_at_depth,
         };
         let (transfer, log) = (self.transfer(process), self.log());
+        let (accounts, sessions) = self.accounts();
         Services {
+            accounts,
+            sessions,
             registration: self.registration(process),
             claims: self.claims(&transfer),
             transfer,
             idempotency: IdempotencyService { store: store.clone() },
-            verification: VerificationService {
-                store: store.clone(),
-                network: self.keyring.network,
-                issuers: [self.keyring.issuer.public_key].into(),
-                erasures: ErasureKey::derive(&self.settings.master_secret),
-            },
-            unlock: UnlockService {
-                store: store.clone(),
-                master_secret: self.settings.master_secret.clone(),
-                requires_nonce: self.settings.unlock_requires_nonce,
-            },
+            verification: self.verification(),
+            unlock: self.unlock(),
             listing: ListingService { store: store.clone(), pending: pending.clone() },
             anchors: AnchorListService { store: store.clone(), pending: pending.clone() },
             pending,
@@ -104,6 +104,8 @@ impl Parts {
             email_codes: self.email_codes(),
             tokens: self.tokens(),
             readiness: self.readiness(),
+            console: self.console(),
+            system: self.system(),
         }
     }
 
@@ -155,6 +157,7 @@ impl Parts {
             audit: services.audit.clone(),
             privacy: services.privacy.clone(),
             mails: self.mails(),
+            console: services.console.clone(),
             schedule: self.settings.schedule,
             headers: self.headers(),
             observations: self.observations.clone(),

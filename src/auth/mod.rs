@@ -3,11 +3,13 @@
 //! Guarantees that a permission is one of a closed list. The traits at the bottom are how the
 //! HTTP edge asks for a verdict on what a client presented; whoever keeps keys answers them.
 
+pub mod account;
 pub mod api_key;
 pub mod email_code;
 mod principal;
 pub mod pseudonym;
 mod relaxed;
+pub mod session;
 pub mod svd;
 pub mod token;
 

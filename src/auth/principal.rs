@@ -124,21 +124,33 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// The holder of an API key or an operator of this machine, as far as this product knows them.
+/// The holder of an API key, an account or an operator of this machine, as far as this product knows
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// Identifies the key, never the key itself, or is `local:` and a user number: safe in logs, audit lines and limiter keys.
+    /// Identifies the key, never the key itself, or is `account:` and an identifier, or `local:` and a
+    /// user number: safe in logs, audit lines and limiter keys.
     pub id: String,
-    /// What the key may do.
+    /// What it may do.
     pub scopes: Scopes,
-    /// The shop that a point of sale's key belongs to.
+    /// The shop that a point of sale's key or a cashier's account belongs to.
     pub shop: Option<Address>,
+    /// Whether routes that only read are open, whatever their scope; of accounts, never of keys.
+    pub reads_all: bool,
 }
 
 impl Principal {
     /// Returns the operator of this machine with this user number, who may do everything.
     pub fn local_operator(uid: u32) -> Self {
-        Self { id: format!("local:{uid}"), scopes: Scopes::all(), shop: None }
+        let id = format!("local:{uid}");
+        Self { id, scopes: Scopes::all(), shop: None, reads_all: true }
+    }
+
+    /// Says whether it may do what `P` stands for.
+    pub fn may<P: Permission>(&self) -> bool {
+        self.scopes.allows(P::SCOPE)
+            || P::OTHER.is_some_and(|scope| self.scopes.allows(scope))
+            || (P::IS_READ && self.reads_all)
     }
 }
 
@@ -212,14 +224,18 @@ pub enum TokenRejection {
 pub trait Permission: Send + Sync + 'static {
     /// The scope that grants it.
     const SCOPE: Scope;
+    /// Whether it only reads: who [reads everything](Principal::reads_all) has it without the scope.
+    const IS_READ: bool = false;
+    /// Another scope that does, if there is one.
+    const OTHER: Option<Scope> = None;
 }
 
-/// The permissions, one type per scope.
+/// The permissions: one type per scope, and one for what is only read under it.
 pub mod permission {
     use crate::auth::principal::{Permission, Scope};
 
     macro_rules! permissions {
-        ($($(#[$doc:meta])* $name:ident => $scope:ident),* $(,)?) => {
+        ($($(#[$doc:meta])* $name:ident => $scope:ident $(| $other:ident)? $(, reads: $reads:literal)?);* $(;)?) => {
             $(
                 $(#[$doc])*
                 #[derive(Debug, Clone, Copy)]
@@ -227,6 +243,8 @@ pub mod permission {
 
                 impl Permission for $name {
                     const SCOPE: Scope = Scope::$scope;
+                    $(const IS_READ: bool = $reads;)?
+                    $(const OTHER: Option<Scope> = Some(Scope::$other);)?
                 }
             )*
         };
@@ -234,21 +252,41 @@ pub mod permission {
 
     permissions! {
         /// Permits registering and transferring patches.
-        PatchesWrite => PatchesWrite,
+        PatchesWrite => PatchesWrite;
         /// Permits working a point of sale.
-        Pos => Pos,
+        Pos => Pos;
         /// Permits unlocking and replacing protected content.
-        Unlock => Unlock,
+        Unlock => Unlock;
         /// Permits reading metrics.
-        MetricsRead => MetricsRead,
+        MetricsRead => MetricsRead;
         /// Permits maintaining the pool of unspent outputs.
-        UtxoWrite => UtxoWrite,
+        UtxoWrite => UtxoWrite;
         /// Permits changing run-time settings.
-        SettingsWrite => SettingsWrite,
+        SettingsWrite => SettingsWrite;
         /// Permits making and revoking API keys.
-        KeysWrite => KeysWrite,
+        KeysWrite => KeysWrite;
         /// Permits everything.
-        Admin => Admin,
+        Admin => Admin;
+        /// Permits reading what is registered and how far it has come.
+        PatchesRead => PatchesWrite, reads: true;
+        /// Permits reading the pool of unspent outputs.
+        UtxoRead => UtxoWrite, reads: true;
+        /// Permits reading run-time settings and checkpoints.
+        SettingsRead => SettingsWrite, reads: true;
+        /// Permits reading which API keys there are.
+        KeysRead => KeysWrite, reads: true;
+        /// Permits reading the audit trail.
+        AuditRead => Admin, reads: true;
+        /// Permits reading the state of the product: overview, charts, networks, machine.
+        OverviewRead => MetricsRead, reads: true;
+        /// Permits reading the log.
+        LogsRead => Admin, reads: true;
+        /// Permits reading claims: those of the shop that one belongs to, or of all.
+        ClaimsRead => Pos, reads: true;
+        /// Permits reading the list of records, and hearing how they move.
+        RecordsRead => PatchesWrite, reads: true;
+        /// Permits opening the stream, in which everybody hears what he may read.
+        EventsRead => MetricsRead | Pos, reads: true;
     }
 }
 

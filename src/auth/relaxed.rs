@@ -16,7 +16,12 @@ impl<T: ApiKeys> ApiKeys for Relaxed<T> {
     }
 
     fn without_key(&self) -> Option<Principal> {
-        Some(Principal { id: "test".to_owned(), scopes: Scopes::all(), shop: None })
+        Some(Principal {
+            id: "test".to_owned(),
+            scopes: Scopes::all(),
+            shop: None,
+            reads_all: true,
+        })
     }
 }
 

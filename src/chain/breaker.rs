@@ -108,6 +108,11 @@ impl Breaker {
         }
     }
 
+    /// Returns how long the pause in force still lasts.
+    pub fn pause(&self, now: Timestamp) -> Option<Duration> {
+        self.rest.and_then(|rest| rest.left(now))
+    }
+
     /// Lets a question through, or says how long none is. While half-open one is let through; if
     /// nothing comes of it, another after the cool-down.
     pub fn admit(&mut self, now: Timestamp) -> Result<(), Duration> {

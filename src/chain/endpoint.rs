@@ -80,6 +80,8 @@ pub struct EndpointHealth {
     pub last_failure: Option<Timestamp>,
     /// How it failed last, without secrets; nothing once it has answered again.
     pub failure: Option<String>,
+    /// How long it is still left alone, because it asked for that or failed.
+    pub pause: Option<Duration>,
 }
 
 /// What an endpoint can do; what it cannot is absent.
@@ -227,6 +229,7 @@ impl Watch {
             last_success: sending.last_success.max(asking.last_success),
             last_failure: sending.last_failure.max(asking.last_failure),
             failure: sending.failure.clone().or_else(|| asking.failure.clone()),
+            pause: sending.breaker.pause(now).max(asking.breaker.pause(now)),
         }
     }
 }

@@ -9,6 +9,7 @@ mod mail;
 mod network;
 mod place;
 mod records;
+mod resident;
 mod server;
 mod signer;
 mod store;
@@ -24,6 +25,8 @@ use crate::cli::doctor::finding::{Findings, Level};
 use crate::cli::store::ReadStore;
 use crate::cli::{Surroundings, runtime};
 use crate::config::PoolConfig;
+
+pub(super) use resident::ResidentDoctor;
 
 /// Something is not as it should be, and works.
 const EXIT_WARNINGS: u8 = 4;

@@ -3,6 +3,7 @@
 //! Data goes to standard output, talk to standard error. A command asks for no more configuration
 //! than it uses.
 
+mod admin;
 mod anchor;
 mod audit;
 mod certificate;
@@ -88,6 +89,7 @@ enum Command {
     Anchor(anchor::AnchorCommand),
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
+    Admin(admin::AdminCommand),
     Audit(audit::AuditCommand),
     Log(log::LogCommand),
     Verify(verify::VerifyCommand),
@@ -135,6 +137,7 @@ impl Command {
             Self::Anchor(command) => command.run(surroundings),
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
+            Self::Admin(command) => command.run(surroundings),
             Self::Audit(command) => command.run(surroundings),
             Self::Log(command) => command.run(surroundings),
             Self::Verify(command) => command.run(surroundings),

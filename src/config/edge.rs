@@ -22,6 +22,15 @@ pub(super) const CORS_ALLOWED_ORIGINS: Variable = Variable::new(
      in production. Without it there are none.",
 );
 
+pub(super) const CONSOLE_INSECURE_COOKIE: Variable = Variable::new(
+    "CONSOLE_INSECURE_COOKIE",
+    Kind::Switch,
+    "1",
+    "Lets the console's session go over plain HTTP, for a network of which every wire is yours. On \
+     loopback without HTTPS it does so by itself.",
+)
+.or("0");
+
 pub(super) const TRUSTED_PROXIES: Variable = Variable::new(
     "TRUSTED_PROXIES",
     Kind::AddressRanges,
@@ -82,6 +91,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// Which web pages of other origins may call.
     pub allowed_origins: AllowedOrigins,
+    /// Whether the console's session may go over plain HTTP.
+    pub insecure_cookie: bool,
     /// Whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// The most connections at a time.
@@ -132,6 +143,7 @@ impl HttpSettings {
         Self {
             public_url: reader.parsed(&PUBLIC_URL, parse_public_url),
             allowed_origins: read_origins(reader),
+            insecure_cookie: reader.switch(&CONSOLE_INSECURE_COOKIE),
             trusted_proxies: reader.list(&TRUSTED_PROXIES, |item| item.parse().ok()),
             max_connections: reader.number(&MAX_CONNECTIONS),
             metrics_enabled: reader.switch(&METRICS_ENABLED),

@@ -36,6 +36,7 @@ rate!(SVD_COMPLETE_WINDOW_MS "60000", SVD_COMPLETE_MAX "30", "answers to login c
 rate!(SVD_CANARY_WINDOW_MS "60000", SVD_CANARY_MAX "30", "self-tests of the login");
 rate!(AUTH_REQUEST_WINDOW_MS "60000", AUTH_REQUEST_MAX "1", "requests for a code by mail");
 rate!(AUTH_SUBMIT_WINDOW_MS "600000", AUTH_SUBMIT_MAX "5", "wrong codes");
+rate!(CONSOLE_LOGIN_WINDOW_MS "600000", CONSOLE_LOGIN_MAX "10", "wrong passwords of the console");
 
 /// So many requests in so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct LimitSettings {
     pub auth_request: RateSetting,
     /// Presenting wrong codes, by address.
     pub auth_submit: RateSetting,
+    /// Presenting wrong passwords, by address; ten times as many by name.
+    pub console_login: RateSetting,
 }
 
 impl LimitSettings {
@@ -79,6 +82,7 @@ impl LimitSettings {
             svd_canary: rate(&SVD_CANARY_WINDOW_MS, &SVD_CANARY_MAX),
             auth_request: rate(&AUTH_REQUEST_WINDOW_MS, &AUTH_REQUEST_MAX),
             auth_submit: rate(&AUTH_SUBMIT_WINDOW_MS, &AUTH_SUBMIT_MAX),
+            console_login: rate(&CONSOLE_LOGIN_WINDOW_MS, &CONSOLE_LOGIN_MAX),
         }
     }
 }

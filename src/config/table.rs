@@ -157,6 +157,8 @@ pub const GROUPS: &[Group] = &[
             &limits::AUTH_REQUEST_WINDOW_MS,
             &limits::AUTH_SUBMIT_MAX,
             &limits::AUTH_SUBMIT_WINDOW_MS,
+            &limits::CONSOLE_LOGIN_MAX,
+            &limits::CONSOLE_LOGIN_WINDOW_MS,
         ],
     },
     Group {
@@ -164,6 +166,7 @@ pub const GROUPS: &[Group] = &[
         variables: &[
             &edge::PUBLIC_URL,
             &edge::CORS_ALLOWED_ORIGINS,
+            &edge::CONSOLE_INSECURE_COOKIE,
             &edge::TRUSTED_PROXIES,
             &edge::MAX_CONNECTIONS,
             &edge::METRICS_ENABLED,

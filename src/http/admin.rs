@@ -80,7 +80,7 @@ struct HealthBody {
 /// How long the pool lasts, and what waits.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct RunwayBody {
+pub(super) struct RunwayBody {
     /// Whole days at the rate of the last seven; none where it would be a guess.
     days_left: Option<u64>,
     /// Why nobody can say.
@@ -120,9 +120,9 @@ impl From<Runway> for RunwayBody {
 /// Number and sum of outputs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TotalBody {
-    count: u64,
-    total_satoshis: u64,
+pub(super) struct TotalBody {
+    pub(super) count: u64,
+    pub(super) total_satoshis: u64,
 }
 
 /// Where money goes and what counts as enough.
@@ -157,7 +157,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     params(ListQuery), responses((status = 200, body = ListBody),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
 async fn list_patches(
-    _authorized: Authorized<permission::PatchesWrite>,
+    _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,
     query: ApiQuery<ListQuery>,
 ) -> Result<Response, Problem> {
@@ -238,7 +238,7 @@ fn item_body(listed: ListedPatch) -> ItemBody {
 #[utoipa::path(get, path = "/v1/admin/utxo-health", tag = "admin", security(("apiKey" = [])),
     responses((status = 200, body = HealthBody), (status = 401, body = ProblemBody)))]
 async fn utxo_health(
-    _authorized: Authorized<permission::UtxoWrite>,
+    _authorized: Authorized<permission::UtxoRead>,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
     let (funding, now) = (&state.services.funding, state.clock.now());

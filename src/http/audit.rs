@@ -81,7 +81,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)))]
 async fn list_audit(
-    _authorized: Authorized<permission::Admin>,
+    _authorized: Authorized<permission::AuditRead>,
     state: State<HttpState>,
     query: ApiQuery<AuditQuery>,
 ) -> Result<Json<AuditBody>, Problem> {
@@ -114,7 +114,7 @@ fn time(name: &str, text: Option<String>) -> Result<Option<Timestamp>, Problem> 
     responses((status = 200, body = AuditStateBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)))]
 async fn verify_audit(
-    _authorized: Authorized<permission::Admin>,
+    _authorized: Authorized<permission::AuditRead>,
     state: State<HttpState>,
 ) -> Result<Json<AuditStateBody>, Problem> {
     let found = state.services.audit.state()?;

@@ -72,7 +72,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     security(("apiKey" = [])),
     responses((status = 200, body = HeadersBody), (status = 401, body = ProblemBody)))]
 async fn list_checkpoints(
-    _authorized: Authorized<permission::SettingsWrite>,
+    _authorized: Authorized<permission::SettingsRead>,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
     Ok(answer(StatusCode::OK, state.services.headers.trust()?))

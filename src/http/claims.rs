@@ -281,10 +281,40 @@ fn shops_view(
     }))
 }
 
-fn status_of(claim: &Claim, now: Timestamp) -> &'static str {
+pub(super) fn status_of(claim: &Claim, now: Timestamp) -> &'static str {
     match claim.state {
         ClaimState::Approved { .. } => "approved",
         ClaimState::Pending if claim.expires_at <= now => "expired",
         ClaimState::Pending => "pending",
+    }
+}
+
+/// Whose claims a caller may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhoseClaims {
+    /// Everybody's.
+    All,
+    /// Those that were filed with the shop of this key hash.
+    Shop([u8; 20]),
+}
+
+impl WhoseClaims {
+    /// Returns the shop, if it is one.
+    pub(super) const fn shop(self) -> Option<[u8; 20]> {
+        match self {
+            Self::All => None,
+            Self::Shop(shop) => Some(shop),
+        }
+    }
+}
+
+/// Returns whose claims a caller may read, if any: his shop's, or everybody's if he may do everything.
+pub(super) fn whose_claims(principal: &Principal) -> Option<WhoseClaims> {
+    match principal.shop {
+        Some(shop) => Some(WhoseClaims::Shop(*shop.hash160())),
+        None => {
+            let reads_all = principal.reads_all || principal.may::<permission::Admin>();
+            reads_all.then_some(WhoseClaims::All)
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Who asks: extractors that stand first in a handler, before a byte of the body is read.
 //!
-//! A handler names a permission ([`Authorized`]), a person ([`BearerToken`]), both, or says openly
-//! that it needs neither ([`Public`]).
+//! A handler names a permission ([`Authorized`]), a session ([`SessionAuthorized`]), a person
+//! ([`BearerToken`]), more than one, or says openly that it needs none ([`Public`]).
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -11,16 +11,19 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 
-use crate::auth::{ApiKeys, Permission, Principal, Scopes, Subject, TokenRejection};
+use crate::auth::{ApiKeys, Permission, Principal, Scope, Scopes, Subject, TokenRejection};
 use crate::crypto::{constant_time_eq, sha256};
-use crate::http::HttpState;
 use crate::http::edge::{ClientAddress, X_API_KEY};
+use crate::http::limits::LimitKey;
 use crate::http::problem::{Problem, ProblemCode};
+use crate::http::{HttpState, session_cookie};
+use crate::service::sessions::LiveSession;
 
-/// Lets in whoever presents an API key that grants `P`, and the operators of this machine.
+/// Lets in whoever presents an API key that grants `P`, whose account's role does, and the operators of
+/// this machine.
 #[derive(Debug, Clone)]
 pub struct Authorized<P> {
-    /// Whose key it is, or which operator.
+    /// Whose key or account it is, or which operator.
     pub principal: Principal,
     permission: PhantomData<fn() -> P>,
 }
@@ -29,18 +32,92 @@ impl<P: Permission> FromRequestParts<HttpState> for Authorized<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
-        let principal = authenticate(parts, state.api_keys.as_ref()).inspect_err(|problem| {
-            if problem.code() == ProblemCode::InvalidApiKey {
-                state.services.audit.refusals.note("API key");
-            }
-        })?;
-        if !principal.scopes.allows(P::SCOPE) {
-            tracing::info!(principal = principal.id, scope = %P::SCOPE, "a key lacks a scope");
-            let detail = format!("The API key lacks the scope {}.", P::SCOPE);
-            return Err(Problem::new(ProblemCode::Forbidden).detail(detail));
+        let CallerAuthorized { principal, .. } = caller(parts, state).await?;
+        if principal.may::<P>() {
+            return Ok(Self { principal, permission: PhantomData });
         }
-        Ok(Self { principal, permission: PhantomData })
+        Err(lacks(&principal, P::SCOPE))
     }
+}
+
+/// Refuses whoever is known and may not.
+fn lacks(principal: &Principal, scope: Scope) -> Problem {
+    tracing::info!(principal = principal.id, %scope, "a key lacks a scope, or a role");
+    let detail = format!("The API key, or the account's role, lacks the scope {scope}.");
+    Problem::new(ProblemCode::Forbidden).detail(detail)
+}
+
+/// Lets in every session, and whoever may do everything: an admin's key, an operator of this machine.
+#[derive(Debug, Clone)]
+pub struct CallerAuthorized {
+    /// Who asks.
+    pub principal: Principal,
+    /// With which session, if it is one.
+    pub session: Option<LiveSession>,
+}
+
+impl FromRequestParts<HttpState> for CallerAuthorized {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let caller = caller(parts, state).await?;
+        if caller.session.is_some() || caller.principal.scopes.allows(Scope::Admin) {
+            return Ok(caller);
+        }
+        Err(lacks(&caller.principal, Scope::Admin))
+    }
+}
+
+/// Lets in every session, and nothing else.
+#[derive(Debug, Clone)]
+pub struct SessionAuthorized {
+    /// The session and its account.
+    pub live: LiveSession,
+}
+
+impl FromRequestParts<HttpState> for SessionAuthorized {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let has_key = parts.headers.contains_key(X_API_KEY);
+        if has_key || !session_cookie::is_presented(&parts.headers, &state.options) {
+            let detail = "The route needs a session of the console, and no API key.";
+            return Err(Problem::new(ProblemCode::Unauthenticated).detail(detail));
+        }
+        Ok(Self { live: session_cookie::let_in(parts, state).await? })
+    }
+}
+
+/// Whom limits count a request for that has no credential: where it comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientKey(pub LimitKey);
+
+impl<S: Sync> FromRequestParts<S> for ClientKey {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(LimitKey::of_client(parts.extensions.get::<ClientAddress>())))
+    }
+}
+
+/// Finds out who sent a request. An API key decides alone; a session counts where there is none.
+async fn caller(parts: &Parts, state: &HttpState) -> Result<CallerAuthorized, Problem> {
+    let is_from_socket = matches!(
+        parts.extensions.get(),
+        Some(ClientAddress::Operator { .. } | ClientAddress::Stranger { .. })
+    );
+    let has_key = parts.headers.contains_key(X_API_KEY);
+    let has_session = session_cookie::is_presented(&parts.headers, &state.options);
+    if has_session && !has_key && !is_from_socket {
+        let live = session_cookie::let_in(parts, state).await?;
+        return Ok(CallerAuthorized { principal: live.principal(), session: Some(live) });
+    }
+    let principal = authenticate(parts, state.api_keys.as_ref()).inspect_err(|problem| {
+        if problem.code() == ProblemCode::InvalidApiKey {
+            state.services.audit.refusals.note("API key");
+        }
+    })?;
+    Ok(CallerAuthorized { principal, session: None })
 }
 
 /// Finds out who sent a request: an operator over the control socket, which only the connection
@@ -68,7 +145,8 @@ fn key_holder(headers: &HeaderMap, keys: &dyn ApiKeys) -> Result<Principal, Prob
         .ok_or_else(|| Problem::new(ProblemCode::InvalidApiKey))
 }
 
-/// Lets in everybody, and says whose key it is if one is presented; that one must be good for `P`.
+/// Lets in everybody, and says whose key it is if one is presented; that one must be good for `P`. A
+/// browser sends its session unasked: one that is not good for `P` counts as none.
 #[derive(Debug, Clone)]
 pub struct MaybeAuthorized<P> {
     /// Whose key it is, or which operator; nobody's if none was presented.
@@ -83,6 +161,9 @@ impl<P: Permission> FromRequestParts<HttpState> for MaybeAuthorized<P> {
         let is_operator = matches!(parts.extensions.get(), Some(ClientAddress::Operator { .. }));
         let principal = if is_operator || parts.headers.contains_key(X_API_KEY) {
             Some(Authorized::<P>::from_request_parts(parts, state).await?.principal)
+        } else if session_cookie::is_presented(&parts.headers, &state.options) {
+            let live = session_cookie::let_in(parts, state).await.ok();
+            live.map(|live| live.principal()).filter(Principal::may::<P>)
         } else {
             None
         };
@@ -193,6 +274,7 @@ impl ApiKeys for ConfiguredApiKey {
             id: "configured".to_owned(),
             scopes: Scopes::all(),
             shop: None,
+            reads_all: false,
         })
     }
 }

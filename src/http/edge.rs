@@ -21,6 +21,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Route, future::RouteFuture};
 use tokio::time::{Instant, Sleep, sleep};
@@ -91,8 +92,12 @@ struct Shared {
     api_keys: Arc<dyn ApiKeys>,
     tokens: Arc<dyn Tokens>,
     rates: Limits,
+    sessions: SessionHolder,
     request_ids: RequestIds,
 }
+
+/// Returns whose session a request presents, as limits count it.
+pub type SessionHolder = Arc<dyn Fn(&HeaderMap) -> Option<String> + Send + Sync>;
 
 impl EdgeLayer {
     /// Makes the layer.
@@ -103,9 +108,19 @@ impl EdgeLayer {
         api_keys: Arc<dyn ApiKeys>,
         tokens: Arc<dyn Tokens>,
         rates: Limits,
+        sessions: SessionHolder,
     ) -> Self {
         let request_ids = RequestIds::new();
-        Self(Arc::new(Shared { limits, metrics, clock, api_keys, tokens, rates, request_ids }))
+        Self(Arc::new(Shared {
+            limits,
+            metrics,
+            clock,
+            api_keys,
+            tokens,
+            rates,
+            sessions,
+            request_ids,
+        }))
     }
 }
 
@@ -181,7 +196,7 @@ impl EdgeService {
 }
 
 impl EdgeService {
-    /// Counts a request for whoever sends it. A valid key counts for itself, wherever it is used, and a
+    /// Counts a request for whoever sends it. A valid key or session counts for itself, wherever it is used, and a
     /// token of ours for whom it was issued to, where nothing narrower is counted by address; what is
     /// wrong counts for the address that tries it, which slows guessing down. Operators are not counted.
     fn count(&self, request: &Request, class: LimitClass) -> Result<Option<Standing>, Problem> {
@@ -191,10 +206,13 @@ impl EdgeService {
             return Ok(None);
         }
         let presented = request.headers().get(X_API_KEY).and_then(|key| key.to_str().ok());
-        let principal = presented.and_then(|key| shared.api_keys.authenticate(key));
-        let (class, key) = match (principal, class) {
-            (Some(principal), LimitClass::SvdCanary) => (class, LimitKey::of_text(&principal.id)),
-            (Some(principal), _) => (LimitClass::ApiKey, LimitKey::of_text(&principal.id)),
+        let holder = match presented {
+            Some(key) => shared.api_keys.authenticate(key).map(|principal| principal.id),
+            None => (shared.sessions)(request.headers()),
+        };
+        let (class, key) = match (holder, class) {
+            (Some(holder), LimitClass::SvdCanary) => (class, LimitKey::of_text(&holder)),
+            (Some(holder), _) => (LimitClass::ApiKey, LimitKey::of_text(&holder)),
             (None, LimitClass::SvdCanary) => (LimitClass::Public, LimitKey::of_client(client)),
             (None, LimitClass::Public) => match self.bearer(request) {
                 Some(bearer) => (LimitClass::Token, LimitKey::of_bearer(&bearer)),

@@ -114,7 +114,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody)))]
 async fn list_keys(
-    _authorized: Authorized<permission::KeysWrite>,
+    _authorized: Authorized<permission::KeysRead>,
     state: State<HttpState>,
     query: ApiQuery<KeysQuery>,
 ) -> Result<Json<KeysBody>, Problem> {
@@ -150,7 +150,7 @@ async fn create_key(
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
         (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn get_key(
-    _authorized: Authorized<permission::KeysWrite>,
+    _authorized: Authorized<permission::KeysRead>,
     state: State<HttpState>,
     path: ApiPath<String>,
 ) -> Result<Json<KeyBody>, Problem> {

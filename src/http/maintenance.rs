@@ -81,7 +81,7 @@ async fn utxo_maintenance(
 #[utoipa::path(get, path = "/v1/admin/utxo-maintain", tag = "admin", security(("apiKey" = [])),
     responses((status = 200, body = StatusBody), (status = 401, body = ProblemBody)))]
 async fn maintenance_status(
-    _authorized: Authorized<permission::UtxoWrite>,
+    _authorized: Authorized<permission::UtxoRead>,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
     let status = state.services.maintenance.state.status();

@@ -6,6 +6,7 @@
 //! call one service and convert back.
 
 mod acceptance;
+mod accounts;
 mod admin;
 mod anchors;
 pub mod assets;
@@ -14,11 +15,14 @@ mod batches;
 mod callback;
 mod certificates;
 mod checkpoints;
+mod claim_list;
 mod claims;
+mod console;
 pub mod credentials;
 mod docs;
 pub mod edge;
 mod email_codes;
+mod events;
 pub mod extract;
 pub mod headers;
 pub mod health;
@@ -27,17 +31,22 @@ mod keys;
 pub mod limits;
 mod log;
 mod logout;
+mod logs;
 mod maintenance;
 mod metrics;
 mod openapi;
+mod overview;
 mod patches;
 mod pending;
 mod privacy;
 pub mod problem;
 mod proof;
 mod records;
+mod session_cookie;
+mod sessions;
 pub mod settings;
 mod svd;
+mod system;
 mod token_issues;
 mod unlock;
 mod utxos;
@@ -62,6 +71,8 @@ use crate::service::Services;
 use crate::service::registration::Wake;
 use crate::telemetry::Metrics;
 use crate::types::{Clock, Network};
+
+pub use accounts::setup_url;
 
 /// What handlers are given, shared by all of them.
 #[derive(Clone)]
@@ -114,6 +125,8 @@ pub struct HttpOptions {
     pub metrics_require_api_key: bool,
     /// Whether anybody may register a login key for a user who has none.
     pub svd_open_registration: bool,
+    /// Whether the cookie of a session may go over plain HTTP wherever the server is.
+    pub insecure_cookie: bool,
     /// The commit that was deployed, if it was said.
     pub deploy_sha: Option<String>,
 }
@@ -146,11 +159,18 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(pending::routes())
         .merge(audit::routes())
         .merge(keys::routes())
+        .merge(accounts::routes())
+        .merge(sessions::routes())
         .merge(svd::routes())
         .merge(email_codes::routes())
         .merge(logout::routes())
         .merge(privacy::routes())
         .merge(admin::routes())
+        .merge(overview::routes())
+        .merge(events::routes())
+        .merge(logs::routes())
+        .merge(system::routes())
+        .merge(claim_list::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())
         .merge(batches::routes())
@@ -177,6 +197,7 @@ pub fn description_yaml() -> String {
 
 /// Puts documentation and the edge around the routes.
 pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
+    let sessions = state.clone();
     let edge = EdgeLayer::new(
         state.options.limits.clone(),
         Arc::clone(&state.metrics),
@@ -184,12 +205,14 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
         Arc::clone(&state.api_keys),
         Arc::clone(&state.tokens),
         state.limits.clone(),
+        Arc::new(move |headers| session_cookie::principal(headers, &sessions)),
     );
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(routes);
     let (routes, document) = documented.split_for_parts();
     routes
         .merge(docs::routes(&document))
         .merge(certificates::routes())
+        .merge(console::routes())
         .merge(problem::routes())
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -20,6 +20,7 @@ use crate::http::problem::{FieldError, ProblemBody};
         (name = "claims", description = "Products that change hands at a counter."),
         (name = "proofs", description = "What anybody may check without trusting the operator."),
         (name = "log", description = "Everything that was ever accepted, for all to check."),
+        (name = "console", description = "People who work the console: accounts and sessions."),
         (name = "privacy", description = "What a person may ask about herself."),
         (name = "operation", description = "For those who run the appliance.")
     )
@@ -34,5 +35,7 @@ pub(super) fn document() -> OpenApi {
     components.add_security_scheme("apiKey", api_key);
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     components.add_security_scheme("bearer", bearer);
+    let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-patchproof")));
+    components.add_security_scheme("session", session);
     document
 }

@@ -105,7 +105,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     params(RecordsQuery), responses((status = 200, body = RecordsBody),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
 async fn list_records(
-    _authorized: Authorized<permission::PatchesWrite>,
+    _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,
     query: ApiQuery<RecordsQuery>,
 ) -> Result<Response, Problem> {

@@ -92,7 +92,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 #[utoipa::path(get, path = "/v1/admin/settings", tag = "admin", security(("apiKey" = [])),
     responses((status = 200, body = SettingsBody), (status = 401, body = ProblemBody)))]
 async fn list_settings(
-    _authorized: Authorized<permission::SettingsWrite>,
+    _authorized: Authorized<permission::SettingsRead>,
     state: State<HttpState>,
 ) -> Response {
     answer(&state.services.settings.runtime.current())

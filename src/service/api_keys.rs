@@ -263,7 +263,12 @@ impl ApiKeys for ApiKeyService {
             return None;
         }
         self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(id, now);
-        Some(Principal { id: format!("key:{id}"), scopes: key.scopes, shop: key.shop })
+        Some(Principal {
+            id: format!("key:{id}"),
+            scopes: key.scopes,
+            shop: key.shop,
+            reads_all: false,
+        })
     }
 
     fn without_key(&self) -> Option<Principal> {

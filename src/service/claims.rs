@@ -13,7 +13,7 @@ use crate::patch::message::{message_digest, transfer_message};
 use crate::patch::tag::UidTag;
 use crate::service::registration::Caller;
 use crate::service::transfer::{AcceptedTransfer, Transfer, TransferError, TransferService};
-use crate::storage::claims::{ClaimId, claim, claim_count};
+use crate::storage::claims::{ClaimId, ClaimPlace, claim, claim_count, claims_before};
 use crate::storage::patches::patch;
 use crate::storage::{Store, StoreError, Tables, WriteTx};
 use crate::types::{RecordId, Timestamp, Txid};
@@ -26,6 +26,10 @@ const EXPIRED_KEPT: Duration = Duration::from_secs(60 * 60);
 const APPROVED_KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// The most claims that are stored.
 const MAX_CLAIMS: u64 = 100_000;
+/// Claims on a page.
+pub const MAX_PAGE: usize = 200;
+/// The most claims that are looked at for one page.
+const MOST_LOOKED_AT: usize = 2_000;
 /// Expired claims that make room at a time.
 const ROOM: usize = 256;
 
@@ -125,6 +129,15 @@ pub struct ToSign {
     pub message: String,
 }
 
+/// A page of claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimPage {
+    /// The claims, newest first; those that are asked for may be fewer than fit.
+    pub items: Vec<Claim>,
+    /// The place to go on before, if there may be more.
+    pub next: Option<ClaimPlace>,
+}
+
 /// Takes claims and approvals.
 #[derive(Clone)]
 pub struct ClaimService {
@@ -173,6 +186,26 @@ impl ClaimService {
     /// Returns a claim.
     pub fn claim(&self, id: ClaimId) -> Result<Claim, ClaimError> {
         self.store.read(|tx| claim(tx, id))?.ok_or(ClaimError::NoSuchClaim)
+    }
+
+    /// Returns a page of the claims filed with a shop, or with any, that are `wanted`, newest first.
+    pub fn list(
+        &self,
+        shop: Option<[u8; 20]>,
+        before: Option<ClaimPlace>,
+        limit: usize,
+        wanted: impl Fn(&Claim) -> bool,
+    ) -> Result<ClaimPage, StoreError> {
+        let found = self.store.read(|tx| claims_before(tx, shop, before, MOST_LOOKED_AT))?;
+        let (looked_at, mut next) = (found.len(), found.last().map(place_of));
+        let mut items: Vec<Claim> = found.into_iter().filter(wanted).collect();
+        if items.len() > limit {
+            items.truncate(limit);
+            next = items.last().map(place_of);
+        } else if looked_at < MOST_LOOKED_AT {
+            next = None;
+        }
+        Ok(ClaimPage { items, next })
     }
 
     /// Returns what a shop has to sign for a claim; nothing if the product is not, or no longer, its.
@@ -234,6 +267,10 @@ impl ClaimService {
     }
 }
 
+fn place_of(claim: &Claim) -> ClaimPlace {
+    (claim.filed_at.as_millis(), claim.id)
+}
+
 /// Stores a new claim; one that is there already stays as it is.
 fn file_in(tx: &mut WriteTx<'_>, new: &Claim, now: Timestamp) -> Result<(Claim, bool), ClaimError> {
     if let Some(known) = claim(tx, new.id)? {
@@ -248,7 +285,7 @@ fn file_in(tx: &mut WriteTx<'_>, new: &Claim, now: Timestamp) -> Result<(Claim, 
     if claim_count(tx)? >= MAX_CLAIMS && tx.forget_claims(now.plus(EXPIRED_KEPT), ROOM)? == 0 {
         return Err(ClaimError::Overloaded);
     }
-    tx.put_claim(new)?;
+    tx.file_claim(new, &owner)?;
     tx.append_audit(
         now,
         "customer",

@@ -3,6 +3,7 @@
 //! Rules live below (pure), HTTP above. A service takes the time once per call, hands the store one
 //! closure per state change, and talks to signer and network only outside of closures.
 
+pub mod accounts;
 pub mod anchoring;
 pub mod anchors;
 pub mod api_keys;
@@ -10,16 +11,21 @@ pub mod audit;
 pub mod batches;
 pub mod callback;
 pub mod claims;
+pub mod console;
 pub mod email_codes;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
 pub mod keys;
 pub mod listing;
+pub mod live;
 pub mod log;
 pub mod login;
+pub mod logs;
 pub mod maintenance;
 pub mod observed_signer;
+pub mod overview;
+pub mod passwords;
 pub mod pending;
 pub mod persons;
 pub mod privacy;
@@ -29,19 +35,23 @@ pub mod readiness;
 pub mod records;
 pub mod registration;
 pub mod runway;
+pub mod sessions;
 pub mod settings;
+pub mod system;
 pub mod tokens;
 pub mod transfer;
 pub mod treasury;
 pub mod unlock;
 pub mod verification;
 
+use crate::service::accounts::AccountService;
 use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
+use crate::service::console::ConsoleService;
 use crate::service::email_codes::EmailCodeService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
@@ -57,7 +67,9 @@ use crate::service::readiness::ReadinessService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::runway::RunwayService;
+use crate::service::sessions::SessionService;
 use crate::service::settings::SettingsService;
+use crate::service::system::SystemService;
 use crate::service::tokens::TokenService;
 use crate::service::transfer::TransferService;
 use crate::service::unlock::UnlockService;
@@ -108,6 +120,10 @@ pub struct Services {
     pub audit: AuditService,
     /// Keeps and judges API keys.
     pub api_keys: ApiKeyService,
+    /// Keeps the accounts of the console.
+    pub accounts: AccountService,
+    /// Keeps and judges their sessions.
+    pub sessions: SessionService,
     /// Logs users in.
     pub login: LoginService,
     /// Names persons where nothing can be erased.
@@ -120,4 +136,8 @@ pub struct Services {
     pub tokens: TokenService,
     /// Tells whether the process can do its work.
     pub readiness: ReadinessService,
+    /// What the console watches.
+    pub console: ConsoleService,
+    /// Tells how the machine is.
+    pub system: SystemService,
 }

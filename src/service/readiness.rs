@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::chain::{BreakerState, EndpointBoard, EndpointHealth};
 use crate::storage::{Store, StoreHealth};
@@ -86,6 +87,11 @@ impl Observations {
         self.lock().warnings.values().cloned().collect()
     }
 
+    /// Returns the warnings that hold at present, each with its subject.
+    pub fn warned(&self) -> Vec<(&'static str, String)> {
+        self.lock().warnings.iter().map(|(subject, text)| (*subject, text.clone())).collect()
+    }
+
     /// Returns what was last seen of the signer.
     pub fn signer(&self) -> Observation {
         self.lock().signer.clone()
@@ -121,6 +127,21 @@ pub struct DependencyState {
     pub detail: Option<String>,
 }
 
+/// An endpoint of the network as it has been lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointNow {
+    /// Its name.
+    pub name: &'static str,
+    /// `closed` while it is asked, `half-open` on trial, `open` while it is left alone.
+    pub breaker: &'static str,
+    /// What was seen of it.
+    pub seen: Observation,
+    /// When it last failed.
+    pub last_failure: Option<Timestamp>,
+    /// How long it is still left alone.
+    pub pause: Option<Duration>,
+}
+
 /// Tells whether the process can do its work.
 #[derive(Clone)]
 pub struct ReadinessService {
@@ -147,6 +168,20 @@ impl ReadinessService {
         let observed = self.observations.warnings().into_iter();
         let headers = self.observations.headers().warning;
         self.warnings.iter().cloned().chain(observed).chain(headers).collect()
+    }
+
+    /// Returns how each endpoint of the network has been, in the order in which they are used; none
+    /// where there is one alone without a breaker.
+    pub fn endpoints(&self, now: Timestamp) -> Vec<EndpointNow> {
+        let seen = self.endpoints.snapshot(now).into_iter();
+        seen.map(|health| EndpointNow {
+            name: health.name.as_str(),
+            breaker: health.state.as_str(),
+            seen: Observation { last_success: health.last_success, failure: health.failure },
+            last_failure: health.last_failure,
+            pause: health.pause,
+        })
+        .collect()
     }
 
     /// Returns every dependency by name.

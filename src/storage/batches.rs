@@ -11,7 +11,7 @@ use crate::anchor::lifecycle::Job;
 use crate::anchor::log::LogHead;
 use crate::anchor::merkle::{InclusionProof, SubtreeRoot, TreeError, leaf_hash, prove_by_blocks};
 use crate::storage::codec::{decode, decode_second, encode_second};
-use crate::storage::{StoreError, Tables, WriteTx};
+use crate::storage::{StoreChange, StoreError, Tables, WriteTx};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
 use crate::types::{Digest, RecordId, Timestamp, Txid};
@@ -74,6 +74,7 @@ impl WriteTx<'_> {
     pub fn put_batch_waiting(&mut self, record: RecordId) -> Result<(), StoreError> {
         self.is_dirty = true;
         self.tables.batch_waiting.insert(record.to_bytes(), ())?;
+        self.changes.push(StoreChange::Waiting(record));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bitcoin::Address;
 use crate::patch::tag::UidTag;
 use crate::storage::codec::{decode, encode};
-use crate::storage::{StoreError, Tables, WriteTx};
+use crate::storage::{StoreChange, StoreError, Tables, WriteTx};
 use crate::types::{RecordId, Timestamp};
 
 /// A claim's identifier: a keyed hash of its tag and nonce.
@@ -53,7 +53,17 @@ impl WriteTx<'_> {
             self.tables.claims_by_end.remove((old.forgotten_at.as_millis(), old.id))?;
         }
         self.tables.claims.insert(new.id, encode(new).as_slice())?;
+        self.changes.push(StoreChange::Claim(new.id));
         self.tables.claims_by_end.insert((new.forgotten_at.as_millis(), new.id), ())?;
+        Ok(())
+    }
+
+    /// Stores a new claim, and with which shop it was filed: the owner of the product at that time.
+    pub fn file_claim(&mut self, new: &Claim, shop: &Address) -> Result<(), StoreError> {
+        self.put_claim(new)?;
+        let (at, shop) = (new.filed_at.as_millis(), *shop.hash160());
+        self.tables.claims_by_filing.insert((at, new.id), shop)?;
+        self.tables.claims_by_shop.insert((shop, at, new.id), ())?;
         Ok(())
     }
 
@@ -61,6 +71,11 @@ impl WriteTx<'_> {
     pub fn remove_claim(&mut self, old: &Claim) -> Result<(), StoreError> {
         self.is_dirty = true;
         self.tables.claims_by_end.remove((old.forgotten_at.as_millis(), old.id))?;
+        let at = old.filed_at.as_millis();
+        let shop = self.tables.claims_by_filing.remove((at, old.id))?.map(|shop| shop.value());
+        if let Some(shop) = shop {
+            self.tables.claims_by_shop.remove((shop, at, old.id))?;
+        }
         self.tables.claims.remove(old.id)?;
         Ok(())
     }
@@ -77,8 +92,10 @@ impl WriteTx<'_> {
             .collect::<Result<_, _>>()?;
         for (at, id) in &ended {
             self.is_dirty = true;
-            self.tables.claims_by_end.remove((*at, *id))?;
-            self.tables.claims.remove(*id)?;
+            match claim(self, *id)? {
+                Some(old) => self.remove_claim(&old)?,
+                None => drop(self.tables.claims_by_end.remove((*at, *id))?),
+            }
         }
         Ok(ended.len())
     }
@@ -104,4 +121,43 @@ pub fn claim(tables: &impl Tables, id: ClaimId) -> Result<Option<Claim>, StoreEr
 /// Returns how many claims are stored.
 pub fn claim_count(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(tables.claims().len()?)
+}
+
+/// Returns the key hash of the shop that a claim was filed with; none if that was not noted.
+pub fn shop_of_claim(tables: &impl Tables, claim: &Claim) -> Result<Option<[u8; 20]>, StoreError> {
+    let key = (claim.filed_at.as_millis(), claim.id);
+    Ok(tables.claims_by_filing().get(key)?.map(|shop| shop.value()))
+}
+
+/// A place in the list of claims: the time of filing in milliseconds, and the claim.
+pub type ClaimPlace = (i64, ClaimId);
+
+/// Returns claims filed with a shop, or with any, newest first, at most `limit`, before `before`. What
+/// was filed before shops were noted is not among them; it is forgotten within a week.
+pub fn claims_before(
+    tables: &impl Tables,
+    shop: Option<[u8; 20]>,
+    before: Option<ClaimPlace>,
+    limit: usize,
+) -> Result<Vec<Claim>, StoreError> {
+    let (at, id) = before.unwrap_or((i64::MAX, [0xff; 16]));
+    let ids: Vec<ClaimId> = match shop {
+        Some(shop) => tables
+            .claims_by_shop()
+            .range((shop, i64::MIN, [0; 16])..(shop, at, id))?
+            .rev()
+            .take(limit)
+            .map(|row| row.map(|(key, _)| key.value().2))
+            .collect::<Result<_, _>>()?,
+        None => tables
+            .claims_by_filing()
+            .range((i64::MIN, [0; 16])..(at, id))?
+            .rev()
+            .take(limit)
+            .map(|row| row.map(|(key, _)| key.value().1))
+            .collect::<Result<_, _>>()?,
+    };
+    ids.into_iter()
+        .map(|id| claim(tables, id)?.ok_or(StoreError::Missing { entity: "claim" }))
+        .collect()
 }

@@ -6,7 +6,7 @@ use crate::anchor::lifecycle::{Job, Stage};
 use crate::storage::batches::{job_of_batch, waits_for_batch};
 use crate::storage::codec::{decode, encode};
 use crate::storage::records::record;
-use crate::storage::{StoreError, Tables, WriteTx};
+use crate::storage::{StoreChange, StoreError, Tables, WriteTx};
 use crate::types::{RecordId, Timestamp};
 
 /// The stages as names and index keys.
@@ -110,6 +110,11 @@ impl WriteTx<'_> {
             .insert(id, encode(job).as_slice())?
             .map(|bytes| decode::<Job>(bytes.value(), "job"))
             .transpose()?;
+        let told = |job: &Job| (StageName::of(&job.stage), job.txid());
+        if before.as_ref().map(told) != Some(told(job)) {
+            let (stage, txid) = told(job);
+            self.changes.push(StoreChange::Job { id: job.id, stage, txid });
+        }
         self.reindex_due(before.as_ref(), job)?;
         self.reindex_stage(before.as_ref(), job)
     }

@@ -16,7 +16,7 @@ use crate::storage::{LogLeaf, StoreError, StoreOptions, StoredRecord, log};
 use crate::types::RecordId;
 
 /// The newest schema version this program knows.
-pub(super) const NEWEST: u32 = 3;
+pub const NEWEST: u32 = 3;
 
 /// The row of the version.
 pub(super) const VERSION_KEY: &str = "schema";

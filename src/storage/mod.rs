@@ -5,11 +5,13 @@
 //! disk (two-phase commit, fsync). After an I/O error the store opens its file anew so that reads
 //! go on, refuses writes as long as they fail, and says so.
 
+pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 mod backend;
 pub mod batches;
 pub mod challenges;
+mod changes;
 mod check;
 pub mod claims;
 mod codec;
@@ -32,7 +34,9 @@ mod overlay;
 pub mod patches;
 mod reader;
 pub mod records;
+pub mod sessions;
 pub mod settings;
+pub mod setup_links;
 pub mod stale_proofs;
 pub mod svd_keys;
 mod tables;
@@ -52,11 +56,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{Database, ReadableDatabase};
 
+pub use accounts::{LinkedKey, StoredAccount};
 pub use api_keys::{ApiKeyPage, StoredApiKey};
 pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
 pub use batches::{BatchLeaf, BatchPlace, StoredBatch};
 pub use challenges::Challenge;
+pub use changes::{Changes, StoreChange};
 pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};
 pub use contents::StoredContent;
 pub use email_codes::{EmailGuesses, StoredEmailCode};
@@ -69,11 +75,14 @@ pub use identity::IdentityClaim;
 pub use jobs::StageName;
 pub use log::{LogCheckpoint, LogLeaf};
 pub use mails::{MailHour, StoredMail};
-pub use open::StoreOptions;
+pub use migrations::NEWEST as SCHEMA_VERSION;
+pub use open::{FILE_NAME as STORE_FILE, StoreOptions};
 pub use patches::{Patch, PatchPage};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
+pub use sessions::{LoginMethod, StoredSession};
 pub use settings::StoredSetting;
+pub use setup_links::SetupLink;
 pub use stale_proofs::StaleProof;
 pub use svd_keys::SvdKey;
 pub use tables::Tables;
@@ -82,6 +91,7 @@ pub use treasury_operations::TreasuryOperation;
 pub use utxos::{PoolTotals, UtxoTotal};
 
 use crate::types::Digest;
+use changes::ChangeQueue;
 use tables::{ReadTables, WriteTables};
 use writer::{Writer, queued};
 
@@ -114,6 +124,7 @@ struct Shared {
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
     credential_generation: AtomicU64,
+    changes: ChangeQueue,
 }
 
 /// A read transaction: one unchanging view of everything.
@@ -128,6 +139,8 @@ pub struct WriteTx<'txn> {
     touched_shards: Vec<usize>,
     touched_chain: bool,
     touched_credentials: bool,
+    /// What whoever watches is told once it is committed.
+    changes: Vec<StoreChange>,
     /// Number and previous hash of the next audit line, once this transaction has appended one.
     audit_end: Option<(u64, Digest)>,
     /// Number of leaves of the log, once this transaction has appended one.
@@ -147,6 +160,7 @@ impl Store {
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
             credential_generation: AtomicU64::new(0),
+            changes: ChangeQueue::default(),
         });
         let writer = Arc::new(Writer::start(Arc::clone(&shared), options)?);
         Ok(Self { shared, writer })

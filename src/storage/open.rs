@@ -14,7 +14,7 @@ use crate::storage::backend::{FailureNote, FailureSwitch, WatchedBackend};
 use crate::storage::overlay::OverlayBackend;
 
 /// The name of the file in the data directory.
-const FILE_NAME: &str = "patchproof.redb";
+pub const FILE_NAME: &str = "patchproof.redb";
 
 /// How to open the store.
 #[derive(Debug, Clone)]

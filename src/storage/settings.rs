@@ -4,7 +4,7 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use crate::storage::codec::{decode, encode};
-use crate::storage::{StoreError, Tables, WriteTx};
+use crate::storage::{StoreChange, StoreError, Tables, WriteTx};
 use crate::types::{SettingName, Timestamp};
 
 /// A setting as an operator left it.
@@ -27,6 +27,7 @@ impl WriteTx<'_> {
     ) -> Result<(), StoreError> {
         self.is_dirty = true;
         self.tables.settings.insert(name.as_str(), encode(setting).as_slice())?;
+        self.changes.push(StoreChange::Settings);
         Ok(())
     }
 
@@ -34,6 +35,7 @@ impl WriteTx<'_> {
     pub fn remove_setting(&mut self, name: SettingName) -> Result<(), StoreError> {
         self.is_dirty = true;
         self.tables.settings.remove(name.as_str())?;
+        self.changes.push(StoreChange::Settings);
         Ok(())
     }
 }

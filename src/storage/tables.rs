@@ -179,6 +179,10 @@ schema! {
     claims: Id => Bytes = "claims-1";
     /// Index: time at which it is forgotten, claim.
     claims_by_end: (i64, Id) => () = "claims-by-end-1";
+    /// Index: time of filing, claim to the key hash of the shop that owned the product then.
+    claims_by_filing: (i64, Id) => [u8; 20] = "claims-by-filing-1";
+    /// Index: key hash of the shop, time of filing, claim.
+    claims_by_shop: ([u8; 20], i64, Id) => () = "claims-by-shop-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
     /// Login keys by user.
@@ -207,6 +211,16 @@ schema! {
     api_keys: [u8; 8] => Bytes = "api-keys-1";
     /// When each API key was used last, in milliseconds.
     api_key_uses: [u8; 8] => i64 = "api-key-uses-1";
+    /// Named accounts, by identifier.
+    accounts: [u8; 8] => Bytes = "accounts-1";
+    /// Index: name of an account as it is looked up.
+    accounts_by_name: Text => [u8; 8] = "accounts-by-name-1";
+    /// Sessions of accounts by SHA-256 of their tickets.
+    sessions: Hash => Bytes = "sessions-1";
+    /// Index: account, session.
+    sessions_by_account: ([u8; 8], Hash) => () = "sessions-by-account-1";
+    /// One-time links that make the first account or set a password, by SHA-256 of their tokens.
+    setup_links: Hash => Bytes = "setup-links-1";
     /// Settings changed at run time, by name.
     settings: Text => Bytes = "settings-1";
     /// What was done by whom, each line chained to the one before by hash.

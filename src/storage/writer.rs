@@ -22,7 +22,7 @@ use redb::{Database, Durability, WriteTransaction};
 use tokio::sync::oneshot;
 
 use crate::storage::tables::WriteTables;
-use crate::storage::{Shared, StoreError, StoreHealth, StoreOptions, WriteTx};
+use crate::storage::{Shared, StoreChange, StoreError, StoreHealth, StoreOptions, WriteTx};
 
 /// The most operations in one transaction.
 const MAX_GROUP: usize = 256;
@@ -173,6 +173,7 @@ struct GroupRun {
     touched_shards: Vec<usize>,
     touched_chain: bool,
     touched_credentials: bool,
+    changes: Vec<StoreChange>,
 }
 
 fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupRun, StoreError> {
@@ -182,6 +183,7 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         touched_shards: Vec::new(),
         touched_chain: false,
         touched_credentials: false,
+        changes: Vec::new(),
         audit_end: None,
         log_end: None,
     };
@@ -192,8 +194,15 @@ fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupR
         is_dirty |= open.is_dirty;
         !is_good && open.is_dirty
     });
-    let WriteTx { touched_shards, touched_chain, touched_credentials, .. } = open;
-    Ok(GroupRun { poisoned_at, is_dirty, touched_shards, touched_chain, touched_credentials })
+    let WriteTx { touched_shards, touched_chain, touched_credentials, changes, .. } = open;
+    Ok(GroupRun {
+        poisoned_at,
+        is_dirty,
+        touched_shards,
+        touched_chain,
+        touched_credentials,
+        changes,
+    })
 }
 
 /// What the group before was like.
@@ -319,6 +328,7 @@ impl WriterThread {
             return Ok(GroupOutcome::Poisoned(place));
         }
         self.publish(&run.touched_shards, run.touched_chain, run.touched_credentials);
+        self.shared.changes.tell(&run.changes);
         Ok(GroupOutcome::Done)
     }
 

@@ -67,7 +67,9 @@ impl HousekeepingTask {
                     let codes = tx.expire_email_codes(now, BATCH)?;
                     let guesses = tx.expire_email_guesses(now, BATCH)?;
                     let answers = tx.expire_idempotency(now, BATCH)?;
-                    let rest = claims + codes + guesses + answers;
+                    let sessions = tx.forget_sessions(now, BATCH)?;
+                    let links = tx.forget_setup_links(now, BATCH)?;
+                    let rest = claims + codes + guesses + answers + sessions + links;
                     Ok::<_, StoreError>(nonces + logins + rest)
                 })
                 .await?;

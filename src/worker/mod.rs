@@ -6,7 +6,9 @@
 mod backfill;
 mod batches;
 mod chain;
+mod history;
 mod housekeeping;
+mod live;
 mod log;
 mod mail;
 mod maintenance;
@@ -25,6 +27,7 @@ use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
+use crate::service::console::ConsoleService;
 use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
 use crate::service::log::LogService;
@@ -39,7 +42,9 @@ use crate::types::Clock;
 pub use backfill::BackfillTask;
 pub use batches::BatchTask;
 pub use chain::ChainTask;
+pub use history::HistoryTask;
 pub use housekeeping::HousekeepingTask;
+pub use live::LiveTask;
 pub use log::LogTask;
 pub use mail::MailTask;
 pub use maintenance::{MaintenanceTask, Schedule};
@@ -95,6 +100,8 @@ pub struct WorkerParts {
     pub privacy: PrivacyService,
     /// Sends the mails that wait, if this process does.
     pub mails: Option<MailSpool>,
+    /// What the console watches.
+    pub console: ConsoleService,
     /// When the pool is looked after.
     pub schedule: Schedule,
     /// Where the tasks note what they saw.
@@ -163,6 +170,8 @@ impl Driver {
         tasks.spawn(BackfillTask::new(self.parts.clone()).run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
+        tasks.spawn(HistoryTask::new(self.parts.clone()).run(shutdown.clone()));
+        tasks.spawn(LiveTask::new(self.parts.clone()).run(shutdown.clone()));
         let policy = PolicyTask::new(self.parts.clone());
         tasks.spawn(policy.run(shutdown.clone()));
         let signer = SignerTask::new(self.parts);

@@ -21,6 +21,10 @@ const USER: &str = "c0ffee0000c0ffee0000c0de";
 /// What is stored for a product's owner, and only opens to a signature.
 const CONTENT: &str = "canary-content-0b7a31c6";
 
+/// Two passwords of the console.
+const PASSWORD: &str = "canary password 5d0e";
+const WRONG_PASSWORD: &str = "canary wrong password 71";
+
 /// Returns a value for every secret variable there is.
 fn secrets() -> BTreeMap<&'static str, String> {
     let variables = GROUPS.iter().flat_map(|group| group.variables);
@@ -244,6 +248,45 @@ fn live(aviary: &mut Aviary, server: &Running) {
     }
 }
 
+/// Does what people do who work the console: sets it up, logs in rightly and wrongly, looks around.
+fn console(aviary: &mut Aviary, server: &Running) {
+    let key = format!("X-Api-Key: {}\r\n", aviary.secret("API_KEY"));
+    for (what, word) in [("a password", PASSWORD), ("a wrong password", WRONG_PASSWORD)] {
+        aviary.hide(what, word);
+    }
+    let link = aviary.ask_json(server, ("POST", "/v1/admin/setup-links"), &key, &json!({}));
+    let token = link["token"].as_str().unwrap().to_owned();
+    aviary.hide("a link", &token);
+    let body = json!({ "token": token, "name": "Ada", "password": PASSWORD });
+    let begun = aviary.ask(server, ("POST", "/v1/admin/setup"), "", &body.to_string());
+    assert_eq!(begun.status, 200, "{}", begun.body);
+    aviary.ask(server, ("POST", "/v1/admin/setup"), "", &body.to_string());
+    let cookie = begun.head.lines().find_map(|line| line.split_once("et-cookie: ")).unwrap().1;
+    let cookie = cookie.split(';').next().unwrap();
+    aviary.hide("a session", cookie.split_once('=').unwrap().1);
+    aviary.heard("the answer to the set-up", begun.body.clone());
+    for password in [PASSWORD, WRONG_PASSWORD] {
+        let body = json!({ "name": "Ada", "password": password }).to_string();
+        aviary.ask(server, ("POST", "/v1/admin/session"), "", &body);
+    }
+    // Names that are passwords, and passwords that are no text.
+    let odd = json!({ "name": WRONG_PASSWORD, "password": 7 }).to_string();
+    aviary.ask(server, ("POST", "/v1/admin/session"), "", &odd);
+    let ours =
+        format!("Cookie: {cookie}\r\nOrigin: http://localhost\r\nX-PatchProof-Console: 1\r\n");
+    for head in [format!("Cookie: {cookie}\r\n"), format!("Cookie: {cookie}x\r\n"), ours] {
+        for path in ["/v1/admin/session", "/v1/admin/sessions", "/v1/admin/accounts"] {
+            let answer = aviary.ask(server, ("GET", path), &head, "");
+            aviary.heard(format!("GET {path}"), answer.body);
+        }
+        let body = json!({ "old": WRONG_PASSWORD, "new": PASSWORD }).to_string();
+        aviary.ask(server, ("PUT", "/v1/admin/session/password"), &head, &body);
+    }
+    for arguments in [&["admin", "accounts", "--json"], &["admin", "sessions", "--json"]] {
+        aviary.run(arguments).expect(0);
+    }
+}
+
 fn canaries_are_not_seen(log_format: &str) {
     let mut aviary = Aviary::new(log_format);
     let log = aviary.world.folder.path().join("log");
@@ -257,6 +300,7 @@ fn canaries_are_not_seen(log_format: &str) {
     }
     let server = aviary.serve(&log);
     aviary.run(&["doctor"]);
+    console(&mut aviary, &server);
     live(&mut aviary, &server);
     for arguments in [&["doctor", "--json"][..], &["keys", "list"], &["utxo", "health"]] {
         aviary.run(arguments);
@@ -274,6 +318,26 @@ fn canaries_are_not_seen(log_format: &str) {
         [&["doctor"][..], &["utxo", "health"], &["utxo", "sync"], &["headers", "status"]]
     {
         aviary.run(arguments);
+    }
+    let mut after = 0;
+    loop {
+        let to = format!("/v1/admin/logs?limit=500&after={after}");
+        let answer = ask_raw(&server.url, "GET", &to, &key, "");
+        let lines: Value = serde_json::from_str(&answer.body).unwrap();
+        let Some(last) = lines["items"].as_array().unwrap().last() else { break };
+        assert!(after > 0 || answer.body.contains("answered"), "{}", answer.body);
+        after = last["number"].as_u64().unwrap();
+        let is_newest = lines["newest"].as_u64().unwrap() <= after + 100;
+        aviary.heard("GET /v1/admin/logs", answer.body);
+        // Asking writes lines itself.
+        if is_newest {
+            break;
+        }
+    }
+    for path in ["overview", "system", "networks", "claims"] {
+        let answer = ask_raw(&server.url, "GET", &format!("/v1/admin/{path}"), &key, "");
+        assert_eq!(answer.status, 200, "{path}");
+        aviary.heard(format!("GET /v1/admin/{path}"), answer.body);
     }
     assert!(server.stop().success());
     for arguments in [&["audit", "list", "--json"][..], &["audit", "verify"], &["check"]] {

@@ -31,7 +31,10 @@ pub(crate) fn all_routes() -> Vec<Route> {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             let body = (!schema.is_null()).then(|| filled(&description, schema, ""));
             let method = method.to_uppercase();
-            routes.push(Route { method, path: path.clone(), body });
+            // What it streams would never end.
+            let is_stream = path == "/v1/admin/events";
+            let query = if is_stream { "?topics=gossip" } else { "" };
+            routes.push(Route { method, path: format!("{path}{query}"), body });
         }
     }
     routes

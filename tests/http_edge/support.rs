@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::routing::get;
 use patchproof::anchor::lifecycle::RetryPolicy;
 use patchproof::app::accept::{ConnectionLimits, ServeSummary, serve};
-use patchproof::app::{self, App, NetworkSide, Ports};
+use patchproof::app::{self, App, ConsoleSide, NetworkSide, Ports};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{
     ApiKeys, Bearer, Principal, Relaxed, Scope, Scopes, Subject, TokenRejection, TokenScope,
@@ -185,6 +185,7 @@ fn options() -> HttpOptions {
         metrics_enabled: true,
         metrics_require_api_key: false,
         svd_open_registration: true,
+        insecure_cookie: false,
         deploy_sha: None,
     }
 }
@@ -202,6 +203,7 @@ async fn services() -> Services {
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         network: NetworkSide::default(),
+        console: ConsoleSide::default(),
         clock: Arc::new(SystemClock),
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(&[7; 32], None).unwrap()),
@@ -298,7 +300,7 @@ impl ApiKeys for Keys {
             POS_KEY => [Scope::Pos].into_iter().collect(),
             _ => return None,
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 

@@ -16,16 +16,16 @@ use crate::support::clients::{Owner, registration};
 const UID: &str = "TAG-1";
 
 /// A shop with a product on the shelf, a till of its own and a customer.
-struct Counter {
-    app: TestApp,
-    shop: Owner,
-    customer: Owner,
-    till: String,
-    txid: Txid,
+pub(crate) struct Counter {
+    pub(crate) app: TestApp,
+    pub(crate) shop: Owner,
+    pub(crate) customer: Owner,
+    pub(crate) till: String,
+    pub(crate) txid: Txid,
 }
 
 impl Counter {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let app = TestApp::start().await;
         let (shop, customer) = (Owner::number(1), Owner::number(2));
         let txid = app.api().register(UID, &shop).await;
@@ -33,18 +33,18 @@ impl Counter {
         Self { app, shop, customer, till, txid }
     }
 
-    async fn file(&self, customer: &Owner) -> Answer {
+    pub(crate) async fn file(&self, customer: &Owner) -> Answer {
         let intent = claim_of(&self.app, customer, UID).await;
         file(&self.app, &intent).await
     }
 
     /// Has the customer's claim filed and returns its identifier.
-    async fn claim(&self) -> String {
+    pub(crate) async fn claim(&self) -> String {
         let filed = self.file(&self.customer).await.expect(201);
         filed["claimId"].as_str().unwrap().to_owned()
     }
 
-    fn approval(&self, claim: &str) -> Value {
+    pub(crate) fn approval(&self, claim: &str) -> Value {
         let message = transfer_message(UID, self.txid, &self.customer.address());
         json!({
             "claimId": claim,
@@ -53,24 +53,24 @@ impl Counter {
         })
     }
 
-    async fn approve(&self, body: &Value) -> Answer {
+    pub(crate) async fn approve(&self, body: &Value) -> Answer {
         approve(&self.app, &self.till, body).await
     }
 
-    async fn owner(&self) -> String {
+    pub(crate) async fn owner(&self) -> String {
         let state = self.app.anonymous().verify(UID).await.expect(200);
         state["verificationDetails"]["owner"].as_str().unwrap().to_owned()
     }
 }
 
-async fn till_of(app: &TestApp, shop: &Owner) -> String {
+pub(crate) async fn till_of(app: &TestApp, shop: &Owner) -> String {
     let body = json!({ "name": "till", "scopes": ["pos"], "shop": shop.address() });
     let call = app.api_with(FULL_KEY).call(Method::POST, &["v1", "admin", "keys"]);
     call.json(&body).send().await.expect(201)["key"].as_str().unwrap().to_owned()
 }
 
 /// Asks for a nonce and signs a claim with it.
-async fn claim_of(app: &TestApp, customer: &Owner, uid: &str) -> Value {
+pub(crate) async fn claim_of(app: &TestApp, customer: &Owner, uid: &str) -> Value {
     let given = app.anonymous().get(&["v1", "pos", "claim-challenge", uid]).await.expect(200);
     let (ts, nonce) = (given["ts"].as_i64().unwrap(), given["nonce"].as_str().unwrap());
     let address = customer.address();
@@ -85,7 +85,7 @@ async fn claim_of(app: &TestApp, customer: &Owner, uid: &str) -> Value {
     })
 }
 
-async fn file(app: &TestApp, intent: &Value) -> Answer {
+pub(crate) async fn file(app: &TestApp, intent: &Value) -> Answer {
     let call = app.anonymous().call(Method::POST, &["v1", "pos", "claim-intent"]);
     call.json(intent).send().await
 }

@@ -46,6 +46,7 @@ async fn b19_every_route_is_limited_with_a_key_with_a_token_and_without() {
         svd_canary: MINUTE,
         auth_request: MINUTE,
         auth_submit: MINUTE,
+        console_login: MINUTE,
     };
     let app = limited(rates).await;
     let token = app.token_of(ADA);
@@ -317,6 +318,7 @@ async fn g7_every_request_is_counted_once() {
         svd_canary: MINUTE,
         auth_request: MINUTE,
         auth_submit: MINUTE,
+        console_login: MINUTE,
     };
     let app = limited(rates).await;
     // A route of each class, from an address of its own; the predecessor counted the second twice.

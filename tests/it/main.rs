@@ -2,6 +2,8 @@
 //! a signer that signs, and what each does wrong on command.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod anchors;
@@ -19,7 +21,11 @@ mod bundle;
 mod certificates;
 mod checkpoints;
 #[cfg(test)]
+mod claim_list;
+#[cfg(test)]
 mod claims;
+#[cfg(test)]
+mod console;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
@@ -43,6 +49,8 @@ mod keys;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod login;
@@ -52,6 +60,8 @@ mod login_keys;
 mod login_tokens;
 #[cfg(test)]
 mod logins;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod lying_proofs;
 #[cfg(test)]
@@ -79,7 +89,11 @@ mod reorganisation;
 #[cfg(test)]
 mod reorganisation_depth;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod setup;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //! in the table fails, so that nobody adds one without saying who it is for.
 
 use patchproof::auth::Scope;
+use patchproof::auth::account::Role;
 use patchproof::config::GROUPS;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::app::{FULL_KEY, TestApp};
 use crate::support::outside::SIGNER_KEY;
+use crate::support::staff::{Browser, PASSWORD, log_in};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,16 @@ enum Who {
     Anybody,
     /// The holder of a key with the scope.
     Key(Scope),
+    /// The holder of a key with one scope or the other.
+    EitherKey(Scope, Scope),
+    /// The same, and accounts that read everything.
+    Read(Scope),
+    /// A session, whatever its role.
+    Session,
+    /// The same, or the holder of a key with the scope.
+    SessionOrKey(Scope),
+    /// A session of whoever also bears a token.
+    SessionAndToken,
     /// Anybody, but whoever presents a key presents one with the scope.
     AnybodyOrKey(Scope),
     /// The bearer of a token.
@@ -24,7 +36,10 @@ enum Who {
     KeyAndToken(Scope),
 }
 
-use Who::{Anybody, AnybodyOrKey, Key, KeyAndToken, Token};
+use Who::{
+    Anybody, AnybodyOrKey, EitherKey, Key, KeyAndToken, Read, Session, SessionAndToken,
+    SessionOrKey, Token,
+};
 
 /// The table.
 const TABLE: &[(&str, &str, Who)] = &[
@@ -71,27 +86,51 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/api/svd/kid", Anybody),
     ("GET", "/api/svd/canary", Key(Scope::MetricsRead)),
     ("DELETE", "/v1/admin/svd/{userId}", Key(Scope::KeysWrite)),
-    ("GET", "/v1/admin/audit", Key(Scope::Admin)),
-    ("GET", "/v1/admin/audit/verify", Key(Scope::Admin)),
+    ("GET", "/v1/admin/audit", Read(Scope::Admin)),
+    ("GET", "/v1/admin/audit/verify", Read(Scope::Admin)),
     ("POST", "/v1/admin/token-issues", Key(Scope::Admin)),
-    ("GET", "/v1/admin/keys", Key(Scope::KeysWrite)),
+    ("GET", "/v1/admin/keys", Read(Scope::KeysWrite)),
     ("POST", "/v1/admin/keys", Key(Scope::KeysWrite)),
-    ("GET", "/v1/admin/keys/{id}", Key(Scope::KeysWrite)),
+    ("GET", "/v1/admin/keys/{id}", Read(Scope::KeysWrite)),
     ("DELETE", "/v1/admin/keys/{id}", Key(Scope::KeysWrite)),
     ("POST", "/v1/admin/keys/{id}/rotate", Key(Scope::KeysWrite)),
-    ("GET", "/v1/admin/patches", Key(Scope::PatchesWrite)),
+    ("POST", "/v1/admin/setup", Anybody),
+    ("POST", "/v1/admin/setup-links", Key(Scope::Admin)),
+    ("GET", "/v1/admin/accounts", Key(Scope::Admin)),
+    ("POST", "/v1/admin/accounts", Key(Scope::Admin)),
+    ("PATCH", "/v1/admin/accounts/{id}", Key(Scope::Admin)),
+    ("DELETE", "/v1/admin/accounts/{id}", Key(Scope::Admin)),
+    ("POST", "/v1/admin/accounts/{id}/reset", Key(Scope::Admin)),
+    ("POST", "/v1/admin/session", Anybody),
+    ("GET", "/v1/admin/session", Session),
+    ("DELETE", "/v1/admin/session", Session),
+    ("POST", "/v1/admin/session/svd", Token),
+    ("PUT", "/v1/admin/session/svd", SessionAndToken),
+    ("DELETE", "/v1/admin/session/svd", Session),
+    ("PUT", "/v1/admin/session/password", Session),
+    ("GET", "/v1/admin/sessions", SessionOrKey(Scope::Admin)),
+    ("DELETE", "/v1/admin/sessions/{id}", SessionOrKey(Scope::Admin)),
+    ("GET", "/v1/admin/patches", Read(Scope::PatchesWrite)),
     // It only hastens what was accepted under the same scope.
     ("POST", "/v1/admin/batch-anchor", Key(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/records", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/records", Read(Scope::PatchesWrite)),
     ("POST", "/v1/admin/records/recover", Key(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/utxo-health", Key(Scope::UtxoWrite)),
-    ("GET", "/v1/admin/utxo-maintain", Key(Scope::UtxoWrite)),
+    ("GET", "/v1/admin/overview", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/overview/history", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/logs", Read(Scope::Admin)),
+    ("GET", "/v1/admin/system", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/networks", Read(Scope::MetricsRead)),
+    ("GET", "/v1/admin/claims", Read(Scope::Pos)),
+    // Each hears what he could read by a route.
+    ("GET", "/v1/admin/events", EitherKey(Scope::MetricsRead, Scope::Pos)),
+    ("GET", "/v1/admin/utxo-health", Read(Scope::UtxoWrite)),
+    ("GET", "/v1/admin/utxo-maintain", Read(Scope::UtxoWrite)),
     ("POST", "/v1/admin/utxo-maintain", Key(Scope::UtxoWrite)),
     ("POST", "/v1/admin/utxo-maintenance", Key(Scope::UtxoWrite)),
     ("POST", "/v1/admin/utxos", Key(Scope::UtxoWrite)),
-    ("GET", "/v1/admin/settings", Key(Scope::SettingsWrite)),
+    ("GET", "/v1/admin/settings", Read(Scope::SettingsWrite)),
     ("PATCH", "/v1/admin/settings", Key(Scope::SettingsWrite)),
-    ("GET", "/v1/admin/headers/checkpoints", Key(Scope::SettingsWrite)),
+    ("GET", "/v1/admin/headers/checkpoints", Read(Scope::SettingsWrite)),
     ("POST", "/v1/admin/headers/checkpoints", Key(Scope::SettingsWrite)),
     ("DELETE", "/v1/admin/headers/checkpoints/{height}", Key(Scope::SettingsWrite)),
 ];
@@ -103,10 +142,35 @@ impl Who {
         match (self, key) {
             (Anybody, _) | (AnybodyOrKey(_), None) => None,
             (Token, _) => (!has_token).then_some(401),
-            (Key(_) | KeyAndToken(_), None) => Some(401),
-            (Key(wanted) | AnybodyOrKey(wanted), Some(held)) => lacks(wanted, held).then_some(403),
+            // A key in place of a session is none, whatever it may do.
+            (Session | SessionAndToken, _) => Some(401),
+            (Key(_) | EitherKey(..) | Read(_) | SessionOrKey(_) | KeyAndToken(_), None) => {
+                Some(401)
+            }
+            (EitherKey(one, other), Some(held)) => {
+                (lacks(one, held) && lacks(other, held)).then_some(403)
+            }
+            (
+                Key(wanted) | Read(wanted) | SessionOrKey(wanted) | AnybodyOrKey(wanted),
+                Some(held),
+            ) => lacks(wanted, held).then_some(403),
             (KeyAndToken(wanted), Some(held)) if lacks(wanted, held) => Some(403),
             (KeyAndToken(_), Some(_)) => (!has_token).then_some(401),
+        }
+    }
+
+    /// Says with what a request is turned away that a page of ours sends in a session of the role.
+    fn refusal_of(self, role: Role, has_token: bool) -> Option<u16> {
+        let may = |wanted: Scope| role.scopes().allows(wanted);
+        match self {
+            // A session that does not do for a public route counts as none there.
+            Anybody | AnybodyOrKey(_) | Session | SessionOrKey(_) => None,
+            Token | SessionAndToken => (!has_token).then_some(401),
+            Key(wanted) => (!may(wanted)).then_some(403),
+            Read(wanted) => (!may(wanted) && !role.reads_all()).then_some(403),
+            EitherKey(one, other) => (!may(one) && !may(other) && !role.reads_all()).then_some(403),
+            KeyAndToken(wanted) if !may(wanted) => Some(403),
+            KeyAndToken(_) => (!has_token).then_some(401),
         }
     }
 }
@@ -122,29 +186,72 @@ async fn routes(app: &TestApp) -> Vec<(String, String)> {
     methods.collect()
 }
 
+/// With what a request comes.
+#[derive(Clone, Copy)]
+enum With<'a> {
+    Key(Option<&'a str>),
+    Session(&'a Browser),
+}
+
 /// Asks with nothing in the body; returns 401 or 403 if the request was turned away at the door.
 async fn at_the_door(
     app: &TestApp,
     (method, path): (&str, &str),
-    key: Option<&str>,
+    with: With<'_>,
     token: Option<&str>,
 ) -> Option<u16> {
     let filled = path.replace("{txid}", &"0".repeat(64)).replace("{height}", "1");
     let filled = filled.replace("{userId}", &"0".repeat(24));
     let filled = filled.replace("{uid_tag_id}", "TAG-1").replace("{id}", "1");
-    let segments: Vec<&str> = filled.trim_start_matches('/').split('/').collect();
+    let filled = filled.trim_start_matches('/');
+    let segments: Vec<&str> = filled.split('/').collect();
     let method = Method::from_bytes(method.as_bytes()).unwrap();
-    let mut call = match key {
-        Some(key) => app.api_with(key).call(method, &segments),
-        None => app.anonymous().call(method, &segments),
+    let mut call = match with {
+        With::Key(Some(key)) => app.api_with(key).call(method, &segments),
+        With::Key(None) => app.anonymous().call(method, &segments),
+        With::Session(browser) => browser.call(app, method, filled),
     };
     if let Some(token) = token {
         call = call.bearer(token);
     }
+    if path == "/v1/admin/events" {
+        // Inside it would never end.
+        call = call.query(&[("topics", "gossip")]);
+    }
     let answer = call.send().await;
     let code = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default()["code"].clone();
-    let is_door = code == "UNAUTHENTICATED" || code == "FORBIDDEN";
+    let is_door = ["UNAUTHENTICATED", "FORBIDDEN", "SESSION_INVALID", "CROSS_ORIGIN"]
+        .iter()
+        .any(|it| code == *it);
     is_door.then_some(answer.status)
+}
+
+/// Asks every route in a session of every role, with a token and without.
+#[tokio::test]
+async fn b16_every_route_lets_in_exactly_the_roles_the_table_says() {
+    let app = TestApp::penniless().await;
+    let token = app.token_of("ada");
+    let mut wrong = Vec::new();
+    for role in Role::ALL {
+        let name = format!("the {role}");
+        app.hire(&name, role).await;
+        for (method, path, who) in TABLE {
+            for bearer in [None, Some(token.as_str())] {
+                if matches!(who, Token | SessionAndToken) && bearer.is_some() {
+                    // Logging out would end the token; it is of no login with a key anyway.
+                    continue;
+                }
+                // Each in a session of its own: one of the rows logs out.
+                let browser = Browser::of(&log_in(&app, &name, PASSWORD).await);
+                let seen = at_the_door(&app, (method, path), With::Session(&browser), bearer).await;
+                if seen != who.refusal_of(role, bearer.is_some()) {
+                    let has_token = bearer.is_some();
+                    wrong.push(format!("{method} {path} {role} {has_token}: {seen:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[tokio::test]
@@ -167,7 +274,7 @@ async fn b16_every_route_lets_in_exactly_whom_the_table_says() {
             }
             let expected = who.refusal(key, bearer.is_some());
             let name = key.map(Scope::as_str);
-            let seen = at_the_door(&app, (method, path), name, bearer).await;
+            let seen = at_the_door(&app, (method, path), With::Key(name), bearer).await;
             if seen != expected {
                 let has_token = bearer.is_some();
                 wrong.push(format!("{method} {path} {name:?} {has_token}: {seen:?}"));
@@ -175,7 +282,10 @@ async fn b16_every_route_lets_in_exactly_whom_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(at_the_door(&app, ("GET", "/v1/admin/patches"), Some(FULL_KEY), None).await, None);
+    assert_eq!(
+        at_the_door(&app, ("GET", "/v1/admin/patches"), With::Key(Some(FULL_KEY)), None).await,
+        None
+    );
 }
 
 /// Every secret that the environment of the server may hold. None of them signs anything on chain:

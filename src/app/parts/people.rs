@@ -1,4 +1,4 @@
-//! The services that know people: logins, tokens, codes, privacy.
+//! The services that know people: accounts, logins, tokens, codes, privacy.
 
 use std::sync::Arc;
 
@@ -7,10 +7,13 @@ use crate::auth::email_code::EmailKeys;
 use crate::auth::pseudonym::PseudonymKey;
 use crate::auth::svd::ChallengeKey;
 use crate::patch::erasure::ErasureKey;
+use crate::service::accounts::AccountService;
 use crate::service::email_codes::{EmailCodeService, MailSpool};
 use crate::service::login::{KnownKeys, LoginService, ProofSource, hot_challenges};
+use crate::service::passwords::Passwords;
 use crate::service::persons::Persons;
 use crate::service::privacy::PrivacyService;
+use crate::service::sessions::SessionService;
 use crate::service::tokens::TokenService;
 
 impl Parts {
@@ -22,6 +25,13 @@ impl Parts {
             erasures: ErasureKey::derive(&self.settings.master_secret),
             exports: Arc::default(),
         }
+    }
+
+    pub(in crate::app) fn accounts(&self) -> (AccountService, SessionService) {
+        // One bound for both: it is one machine's memory.
+        let passwords = Passwords::default();
+        let accounts = AccountService { store: self.store.clone(), passwords: passwords.clone() };
+        (accounts, SessionService { store: self.store.clone(), passwords })
     }
 
     pub(in crate::app) fn persons(&self) -> Persons {

@@ -1,13 +1,16 @@
-//! The services that move products: registration, transfer, claims.
+//! The services that move products: registration, transfer, claims, verification, content.
 
 use std::sync::Arc;
 
 use crate::app::parts::Parts;
 use crate::patch::claim::ClaimKey;
+use crate::patch::erasure::ErasureKey;
 use crate::service::claims::ClaimService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::transfer::TransferService;
+use crate::service::unlock::UnlockService;
+use crate::service::verification::VerificationService;
 use crate::types::Timestamp;
 
 impl Parts {
@@ -47,6 +50,23 @@ impl Parts {
             store: self.store.clone(),
             anchoring: self.anchoring(),
             wake: self.wake_pipeline(),
+        }
+    }
+
+    pub(in crate::app) fn verification(&self) -> VerificationService {
+        VerificationService {
+            store: self.store.clone(),
+            network: self.keyring.network,
+            issuers: [self.keyring.issuer.public_key].into(),
+            erasures: ErasureKey::derive(&self.settings.master_secret),
+        }
+    }
+
+    pub(in crate::app) fn unlock(&self) -> UnlockService {
+        UnlockService {
+            store: self.store.clone(),
+            master_secret: self.settings.master_secret.clone(),
+            requires_nonce: self.settings.unlock_requires_nonce,
         }
     }
 }

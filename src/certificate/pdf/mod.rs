@@ -28,7 +28,7 @@ pub enum PdfError {
     Unwritable(String),
 }
 
-#[cfg(all(test, feature = "console"))]
+#[cfg(test)]
 mod samples {
     use std::path::Path;
 

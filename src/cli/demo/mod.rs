@@ -7,6 +7,7 @@
 mod catalogue;
 mod owners;
 mod report;
+mod secrets;
 mod seed;
 mod settings;
 mod world;

@@ -13,7 +13,9 @@ pub(super) fn started(world: &World) {
     let description = &world.description;
     println!("PatchProof demo: no network, everything on this machine");
     println!("  API        {}", description.base_url);
-    println!("  API docs   {}", description.console_url);
+    println!("  console    {}", description.console_url);
+    println!("  log in as  {}, {}", description.console_user, description.console_password);
+    println!("  API docs   {}", description.docs_url);
     println!("  network    {} (simulated, validates for real)", description.chain_url);
     println!("  as ARC     {}", description.arc_url);
     println!("  signer     {}", description.signer_url);

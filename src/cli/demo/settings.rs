@@ -73,6 +73,7 @@ pub(super) fn settings(master_secret: &str, base_url: &Url, route: Route) -> Set
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,
+            insecure_cookie: true,
             deploy_sha: None,
         },
         periods: Periods { chain: second, housekeeping: second, pipeline: second },

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use futures_util::FutureExt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -18,11 +18,12 @@ use url::Url;
 
 use crate::app::accept::{ConnectionLimits, serve};
 use crate::app::control::ControlSocket;
-use crate::app::{App, NetworkSide, Ports, shutdown_signal};
+use crate::app::{App, ConsoleSide, NetworkSide, Ports, shutdown_signal};
 use crate::auth::token::TokenKeys;
 use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::cli::demo::secrets::{ADMIN, Secrets, admit};
 use crate::cli::demo::settings::settings;
 use crate::config::control_socket_in;
 use crate::crypto::{PassphraseCost, random_bytes};
@@ -35,7 +36,7 @@ use crate::signer::{
 };
 use crate::simnet::{Simnet, SimnetConfig};
 use crate::storage::{Store, StoreOptions};
-use crate::types::{Clock, Network, SystemClock};
+use crate::types::{Clock, Network, SystemClock, Timestamp};
 use crate::worker::Wakes;
 
 /// What a script that drives the demo needs to know.
@@ -46,6 +47,12 @@ pub(super) struct Description {
     pub(super) base_url: Url,
     /// Where the console is.
     pub(super) console_url: Url,
+    /// Who may log in there.
+    pub(super) console_user: String,
+    /// With what password.
+    pub(super) console_password: String,
+    /// Where the API is explained.
+    pub(super) docs_url: Url,
     /// Opens everything.
     pub(super) api_key: String,
     /// Where the simulated network is.
@@ -64,40 +71,6 @@ pub(super) struct Description {
     pub(super) bearer_token: String,
     /// The owners of the sample products.
     pub(super) owners: Vec<Owner>,
-}
-
-/// The secrets of a data directory.
-#[derive(Debug, Serialize, Deserialize)]
-struct Secrets {
-    api_key: String,
-    signer_key: String,
-    jwt_secret: String,
-    master_secret: String,
-    passphrase: String,
-}
-
-impl Secrets {
-    fn generate() -> Self {
-        let secret = || hex::encode(random_bytes::<32>());
-        Self {
-            api_key: format!("demo-{}", hex::encode(random_bytes::<16>())),
-            signer_key: secret(),
-            jwt_secret: secret(),
-            master_secret: secret(),
-            passphrase: secret(),
-        }
-    }
-
-    fn load_or_create(directory: &Path) -> anyhow::Result<Self> {
-        let file = directory.join("demo-secrets.json");
-        if file.exists() {
-            let bytes = std::fs::read(&file).context("demo-secrets.json cannot be read")?;
-            return serde_json::from_slice(&bytes).context("demo-secrets.json cannot be read");
-        }
-        let secrets = Self::generate();
-        write_private(&file, &serde_json::to_vec_pretty(&secrets)?)?;
-        Ok(secrets)
-    }
 }
 
 /// A running demo.
@@ -140,11 +113,12 @@ impl World {
         let chain_url =
             start_network(directory, &clock, mine_every_secs, &stopping, &mut tasks).await?;
         let signer_url = start_signer(directory, &secrets, &clock, &stopping, &mut tasks).await?;
-        let ports = ports(&secrets, &chain_url, &signer_url, &clock)?;
+        let ports = ports(directory, &secrets, &chain_url, &signer_url, &clock)?;
         let store = Store::open(StoreOptions::in_directory(directory))
             .context("the demo's store cannot be opened; is another demo using this directory?")?;
         let settings = settings(&secrets.master_secret, &base_url, route);
         let app = App::build(store.clone(), settings, ports).await?;
+        admit(&app.services, &secrets, clock.now()).await?;
         let control = ControlSocket::bind(&control_socket_in(directory))?;
         spawn_servers(&mut tasks, control, api, &app.router, &stopping);
         tasks.spawn(app.driver.run(stopping));
@@ -152,7 +126,10 @@ impl World {
         let owners = load_or_create(directory, &catalogue.owners)?;
         let keyring = &app.services.registration.keyring;
         let description = Description {
-            console_url: base_url.join("docs")?,
+            console_url: base_url.join("admin")?,
+            console_user: ADMIN.to_owned(),
+            console_password: secrets.console_password.clone(),
+            docs_url: base_url.join("docs")?,
             base_url,
             api_key: secrets.api_key.clone(),
             arc_url: chain_url.join("/")?,
@@ -161,12 +138,7 @@ impl World {
             network: keyring.network,
             issuer_public_key: keyring.issuer.public_key.to_string(),
             funding_address: keyring.funding.address.to_string(),
-            bearer_token: token_keys(&secrets)?.issue(
-                "demo-owner",
-                clock.now(),
-                Duration::from_secs(24 * 3600),
-                &random_bytes(),
-            )?,
+            bearer_token: bearer_token(&secrets, clock.now())?,
             owners: owners.values().cloned().collect(),
         };
         Ok(Self {
@@ -272,6 +244,7 @@ async fn start_signer(
 }
 
 fn ports(
+    directory: &Path,
     secrets: &Secrets,
     chain_url: &Url,
     signer_url: &Url,
@@ -280,7 +253,6 @@ fn ports(
     let mut kms = KmsConfig::new(signer_url.clone());
     kms.api_key = Some(secrets.signer_key.clone());
     let mut chain = WhatsOnChainConfig::new(chain_url.clone(), Network::Test);
-    // The pace is for public endpoints; this one is ours.
     chain.requests_per_second = None;
     let chain = Arc::new(WhatsOnChain::new(chain)?);
     let signer = Arc::new(KmsSigner::new(kms)?);
@@ -291,12 +263,18 @@ fn ports(
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: chain,
         network: NetworkSide::default(),
+        console: ConsoleSide::of(directory),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         token_keys: Arc::new(token_keys(secrets)?),
         relaxes_tokens: false,
         mailer: Some(Arc::new(ShownMailer)),
     })
+}
+
+fn bearer_token(secrets: &Secrets, now: Timestamp) -> anyhow::Result<String> {
+    let day = Duration::from_secs(24 * 3600);
+    Ok(token_keys(secrets)?.issue("demo-owner", now, day, &random_bytes())?)
 }
 
 fn token_keys(secrets: &Secrets) -> anyhow::Result<TokenKeys> {

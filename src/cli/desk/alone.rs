@@ -44,8 +44,9 @@ impl Alone {
         surroundings.output.warn(&config.warnings);
         let uid = rustix::process::geteuid().as_raw();
         let ports = configured::ports(&config, Arc::clone(&surroundings.clock))?;
-        let nowhere: Url = "http://localhost/".parse()?;
-        let mut settings = configured::settings(&config, &nowhere)?;
+        // Where the next server will be, for links; nobody listens there now.
+        let base_url: Url = format!("http://localhost:{}/", config.listen.port()).parse()?;
+        let mut settings = configured::settings(&config, &base_url)?;
         // The command says what is to be done; the schedule is the server's.
         settings.schedule.interval = None;
         let store = open_for_changes(place)?;

@@ -25,14 +25,14 @@ const BEST: u32 = 9;
 /// Our own files.
 #[derive(Embed)]
 #[folder = "static/certificate/"]
-struct Own;
+pub(in crate::http) struct Own;
 
 /// The modules of the check as build.rs laid them out: ours and those of npm packages, without comments.
 /// They take the place of those of the same name.
 #[cfg(feature = "console")]
 #[derive(Embed)]
 #[folder = "static/node_modules/.cache/patchproof/certificate"]
-struct Vendored;
+pub(in crate::http) struct Vendored;
 
 /// All files, ready to be sent.
 pub(super) struct Assets {

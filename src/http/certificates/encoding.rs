@@ -14,7 +14,7 @@ use crate::http::headers::{EntityTag, IfNoneMatch};
 
 /// A body, plain and compressed.
 #[derive(Debug, Clone)]
-pub(super) struct Encoded {
+pub(in crate::http) struct Encoded {
     plain: (Bytes, EntityTag),
     gzip: (Bytes, EntityTag),
     media_type: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Encoded {
 
 impl Encoded {
     /// Compresses a body once, with as much work as `level` says (1 to 9).
-    pub(super) fn new(body: Vec<u8>, media_type: &'static str, level: u32) -> Self {
+    pub(in crate::http) fn new(body: Vec<u8>, media_type: &'static str, level: u32) -> Self {
         let with_tag = |bytes: Vec<u8>| {
             let tag = EntityTag::of(&bytes);
             (Bytes::from(bytes), tag)
@@ -32,7 +32,7 @@ impl Encoded {
     }
 
     /// Gives it to whoever does not have it, in the coding that he takes.
-    pub(super) fn give(&self, known: &IfNoneMatch, headers: &HeaderMap) -> Response {
+    pub(in crate::http) fn give(&self, known: &IfNoneMatch, headers: &HeaderMap) -> Response {
         let is_gzip = takes_gzip(headers);
         let (bytes, tag) = if is_gzip { &self.gzip } else { &self.plain };
         let common = [(ETAG, tag.header_value())];

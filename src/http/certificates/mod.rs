@@ -3,8 +3,8 @@
 //! What a certificate says comes from the proof that is stored under the tag in the path, never from
 //! the query or a header. docs/CERTIFICATES.md has the whole.
 
-mod assets;
-mod encoding;
+pub(in crate::http) mod assets;
+pub(in crate::http) mod encoding;
 mod files;
 mod page;
 

@@ -23,11 +23,18 @@ pub enum LimitClass {
     AuthRequest,
     /// Presenting a wrong code; by address.
     AuthSubmit,
+    /// Presenting a wrong password; by address.
+    ConsoleLogin,
+    /// The same; by the account's name, from all addresses together.
+    ConsoleName,
 }
+
+/// How many times as many wrong passwords all addresses together may try at a name as one may try.
+const ADDRESSES_TOGETHER: u32 = 10;
 
 impl LimitClass {
     /// Every class.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Public,
         Self::ApiKey,
         Self::Token,
@@ -37,6 +44,8 @@ impl LimitClass {
         Self::SvdCanary,
         Self::AuthRequest,
         Self::AuthSubmit,
+        Self::ConsoleLogin,
+        Self::ConsoleName,
     ];
 
     /// Returns the name in the RateLimit fields.
@@ -51,6 +60,8 @@ impl LimitClass {
             Self::SvdCanary => "svd-canary",
             Self::AuthRequest => "auth-request",
             Self::AuthSubmit => "auth-submit",
+            Self::ConsoleLogin => "console-login",
+            Self::ConsoleName => "console-name",
         }
     }
 
@@ -58,8 +69,8 @@ impl LimitClass {
         self as usize
     }
 
-    /// Returns the class of a route, as long as nobody presents a key or a token. The two classes of codes by mail
-    /// are counted by their handlers, which know mailbox and outcome; their routes are public beside.
+    /// Returns the class of a route, as long as nobody presents a key or a token. The classes of codes by
+    /// mail and of passwords are counted by their handlers, which know whom and the outcome; their routes are public beside.
     pub fn of_route(path: &str) -> Self {
         match path {
             "/health" | "/livez" | "/ready" | "/readyz" | "/__ping" => Self::Probe,
@@ -119,6 +130,8 @@ pub struct RateLimits {
     pub auth_request: Rate,
     /// See [`LimitClass::AuthSubmit`].
     pub auth_submit: Rate,
+    /// See [`LimitClass::ConsoleLogin`]; [`LimitClass::ConsoleName`] has ten times as much.
+    pub console_login: Rate,
 }
 
 impl Default for RateLimits {
@@ -133,6 +146,7 @@ impl Default for RateLimits {
             svd_canary: Rate::per_secs(30, 60),
             auth_request: Rate::per_secs(1, 60),
             auth_submit: Rate::per_secs(5, 10 * 60),
+            console_login: Rate::per_secs(10, 10 * 60),
         }
     }
 }
@@ -150,6 +164,8 @@ impl RateLimits {
             LimitClass::SvdCanary => self.svd_canary,
             LimitClass::AuthRequest => self.auth_request,
             LimitClass::AuthSubmit => self.auth_submit,
+            LimitClass::ConsoleLogin => self.console_login,
+            LimitClass::ConsoleName => self.console_login.times(ADDRESSES_TOGETHER),
         }
     }
 
@@ -166,6 +182,7 @@ impl RateLimits {
             svd_canary: self.svd_canary.times(factor),
             auth_request: self.auth_request.times(factor),
             auth_submit: self.auth_submit.times(factor),
+            console_login: self.console_login.times(factor),
         }
     }
 }

@@ -63,10 +63,16 @@ problem_codes! {
         "The signature over the login challenge does not verify under the user's key, or is not strict DER with a low S. The challenge stays usable until it expires.";
     EmailCodeInvalid "EMAIL_CODE_INVALID" UNAUTHORIZED "Code not accepted",
         "The code is wrong, expired, used, tried too often, or was sent for another request or mailbox; the answer is the same for every cause. Present the code of the newest mail with its requestId, or ask for a new one.";
+    LoginFailed "LOGIN_FAILED" UNAUTHORIZED "Login not accepted",
+        "Name or password is wrong, the account is disabled or has no password yet, or the login key belongs to no account; the answer is the same for every cause. Whoever forgot a password asks an admin for a link, or runs `patchproof admin reset NAME` on the server.";
+    SessionInvalid "SESSION_INVALID" UNAUTHORIZED "Session over",
+        "The session of the console is over, was ended or is not ours, or its cookie occurs twice. Log in again.";
     InsufficientFunds "INSUFFICIENT_FUNDS" PAYMENT_REQUIRED "Pool has no funds",
         "The whole pool of outputs, those under way included, cannot pay for the transaction. Nothing was registered. The operator has to fund the pool's address.";
     Forbidden "FORBIDDEN" FORBIDDEN "Not allowed",
-        "The API key is valid but lacks the scope that the route needs. Use another key or have the scope added.";
+        "The API key is valid but lacks the scope that the route needs, or the account has a role that does not grant it. Use another key or account, or have the scope added.";
+    CrossOrigin "CROSS_ORIGIN" FORBIDDEN "Not from the console",
+        "The request uses the session of a browser and does not come from this server's own pages: by its Origin or Sec-Fetch-Site, or because the header X-PatchProof-Console: 1 is missing. Set PUBLIC_URL to the address that stands in the browser. Programs use an API key.";
     NotOwner "NOT_OWNER" FORBIDDEN "Not the present owner",
         "The key that signed is not the key of the product's present owner.";
     InvalidSignature "INVALID_SIGNATURE" FORBIDDEN "Signature not accepted",
@@ -91,6 +97,10 @@ problem_codes! {
         "The user has a login key. It is never overwritten; changing it needs a signature by the old key.";
     SvdReplayed "SVD_REPLAYED" CONFLICT "Login challenge already used",
         "The login challenge was answered before. Begin again.";
+    LastAdmin "LAST_ADMIN" CONFLICT "Last admin",
+        "The account is the last admin who can log in: without it nobody could make accounts. Make another admin first.";
+    LinkGone "LINK_GONE" GONE "Link used or too old",
+        "The one-time link was used, is older than 30 minutes, was replaced by a newer one, or never was. Make another with `patchproof admin setup-link` or `patchproof admin reset NAME`, or have an admin make one.";
     PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED "Changed meanwhile",
         "What the request was made for has changed since it was read: its ETag is no longer the one in If-Match. Read it again and decide anew.";
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE "Body too large",
@@ -135,6 +145,7 @@ impl ProblemCode {
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
             408 => Self::RequestTimeout,
+            410 => Self::LinkGone,
             412 => Self::PreconditionFailed,
             413 => Self::PayloadTooLarge,
             414 => Self::UriTooLong,
@@ -167,6 +178,8 @@ impl ProblemCode {
             Some("Bearer realm=\"patchproof\", error=\"invalid_token\"")
         } else if self == Self::EmailCodeInvalid {
             Some("EmailCode realm=\"patchproof\"")
+        } else if matches!(self, Self::LoginFailed | Self::SessionInvalid) {
+            Some("Session realm=\"patchproof\"")
         } else {
             Some("SVD realm=\"patchproof\"")
         }

@@ -4,6 +4,7 @@ use crate::http::problem::{Problem, ProblemCode};
 use crate::patch::claim::NonceRejection;
 use crate::patch::record::FieldError as RecordFieldError;
 use crate::service::StoreError;
+use crate::service::accounts::AccountError;
 use crate::service::api_keys::ApiKeyError;
 use crate::service::batches::BatchError;
 use crate::service::claims::ClaimError;
@@ -13,7 +14,9 @@ use crate::service::idempotency::IdempotencyError;
 use crate::service::log::LogError;
 use crate::service::login::LoginError;
 use crate::service::maintenance::MaintenanceError;
+use crate::service::passwords::Busy;
 use crate::service::registration::RegistrationError;
+use crate::service::sessions::SessionError;
 use crate::service::settings::SettingsError;
 use crate::service::transfer::TransferError;
 use crate::service::treasury::TreasuryError;
@@ -87,6 +90,68 @@ impl From<ApiKeyError> for Problem {
             ),
             ApiKeyError::Store(store) => store.into(),
         }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(error: AccountError) -> Self {
+        let conflict = |detail| Self::new(ProblemCode::StateConflict).detail(detail);
+        match error {
+            AccountError::NotFound => {
+                Self::new(ProblemCode::NotFound).detail("There is no such account.")
+            }
+            AccountError::NameTaken => {
+                conflict("Another account has this name.").field("name", "is taken")
+            }
+            AccountError::Shop => Self::invalid_field(
+                "shop",
+                "must be the address of the shop where the role is cashier, and absent elsewhere",
+            ),
+            AccountError::LastAdmin => Self::new(ProblemCode::LastAdmin),
+            AccountError::AlreadySetUp => conflict(
+                "There are accounts already. An admin makes others; patchproof admin reset NAME \
+                 gives one a link to set a new password.",
+            ),
+            AccountError::TooMany => conflict("There are as many accounts as there may be."),
+            AccountError::LinkGone => Self::new(ProblemCode::LinkGone),
+            AccountError::NameNeeded => Self::invalid_field(
+                "name",
+                "is required with the link of the set-up, and absent with that of an account",
+            ),
+            AccountError::WrongPassword => {
+                Self::invalid_field("old", "must be the present password")
+            }
+            AccountError::Password(error) => Self::invalid_field("password", error.to_string()),
+            AccountError::Busy(error) => error.into(),
+            AccountError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::NotAccepted => Self::new(ProblemCode::LoginFailed),
+            SessionError::NotFound => {
+                Self::new(ProblemCode::NotFound).detail("There is no such session.")
+            }
+            SessionError::NoLoginKey => Self::new(ProblemCode::Forbidden)
+                .detail("The token is not from a login with a key (SVD)."),
+            SessionError::KeyTaken => {
+                Self::new(ProblemCode::StateConflict).detail("The login key opens another account.")
+            }
+            SessionError::NotByPassword => Self::new(ProblemCode::Forbidden)
+                .detail("Log in with the password to link another login key."),
+            SessionError::Busy(error) => error.into(),
+            SessionError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<Busy> for Problem {
+    fn from(_: Busy) -> Self {
+        Self::new(ProblemCode::Overloaded)
+            .detail("Too many people log in at this moment. Repeat the request in a few seconds.")
     }
 }
 

@@ -1,5 +1,7 @@
 //! The changes of a lifecycle step, made in the same storage transaction as the job itself.
 
+use std::time::Duration;
+
 use crate::anchor::lifecycle::{Change, Effect, Event, Job, Stage, step};
 use crate::service::anchoring::subject::{Subject, subject_of};
 use crate::service::anchoring::{AnchoringSettings, custody, ends_waiting, waiting};
@@ -27,6 +29,8 @@ pub struct Applied {
     pub is_settled: bool,
     /// The records whose transaction the network took for the first time, if it did.
     pub anchored: Option<Anchored>,
+    /// How long the job had been there when that happened.
+    pub took: Duration,
 }
 
 /// Records that the network has taken, by the way that they went.
@@ -70,7 +74,8 @@ pub(super) fn apply_events(
         tx.put_job(&job)?;
         anchored = touch(tx, id)?.filter(|_| was_seen_first);
     }
-    Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), anchored })
+    let took = now.since(job.accepted_at);
+    Ok(Applied { id, effects, is_settled: ends_waiting(&job.stage), anchored, took })
 }
 
 /// Has a batch, whose transaction may have arrived, begin anew.

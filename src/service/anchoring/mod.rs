@@ -231,6 +231,9 @@ impl AnchoringService {
         if applied.is_settled {
             self.progress.announce(applied.id);
         }
+        if applied.anchored.is_some() {
+            self.metrics.anchoring_lag.note(applied.took);
+        }
         match applied.anchored {
             Some(Anchored::Direct) => self.metrics.count_anchored("direct", 1),
             Some(Anchored::Batch(records)) => self.metrics.count_anchored("batch", records),

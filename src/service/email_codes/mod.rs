@@ -153,6 +153,7 @@ impl EmailCodeService {
             .await?;
         let Some(epoch) = epoch else {
             self.metrics.count_email_code("refused");
+            self.metrics.logins_failed.inc();
             return Err(EmailCodeError::NotAccepted);
         };
         self.metrics.count_email_code("accepted");
@@ -167,6 +168,7 @@ impl EmailCodeService {
         match taken {
             Taken::Sent => {
                 self.metrics.count_email_code("requested");
+                self.metrics.logins_begun.inc();
                 tracing::info!(%mailbox, "a code is to be sent");
                 (self.wake)();
             }

@@ -123,6 +123,7 @@ impl LoginService {
         let (public_key, _) = self.look_up(user)?;
         let challenge = self.challenges.issue(user, now, &random_bytes());
         self.metrics.challenges_issued.inc();
+        self.metrics.logins_begun.inc();
         self.meters().begin.inc();
         Ok(Begun { challenge, public_key })
     }
@@ -253,6 +254,9 @@ impl LoginService {
             ) => return,
         };
         counter.inc();
+        if result.is_err() {
+            self.metrics.logins_failed.inc();
+        }
     }
 }
 

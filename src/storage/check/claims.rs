@@ -32,5 +32,26 @@ pub(super) fn check_claims(
         let holds = stored.is_some_and(|it| it.forgotten_at.as_millis() == at);
         report.expect(holds, "I9", Row("claim", hex::encode(id)), "ends without being there");
     }
+    check_shops(tables, report)
+}
+
+/// Checks the two lists of claims against each other and against the claims.
+fn check_shops(tables: &impl Tables, report: &mut CheckReport) -> Result<(), StoreError> {
+    for row in tables.claims_by_filing().iter()? {
+        let (key, shop) = row?;
+        let ((at, id), shop) = (key.value(), shop.value());
+        let subject = Row("claim", hex::encode(id));
+        let stored = readable(claim(tables, id))?;
+        let holds = stored.is_some_and(|it| it.filed_at.as_millis() == at);
+        report.expect(holds, "I9", &subject, "is listed without being there");
+        let is_shops = tables.claims_by_shop().get((shop, at, id))?.is_some();
+        report.expect(is_shops, "I9", &subject, "is not listed for its shop");
+    }
+    for row in tables.claims_by_shop().iter()? {
+        let (shop, at, id) = row?.0.value();
+        let listed = tables.claims_by_filing().get((at, id))?.map(|listed| listed.value());
+        let subject = Row("claim", hex::encode(id));
+        report.expect(listed == Some(shop), "I9", subject, "is listed for a shop that is not its");
+    }
     Ok(())
 }

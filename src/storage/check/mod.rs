@@ -22,6 +22,7 @@
 //! | index | every index row has its entity, and the other way round; totals are right |
 //! | row | rows can be read and lie under their own key |
 
+mod accounts;
 mod batches;
 mod chain;
 mod claims;
@@ -132,6 +133,9 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_contents(tables, &mut report)?;
     once::check_svd_keys(tables, &mut report)?;
     once::check_api_keys(tables, &mut report)?;
+    accounts::check_accounts(tables, &mut report)?;
+    accounts::check_sessions(tables, &mut report)?;
+    accounts::check_setup_links(tables, &mut report)?;
     email::check_email_codes(tables, &mut report)?;
     email::check_email_guesses(tables, &mut report)?;
     email::check_mails(tables, &mut report)?;

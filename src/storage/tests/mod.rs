@@ -1,5 +1,6 @@
 //! Tests of what callers of the store cannot see; the others are in `tests/storage`.
 
+mod stored_accounts;
 mod stored_batches;
 mod stored_claims;
 mod stored_email;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patchproof::anchor::lifecycle::RetryPolicy;
-use patchproof::app::{App, LoginSettings, NetworkSide, Ports, Settings};
+use patchproof::app::{App, ConsoleSide, LoginSettings, NetworkSide, Ports, Settings};
 use patchproof::auth::token::TokenKeys;
 use patchproof::auth::{ApiKeys, Principal, Scope, Scopes};
 use patchproof::chain::{
@@ -238,6 +238,7 @@ fn ports(outside: &Outside) -> Ports {
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: Arc::<WhatsOnChain>::clone(&chain) as _,
         network: NetworkSide::default(),
+        console: ConsoleSide::default(),
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
@@ -298,7 +299,7 @@ impl ApiKeys for Keys {
             FULL_KEY | OTHER_KEY => Scopes::all(),
             scope => [scope.parse::<Scope>().ok()?].into_iter().collect(),
         };
-        Some(Principal { id: presented.to_owned(), scopes, shop: None })
+        Some(Principal { id: presented.to_owned(), scopes, shop: None, reads_all: false })
     }
 }
 
@@ -357,6 +358,7 @@ fn settings() -> Settings {
             metrics_enabled: true,
             metrics_require_api_key: false,
             svd_open_registration: true,
+            insecure_cookie: false,
             deploy_sha: None,
         },
         periods: Periods {

@@ -56,3 +56,31 @@ fn a_claim_that_would_never_end_shows() {
     ];
     assert_eq!(found, expected);
 }
+
+#[test]
+fn a_claim_that_is_listed_wrongly_shows() {
+    let found = sample().damaged(|tx| {
+        let pending = |id| Claim {
+            state: ClaimState::Pending,
+            ..claim(id, 1, RecordId::from_bytes([0; 16]))
+        };
+        let shop = Address::of_hash([0xbb; 20], Network::Test);
+        for id in 1..=4 {
+            tx.file_claim(&pending(id), &shop)?;
+        }
+        let at = NOW.as_millis();
+        tx.tables.claims_by_shop.remove(([0xbb; 20], at, [2; 16]))?;
+        tx.tables.claims_by_filing.remove((at, [3; 16]))?;
+        tx.tables.claims_by_filing.insert((at, [9; 16]), [0xbb; 20])?;
+        tx.tables.claims_by_shop.insert(([0xbb; 20], at, [9; 16]), ())?;
+        // Removing one takes its rows in both lists with it.
+        tx.remove_claim(&pending(4))
+    });
+    let name = |id: u8| Row("claim", hex::encode([id; 16]));
+    let expected = [
+        violation("I9", name(2), "is not listed for its shop"),
+        violation("I9", name(9), "is listed without being there"),
+        violation("I9", name(3), "is listed for a shop that is not its"),
+    ];
+    assert_eq!(found, expected);
+}

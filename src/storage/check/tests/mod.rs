@@ -1,5 +1,6 @@
 //! A consistent store gives a clean report; each kind of damage gives exactly its violation.
 
+mod damaged_accounts;
 mod damaged_batches;
 mod damaged_claims;
 mod damaged_custody;

@@ -1,0 +1,6 @@
+// Every sentence of the console in English; de.js has the same keys.
+
+import pages from './en/pages.js'
+import shared from './en/shared.js'
+
+export default { ...shared, ...pages }
