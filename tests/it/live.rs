@@ -206,10 +206,12 @@ async fn while_nobody_listens_nothing_is_kept_or_computed() {
     drop(listener);
     app.until("the listener is gone", async || (!feed.has_listeners()).then_some(())).await;
     assert!(feed.is_awake(), "for those who come back");
-    // Not before the task has seen that nobody is left.
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    app.outside.clock.advance(Duration::from_secs(301));
-    app.until("nothing is kept any more", async || (!feed.is_awake()).then_some(())).await;
+    app.until("nothing is kept any more", async || {
+        // The time counts from when the task has seen that nobody is left.
+        app.outside.clock.advance(Duration::from_secs(301));
+        (!feed.is_awake()).then_some(())
+    })
+    .await;
     let mut again = Listener::of(&app, FULL_KEY, "", last.as_deref()).await;
     assert_eq!(again.next().await.unwrap().event, "hello");
     assert_eq!(again.next().await.unwrap().event, "reset");

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-const { NGINX_URL, SERVER_URL, API_KEY } = process.env
+const { NGINX_URL, SERVER_URL, API_KEY, OWNER } = process.env
 const headers = { 'x-api-key': API_KEY }
 
 /** Reads a stream block by block: yields {at, text} for each. */
@@ -45,7 +45,7 @@ test("an event of 300 bytes passes nginx's buffers of 4 KiB within a second", as
   for (let number = 0; number < 5; number += 1) {
     const body = {
       product: { uid_tag_id: `NGINX-${number}-${Date.now()}` },
-      auth: { owner: 'mfWxJ45yp2SFn7UciZyNpvDKrzbhyfKrY8' },
+      auth: { owner: OWNER },
     }
     const heard = next(stream, 'record')
     const begun = performance.now()
