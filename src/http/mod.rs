@@ -24,6 +24,7 @@ pub mod health;
 pub mod json;
 mod keys;
 pub mod limits;
+mod listing;
 mod logout;
 mod maintenance;
 mod metrics;
@@ -147,6 +148,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(email_codes::routes())
         .merge(logout::routes())
         .merge(privacy::routes())
+        .merge(listing::routes())
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())

@@ -68,7 +68,7 @@ pub use identity::IdentityClaim;
 pub use jobs::StageName;
 pub use mails::{MailHour, StoredMail};
 pub use open::StoreOptions;
-pub use patches::{Patch, PatchPage};
+pub use patches::{Patch, PatchOrder, PatchPage, PatchWalk};
 pub use reader::StoreReader;
 pub use records::StoredRecord;
 pub use settings::StoredSetting;

@@ -32,6 +32,8 @@ mod email_long_codes;
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod health;
@@ -41,6 +43,8 @@ mod idempotency;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod listing;
 #[cfg(test)]
 mod login;
 #[cfg(test)]

@@ -74,6 +74,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/v1/admin/keys/{id}", Key(Scope::KeysWrite)),
     ("POST", "/v1/admin/keys/{id}/rotate", Key(Scope::KeysWrite)),
     ("GET", "/v1/admin/patches", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/patches/export", Key(Scope::PatchesWrite)),
     // It only hastens what was accepted under the same scope.
     ("POST", "/v1/admin/batch-anchor", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/records", Key(Scope::PatchesWrite)),
