@@ -59,6 +59,7 @@ impl Parts {
         let transfer = self.transfer(process);
         Services {
             registration: self.registration(process),
+            imports: self.imports(process),
             claims: self.claims(&transfer),
             transfer,
             idempotency: IdempotencyService { store: store.clone() },
@@ -146,6 +147,7 @@ impl Parts {
             anchoring: self.anchoring(),
             maintenance: services.maintenance.clone(),
             batches: services.batches.clone(),
+            imports: services.imports.clone(),
             runway: services.runway.clone(),
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),

@@ -16,6 +16,7 @@ mod keys;
 mod man;
 mod openapi;
 mod output;
+mod patches;
 mod proof;
 mod records;
 mod serve;
@@ -84,6 +85,7 @@ enum Command {
     Utxo(utxo::UtxoCommand),
     Headers(headers::HeadersCommand),
     Anchor(anchor::AnchorCommand),
+    Patches(patches::PatchesCommand),
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
     Audit(audit::AuditCommand),
@@ -129,6 +131,7 @@ impl Command {
             Self::Utxo(command) => command.run(surroundings),
             Self::Headers(command) => command.run(surroundings),
             Self::Anchor(command) => command.run(surroundings),
+            Self::Patches(command) => command.run(surroundings),
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
             Self::Audit(command) => command.run(surroundings),

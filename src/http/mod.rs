@@ -21,6 +21,7 @@ mod email_codes;
 pub mod extract;
 pub mod headers;
 pub mod health;
+mod imports;
 pub mod json;
 mod keys;
 pub mod limits;
@@ -149,6 +150,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(logout::routes())
         .merge(privacy::routes())
         .merge(listing::routes())
+        .merge(imports::routes())
         .merge(admin::routes())
         .merge(callback::routes())
         .merge(maintenance::routes())

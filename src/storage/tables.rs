@@ -171,6 +171,10 @@ schema! {
     claims: Id => Bytes = "claims-1";
     /// Index: time at which it is forgotten, claim.
     claims_by_end: (i64, Id) => () = "claims-by-end-1";
+    /// Files of products to register.
+    imports: Id => Bytes = "imports-1";
+    /// Their rows: import, number from 0.
+    import_rows: (Id, u32) => Bytes = "import-rows-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
     /// Login keys by user.

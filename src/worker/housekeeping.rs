@@ -66,8 +66,9 @@ impl HousekeepingTask {
                     let claims = tx.forget_claims(now, BATCH)?;
                     let codes = tx.expire_email_codes(now, BATCH)?;
                     let guesses = tx.expire_email_guesses(now, BATCH)?;
+                    let imports = tx.forget_imports(now, BATCH)?;
                     let answers = tx.expire_idempotency(now, BATCH)?;
-                    let rest = claims + codes + guesses + answers;
+                    let rest = claims + codes + guesses + answers + imports;
                     Ok::<_, StoreError>(nonces + logins + rest)
                 })
                 .await?;

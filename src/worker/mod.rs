@@ -7,6 +7,7 @@ mod backfill;
 mod batches;
 mod chain;
 mod housekeeping;
+mod imports;
 mod mail;
 mod maintenance;
 mod pipeline;
@@ -26,6 +27,7 @@ use crate::service::audit::AuditService;
 use crate::service::batches::BatchService;
 use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
+use crate::service::imports::ImportService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::privacy::PrivacyService;
 use crate::service::readiness::Observations;
@@ -38,6 +40,7 @@ pub use backfill::BackfillTask;
 pub use batches::BatchTask;
 pub use chain::ChainTask;
 pub use housekeeping::HousekeepingTask;
+pub use imports::ImportTask;
 pub use mail::MailTask;
 pub use maintenance::{MaintenanceTask, Schedule};
 pub use pipeline::PipelineTask;
@@ -78,6 +81,8 @@ pub struct WorkerParts {
     pub maintenance: MaintenanceService,
     /// Forms batches.
     pub batches: BatchService,
+    /// Registers the rows of files.
+    pub imports: ImportService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Notes which API keys were used.
@@ -117,6 +122,8 @@ pub struct Wakes {
     pub maintenance: Arc<Notify>,
     /// A record waits for a batch.
     pub batches: Arc<Notify>,
+    /// An import has begun.
+    pub imports: Arc<Notify>,
     /// A mail waits.
     pub mail: Arc<Notify>,
     /// Records find nothing to pay with, or too few outputs are left.
@@ -147,6 +154,8 @@ impl Driver {
         let batches = self.parts.batches.clone();
         let batches = BatchTask::new(batches, self.parts.clone(), self.wakes.clone());
         tasks.spawn(batches.run(shutdown.clone()));
+        let imports = ImportTask::new(self.parts.clone(), self.wakes.clone());
+        tasks.spawn(imports.run(shutdown.clone()));
         if let Some(mails) = self.parts.mails.clone() {
             let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
             tasks.spawn(mail.run(shutdown.clone()));

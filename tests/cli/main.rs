@@ -13,6 +13,7 @@ mod email_codes;
 mod headers;
 mod help;
 mod keys;
+mod patches;
 mod pool;
 #[path = "../it/support/post_office.rs"]
 mod post_office;

@@ -40,6 +40,10 @@ mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_hostile;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;

@@ -75,6 +75,13 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/admin/keys/{id}/rotate", Key(Scope::KeysWrite)),
     ("GET", "/v1/admin/patches", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/patches/export", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports", Key(Scope::PatchesWrite)),
+    ("POST", "/v1/admin/imports", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}/rows", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}/report", Key(Scope::PatchesWrite)),
+    ("POST", "/v1/admin/imports/{id}/start", Key(Scope::PatchesWrite)),
+    ("POST", "/v1/admin/imports/{id}/cancel", Key(Scope::PatchesWrite)),
     // It only hastens what was accepted under the same scope.
     ("POST", "/v1/admin/batch-anchor", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/records", Key(Scope::PatchesWrite)),
