@@ -1,6 +1,8 @@
 //! Imports: checked before anything is registered, registered once whatever happens, and reported
 //! row by row.
 
+use std::time::Duration;
+
 use patchproof::storage::patches::patch;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -134,6 +136,13 @@ async fn an_import_is_cancelled_before_its_next_row() {
     act(&app, &import, "start", &[]).await.problem(409, "STATE_CONFLICT");
     let _ = act(&app, &import, "cancel", &[]).await.expect(200);
     assert!(!is_registered(&app, "ROW-0"));
+    // Thirty days later it is forgotten.
+    app.outside.clock.advance(Duration::from_secs(31 * 24 * 3600));
+    app.until("the import is forgotten", async || {
+        let page = app.api().get(&IMPORTS).await.expect(200);
+        page["items"].as_array().unwrap().is_empty().then_some(())
+    })
+    .await;
     let unknown = json!({ "id": "01890a5d-ac96-774b-bcce-b302099a8057" });
     act(&app, &unknown, "start", &[]).await.problem(404, "NOT_FOUND");
 }

@@ -25,7 +25,7 @@ fn format_of_an_import() {
         ended_at: None,
         forgotten_at: NOW,
     };
-    let begin = ["01", &"1d".repeat(16), "036b6579", "03", "ac02", "01", "02", "03", "06"].concat();
+    let begin = ["01", &"1d".repeat(16), "036b6579", "02", "ac02", "01", "02", "03", "06"].concat();
     assert_format(&import, &[&begin, AT, "01", AT, "00", AT]);
 }
 
