@@ -217,7 +217,7 @@ impl JsonReader {
             Err(format!("is longer than {MAX_ROW} bytes"))
         } else {
             match json_texts(&bytes) {
-                Ok(JsonLine::Row(texts)) => Ok(texts),
+                Ok(JsonLine::Row(texts)) => Ok(*texts),
                 Ok(JsonLine::End(rows)) => {
                     self.end = Some(rows);
                     return Ok(None);
@@ -231,7 +231,7 @@ impl JsonReader {
 }
 
 enum JsonLine {
-    Row(Texts),
+    Row(Box<Texts>),
     End(u64),
 }
 
@@ -284,7 +284,7 @@ impl<'de> Visitor<'de> for LineVisitor {
         }
         match (is_complete, rows, seen.contains(&true)) {
             (true, Some(rows), false) => Ok(JsonLine::End(rows)),
-            (false, None, _) => Ok(JsonLine::Row(texts)),
+            (false, None, _) => Ok(JsonLine::Row(Box::new(texts))),
             _ => Err(de::Error::custom("mixes a product with the end of the file")),
         }
     }
