@@ -134,6 +134,25 @@ impl Desk {
         }
     }
 
+    /// Sends a file and returns what came of it, if it is a success.
+    pub(super) async fn send(
+        &self,
+        path: &str,
+        media_type: &'static str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<Answer> {
+        let sent = async {
+            match &self.way {
+                Way::Beside(server) => server.send(path, media_type, bytes).await,
+                Way::Alone(product) => product.send(path, media_type, bytes).await,
+            }
+        };
+        tokio::select! {
+            answer = sent => answer?.success(path),
+            () = stop_signal() => bail!("interrupted; what was sent is forgotten"),
+        }
+    }
+
     /// Lets work in hand finish and closes what was opened.
     pub(super) async fn close(self) -> anyhow::Result<()> {
         match self.way {

@@ -19,6 +19,7 @@ mod log;
 mod man;
 mod openapi;
 mod output;
+mod patches;
 mod proof;
 mod records;
 mod serve;
@@ -87,6 +88,7 @@ enum Command {
     Utxo(utxo::UtxoCommand),
     Headers(headers::HeadersCommand),
     Anchor(anchor::AnchorCommand),
+    Patches(patches::PatchesCommand),
     Records(records::RecordsCommand),
     Keys(keys::KeysCommand),
     Admin(admin::AdminCommand),
@@ -135,6 +137,7 @@ impl Command {
             Self::Utxo(command) => command.run(surroundings),
             Self::Headers(command) => command.run(surroundings),
             Self::Anchor(command) => command.run(surroundings),
+            Self::Patches(command) => command.run(surroundings),
             Self::Records(command) => command.run(surroundings),
             Self::Keys(command) => command.run(surroundings),
             Self::Admin(command) => command.run(surroundings),

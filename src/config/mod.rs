@@ -51,8 +51,8 @@ pub use limits::{LimitSettings, RateSetting};
 pub use login::SvdSettings;
 pub use mail::{MailDelivery, MailServer, MailSettings};
 pub use parts::{
-    HeaderConfig, PoolConfig, SignerConfig, TokenConfig, control_socket, data_dir,
-    initial_settings, logging, mail_server,
+    HeaderConfig, PoolConfig, SignerConfig, TokenConfig, confirmed_at_depth, control_socket,
+    data_dir, initial_settings, logging, mail_server,
 };
 pub use place::{Mode, control_socket_in};
 pub use pool::PoolSettings;

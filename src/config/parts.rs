@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::anchoring::CONFIRMED_AT_DEPTH;
 use crate::config::reader::Reader;
 use crate::config::secrets::{read_foreign, read_master};
 use crate::config::{
@@ -150,6 +151,14 @@ pub fn control_socket(environment: &Environment) -> Result<(PathBuf, PathBuf), C
     let socket = place::read_control_socket(&mut reader, &data_dir);
     reader.finish()?;
     Ok((data_dir, socket))
+}
+
+/// Reads how many blocks deep a record counts as confirmed.
+pub fn confirmed_at_depth(environment: &Environment) -> Result<u32, ConfigProblems> {
+    let mut reader = Reader::new(environment);
+    let depth = reader.number(&CONFIRMED_AT_DEPTH);
+    reader.finish()?;
+    Ok(depth)
 }
 
 /// Reads what the run-time settings begin with.

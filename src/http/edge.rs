@@ -31,10 +31,11 @@ use crate::auth::{ApiKeys, Bearer, Tokens};
 use crate::http::credentials::presented_token;
 use crate::http::limits::{LimitClass, LimitKey, Limits, RateLimits, Standing};
 use crate::http::problem::{Problem, ProblemCode};
+use crate::service::imports::MAX_FILE_BYTES;
 use crate::telemetry::Metrics;
 use crate::types::Clock;
 
-pub use body::{BodyRefusal, BodyTimeouts, read_body};
+pub use body::{BodyRefusal, BodyTimeouts, next_piece, read_body};
 pub use cors::CorsOrigins;
 pub use guard::{AmbiguousFraming, ClientAddress};
 pub use request_id::{RequestId, X_REQUEST_ID};
@@ -45,6 +46,9 @@ use request_id::RequestIds;
 
 /// Where small bodies are enough for everyone.
 const SVD_PREFIX: &str = "/api/svd/";
+
+/// Where files come in.
+pub(super) const IMPORTS_PATH: &str = "/v1/admin/imports";
 
 /// How long a request of an operator may take: he waits for work that takes its time, and what he
 /// does cannot be used against the service by anybody else.
@@ -188,8 +192,12 @@ impl EdgeService {
             return Err(limits.cors.grant(request.headers()).preflight());
         }
         exchange.standing = self.count(&request, class).map_err(IntoResponse::into_response)?;
-        let small = request.uri().path().starts_with(SVD_PREFIX);
-        let limit = if small { limits.svd_body } else { limits.body };
+        let limit = match request.uri().path() {
+            path if path.starts_with(SVD_PREFIX) => limits.svd_body,
+            // Read piece by piece, never as a whole, and only once the key was judged.
+            IMPORTS_PATH => limits.body.max(MAX_FILE_BYTES),
+            _ => limits.body,
+        };
         body::guard(request, limit, limits.body_timeouts)
             .map_err(|refusal| Problem::from(refusal).into_response())
     }

@@ -26,9 +26,11 @@ mod events;
 pub mod extract;
 pub mod headers;
 pub mod health;
+mod imports;
 pub mod json;
 mod keys;
 pub mod limits;
+mod listing;
 mod log;
 mod logout;
 mod logs;
@@ -165,6 +167,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(email_codes::routes())
         .merge(logout::routes())
         .merge(privacy::routes())
+        .merge(listing::routes())
+        .merge(imports::routes())
         .merge(admin::routes())
         .merge(overview::routes())
         .merge(events::routes())

@@ -18,10 +18,9 @@ use crate::http::extract::{ApiJsonDigest, ApiPath};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode, invalid_fields};
 use crate::http::verification::parse_tag;
-use crate::patch::record::{Metadata, Product};
-use crate::patch::tag::UidTag;
+use crate::patch::record::Metadata;
 use crate::service::batches::Route;
-use crate::service::registration::{Caller, Registration};
+use crate::service::registration::{Caller, Registration, RegistrationTexts};
 use crate::service::transfer::Transfer;
 use crate::types::Timestamp;
 
@@ -167,28 +166,21 @@ async fn transfer_ownership(
 }
 
 fn registration_of(body: RegisterPatchRequest, state: &HttpState) -> Result<Registration, Problem> {
-    let uid = UidTag::parse(&body.product.uid_tag_id)
-        .map_err(|error| Problem::invalid_field("product.uid_tag_id", error.to_string()))?;
-    let product = Product {
-        uid_tag_id: uid,
+    let texts = RegistrationTexts {
+        uid_tag_id: body.product.uid_tag_id,
         name: body.product.name,
         category: body.product.category,
         sku: body.product.sku,
         serial_number: body.product.serial_number,
         material: body.product.material,
+        metadata: Metadata {
+            notes: body.metadata.notes,
+            image: body.metadata.image,
+            patch_location: body.metadata.patch_location,
+        },
+        owner: body.auth.owner,
     };
-    let metadata = Metadata {
-        notes: body.metadata.notes,
-        image: body.metadata.image,
-        patch_location: body.metadata.patch_location,
-    };
-    let mut problems = product.problems();
-    problems.extend(metadata.problems());
-    if !problems.is_empty() {
-        return Err(invalid_fields(problems));
-    }
-    let owner = parse_address("auth.owner", &body.auth.owner, state)?;
-    Ok(Registration { product, metadata, owner })
+    Registration::read(texts, state.options.network).map_err(invalid_fields)
 }
 
 fn transfer_of(txid: &str, body: &TransferRequest, state: &HttpState) -> Result<Transfer, Problem> {

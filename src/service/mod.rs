@@ -16,6 +16,7 @@ pub mod email_codes;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
+pub mod imports;
 pub mod keys;
 pub mod listing;
 pub mod live;
@@ -56,6 +57,7 @@ use crate::service::email_codes::EmailCodeService;
 use crate::service::funding::FundingService;
 use crate::service::headers::HeaderService;
 use crate::service::idempotency::IdempotencyService;
+use crate::service::imports::ImportService;
 use crate::service::listing::ListingService;
 use crate::service::log::LogService;
 use crate::service::login::LoginService;
@@ -82,6 +84,8 @@ pub use crate::storage::StoreError;
 pub struct Services {
     /// Registers products.
     pub registration: RegistrationService,
+    /// Registers many products from files.
+    pub imports: ImportService,
     /// Hands products on.
     pub transfer: TransferService,
     /// Takes claims at points of sale.

@@ -22,6 +22,9 @@ pub enum PendingStatus {
 }
 
 impl PendingStatus {
+    /// All of them, in the order of a record's way.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Anchoring, Self::Confirmed, Self::Failed];
+
     /// Returns the word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -78,21 +81,23 @@ impl PendingService {
 
     /// Returns the word for a job under a best chain of this height.
     pub fn status_of(&self, job: &Job, top: u32) -> PendingStatus {
-        let depth = match &job.stage {
-            Stage::Accepted => return PendingStatus::Pending,
-            Stage::Reserved | Stage::Signed { .. } | Stage::Held { .. } => {
-                return PendingStatus::Anchoring;
-            }
-            Stage::Failed { .. } => return PendingStatus::Failed,
-            Stage::Seen { .. } => 0,
-            Stage::Mined { height, .. } | Stage::Final { height, .. } => {
-                (top + 1).saturating_sub(*height)
-            }
-        };
-        if depth >= self.confirmed_at_depth {
-            PendingStatus::Confirmed
-        } else {
-            PendingStatus::Anchoring
-        }
+        status_of(job, top, self.confirmed_at_depth)
     }
+}
+
+/// Returns the word for a job under a best chain of this height, where a record counts as confirmed
+/// from `confirmed_at_depth` confirmations.
+pub fn status_of(job: &Job, top: u32, confirmed_at_depth: u32) -> PendingStatus {
+    let depth = match &job.stage {
+        Stage::Accepted => return PendingStatus::Pending,
+        Stage::Reserved | Stage::Signed { .. } | Stage::Held { .. } => {
+            return PendingStatus::Anchoring;
+        }
+        Stage::Failed { .. } => return PendingStatus::Failed,
+        Stage::Seen { .. } => 0,
+        Stage::Mined { height, .. } | Stage::Final { height, .. } => {
+            (top + 1).saturating_sub(*height)
+        }
+    };
+    if depth >= confirmed_at_depth { PendingStatus::Confirmed } else { PendingStatus::Anchoring }
 }

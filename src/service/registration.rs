@@ -8,7 +8,10 @@ use crate::anchor::commitment::{Salt, commit};
 use crate::anchor::lifecycle::Job;
 use crate::bitcoin::Address;
 use crate::crypto::random_bytes;
-use crate::patch::record::{AuthenticationRecord, Metadata, Product, Purpose, RecordFacts};
+use crate::patch::record::{
+    AuthenticationRecord, FieldError, Metadata, Product, Purpose, RecordFacts,
+};
+use crate::patch::tag::UidTag;
 use crate::service::batches::Route;
 use crate::service::idempotency::{self, IdempotencyError, IdempotentRequest, Replay};
 use crate::service::keys::Keyring;
@@ -17,7 +20,7 @@ use crate::storage::patches::has_patch;
 use crate::storage::{Patch, Store, StoreError, StoredAnswer, StoredRecord, WriteTx};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
-use crate::types::{RecordId, Timestamp};
+use crate::types::{Network, RecordId, Timestamp};
 
 /// A product to register.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,59 @@ pub struct Registration {
     pub metadata: Metadata,
     /// Its first owner.
     pub owner: Address,
+}
+
+/// A product to register as it was sent, nothing checked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegistrationTexts {
+    /// The tag.
+    pub uid_tag_id: String,
+    /// See [`Product`].
+    pub name: Option<String>,
+    /// See [`Product`].
+    pub category: Option<String>,
+    /// See [`Product`].
+    pub sku: Option<String>,
+    /// See [`Product`].
+    pub serial_number: Option<String>,
+    /// See [`Product`].
+    pub material: Option<String>,
+    /// What else the issuer says.
+    pub metadata: Metadata,
+    /// The first owner's address.
+    pub owner: String,
+}
+
+impl Registration {
+    /// Checks a product to register by itself, for a network; whether its tag is free is another
+    /// question.
+    ///
+    /// # Errors
+    ///
+    /// The fields that are not acceptable. Where the tag is not, nothing else is looked at, and the
+    /// owner only where all else is.
+    pub fn read(texts: RegistrationTexts, network: Network) -> Result<Self, Vec<FieldError>> {
+        let one = |field, message: String| vec![FieldError { field, message }];
+        let uid_tag_id = UidTag::parse(&texts.uid_tag_id)
+            .map_err(|error| one("product.uid_tag_id", error.to_string()))?;
+        let product = Product {
+            uid_tag_id,
+            name: texts.name,
+            category: texts.category,
+            sku: texts.sku,
+            serial_number: texts.serial_number,
+            material: texts.material,
+        };
+        let metadata = texts.metadata;
+        let mut problems = product.problems();
+        problems.extend(metadata.problems());
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let owner = Address::parse(&texts.owner, network)
+            .map_err(|error| one("auth.owner", error.to_string()))?;
+        Ok(Self { product, metadata, owner })
+    }
 }
 
 /// Who acts, for the audit trail, and what the request carried.
@@ -145,10 +201,7 @@ impl RegistrationService {
             .await?;
         match replay {
             Replay::New => {
-                match self.route {
-                    Route::Direct => (self.wake)(),
-                    Route::Batch => (self.wake_batches)(),
-                }
+                self.wake_up();
                 Ok(Acceptance::after_waiting(draft.record.id, waiter, caller.patience).await)
             }
             Replay::Unanswered(id) => Ok(Acceptance::Accepted(id)),
@@ -156,7 +209,32 @@ impl RegistrationService {
         }
     }
 
-    fn draft(
+    /// Registers a draft inside of a transaction of somebody else's, who must call
+    /// [`Self::wake_up`] once that is on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrationError::UidTaken`] before anything is written.
+    pub(super) fn accept_draft(
+        &self,
+        tx: &mut WriteTx<'_>,
+        draft: &EventDraft,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<RecordId, RegistrationError> {
+        self.accept(tx, draft, None, actor, now).map(|_| draft.record.id)
+    }
+
+    /// Has what was accepted carried to the chain.
+    pub(super) fn wake_up(&self) {
+        match self.route {
+            Route::Direct => (self.wake)(),
+            Route::Batch => (self.wake_batches)(),
+        }
+    }
+
+    /// Writes a registration down in its final form.
+    pub(super) fn draft(
         &self,
         registration: &Registration,
         now: Timestamp,

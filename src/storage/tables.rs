@@ -183,6 +183,10 @@ schema! {
     claims_by_filing: (i64, Id) => [u8; 20] = "claims-by-filing-1";
     /// Index: key hash of the shop, time of filing, claim.
     claims_by_shop: ([u8; 20], i64, Id) => () = "claims-by-shop-1";
+    /// Files of products to register.
+    imports: Id => Bytes = "imports-1";
+    /// Their rows: import, number from 0.
+    import_rows: (Id, u32) => Bytes = "import-rows-1";
     /// Encrypted content by tag.
     contents: Text => Bytes = "contents-1";
     /// Login keys by user.

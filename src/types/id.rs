@@ -82,3 +82,8 @@ id!(
     /// operation of the pool and its job are named likewise.
     RecordId
 );
+
+id!(
+    /// Identifies one file of products to register.
+    ImportId
+);

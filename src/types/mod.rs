@@ -18,7 +18,7 @@ mod time;
 pub use amount::{AmountError, FeeRate, Satoshis};
 pub use checkpoint::{Checkpoint, CheckpointParseError};
 pub use hash::{BlockHash, Digest, HashParseError, Txid};
-pub use id::{IdParseError, RecordId};
+pub use id::{IdParseError, ImportId, RecordId};
 pub use network::{ChainProfile, Network, NetworkParseError};
 pub use outpoint::OutPoint;
 pub use setting::{SettingDefinition, SettingName, SettingNameParseError, SettingValues};

@@ -66,10 +66,11 @@ impl HousekeepingTask {
                     let claims = tx.forget_claims(now, BATCH)?;
                     let codes = tx.expire_email_codes(now, BATCH)?;
                     let guesses = tx.expire_email_guesses(now, BATCH)?;
+                    let imports = tx.forget_imports(now, BATCH)?;
                     let answers = tx.expire_idempotency(now, BATCH)?;
                     let sessions = tx.forget_sessions(now, BATCH)?;
                     let links = tx.forget_setup_links(now, BATCH)?;
-                    let rest = claims + codes + guesses + answers + sessions + links;
+                    let rest = claims + codes + guesses + answers + imports + sessions + links;
                     Ok::<_, StoreError>(nonces + logins + rest)
                 })
                 .await?;

@@ -8,6 +8,7 @@ mod batches;
 mod chain;
 mod history;
 mod housekeeping;
+mod imports;
 mod live;
 mod log;
 mod mail;
@@ -30,6 +31,7 @@ use crate::service::batches::BatchService;
 use crate::service::console::ConsoleService;
 use crate::service::email_codes::MailSpool;
 use crate::service::headers::HeaderService;
+use crate::service::imports::ImportService;
 use crate::service::log::LogService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::privacy::PrivacyService;
@@ -44,6 +46,7 @@ pub use batches::BatchTask;
 pub use chain::ChainTask;
 pub use history::HistoryTask;
 pub use housekeeping::HousekeepingTask;
+pub use imports::ImportTask;
 pub use live::LiveTask;
 pub use log::LogTask;
 pub use mail::MailTask;
@@ -90,6 +93,8 @@ pub struct WorkerParts {
     pub log: LogService,
     /// How often it does, at most.
     pub log_period: Duration,
+    /// Registers the rows of files.
+    pub imports: ImportService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Notes which API keys were used.
@@ -131,6 +136,8 @@ pub struct Wakes {
     pub maintenance: Arc<Notify>,
     /// A record waits for a batch.
     pub batches: Arc<Notify>,
+    /// An import has begun.
+    pub imports: Arc<Notify>,
     /// A mail waits.
     pub mail: Arc<Notify>,
     /// Records find nothing to pay with, or too few outputs are left.
@@ -163,6 +170,8 @@ impl Driver {
         tasks.spawn(batches.run(shutdown.clone()));
         let (log, period) = (self.parts.log.clone(), self.parts.log_period);
         tasks.spawn(LogTask::new(log, self.parts.clone(), period).run(shutdown.clone()));
+        let imports = ImportTask::new(self.parts.clone(), self.wakes.clone());
+        tasks.spawn(imports.run(shutdown.clone()));
         if let Some(mails) = self.parts.mails.clone() {
             let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
             tasks.spawn(mail.run(shutdown.clone()));

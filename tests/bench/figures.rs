@@ -11,6 +11,7 @@ mod bare;
 mod batch;
 mod bundle;
 mod idle;
+mod list;
 mod load;
 mod login;
 mod processes;
@@ -58,6 +59,9 @@ fn main() -> ExitCode {
     }
     if wanted("idle") {
         table.extend(idle::measure());
+    }
+    if wanted("list") {
+        table.extend(list::measure());
     }
     if wanted("login") {
         table.extend(login::measure());

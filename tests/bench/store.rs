@@ -108,7 +108,12 @@ fn fill_one(
     let mut hash = [7; 32];
     hash[..8].copy_from_slice(&number.to_be_bytes());
     let txid = Txid::from_bytes(hash);
-    let canonical = vec![b'x'; 700];
+    let notes = "x".repeat(600);
+    let canonical = serde_json::json!({
+        "metadata": { "notes": notes },
+        "product": { "uid_tag_id": uid.as_str(), "name": format!("Shirt {number}") },
+    });
+    let canonical = canonical.to_string().into_bytes();
     let salt = Salt::from_bytes([1; 16]);
     tx.put_patch(&Patch {
         uid: uid.clone(),

@@ -15,6 +15,7 @@ mod headers;
 mod help;
 mod keys;
 mod log;
+mod patches;
 mod pool;
 #[path = "../it/support/post_office.rs"]
 mod post_office;

@@ -141,9 +141,11 @@ pub(crate) fn ask(url: &str, method: &str, path: &str, headers: &str, body: &str
 /// Sends a request to a URL that a server printed.
 pub(crate) fn ask_raw(url: &str, method: &str, path: &str, headers: &str, body: &str) -> Raw {
     let length = body.len();
+    let is_typed = headers.to_ascii_lowercase().contains("content-type:");
+    let kind = if is_typed { "" } else { "Content-Type: application/json\r\n" };
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+         {kind}Content-Length: {length}\r\n{headers}\r\n{body}"
     );
     let answer = match url.strip_prefix("unix://") {
         Some(path) => exchange(UnixStream::connect(Path::new(path)).unwrap(), &request),

@@ -39,15 +39,23 @@ mod email_long_codes;
 #[cfg(test)]
 mod endpoints;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
+mod import_hostile;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod listing;
 #[cfg(test)]
 mod live;
 #[cfg(test)]

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::app::parts::Parts;
 use crate::patch::claim::ClaimKey;
 use crate::patch::erasure::ErasureKey;
 use crate::service::claims::ClaimService;
+use crate::service::imports::ImportService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
 use crate::service::transfer::TransferService;
@@ -23,6 +26,16 @@ impl Parts {
             wake_batches: self.wake_batches(),
             route: self.settings.batching.route,
             process,
+        }
+    }
+
+    pub(in crate::app) fn imports(&self, process: Timestamp) -> ImportService {
+        let imports = Arc::clone(&self.wakes.imports);
+        ImportService {
+            store: self.store.clone(),
+            registration: self.registration(process),
+            wake: Arc::new(move || imports.notify_one()),
+            news: watch::Sender::new(None),
         }
     }
 

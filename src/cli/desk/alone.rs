@@ -8,7 +8,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -64,16 +64,36 @@ impl Alone {
 
     /// Puts a request.
     pub(super) async fn ask(&self, request: Ask<'_>) -> anyhow::Result<Answer> {
-        let body = request.body.map(|body| body.to_string());
+        let body = request.body.map(|body| ("application/json", body.to_string().into_bytes()));
+        self.put(request.method, request.path, body).await
+    }
+
+    /// Sends a file.
+    pub(super) async fn send(
+        &self,
+        path: &str,
+        media_type: &'static str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<Answer> {
+        self.put("POST", path, Some((media_type, bytes))).await
+    }
+
+    async fn put(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&'static str, Vec<u8>)>,
+    ) -> anyhow::Result<Answer> {
         let mut message = Request::builder()
-            .method(request.method)
-            .uri(request.path)
+            .method(method)
+            .uri(path)
             .header(HOST, "localhost")
             .extension(ClientAddress::Operator { uid: self.uid });
-        if body.is_some() {
-            message = message.header(CONTENT_TYPE, "application/json");
+        if let Some((media_type, bytes)) = &body {
+            message = message.header(CONTENT_TYPE, *media_type).header(CONTENT_LENGTH, bytes.len());
         }
-        let message = message.body(body.map_or_else(Body::empty, Body::from))?;
+        let message =
+            message.body(body.map_or_else(Body::empty, |(_, bytes)| Body::from(bytes)))?;
         let answer = self.router.clone().oneshot(message).await?;
         let status = answer.status().as_u16();
         let body = to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await?;

@@ -36,6 +36,21 @@ impl Beside {
         if let Some(body) = request.body {
             builder = builder.header(CONTENT_TYPE, "application/json").body(body.to_string());
         }
+        self.put(builder).await
+    }
+
+    /// Sends a file.
+    pub(super) async fn send(
+        &self,
+        path: &str,
+        media_type: &'static str,
+        bytes: Vec<u8>,
+    ) -> anyhow::Result<Answer> {
+        let builder = self.client.request(Method::POST, self.base.join(path)?);
+        self.put(builder.header(CONTENT_TYPE, media_type).body(bytes)).await
+    }
+
+    async fn put(&self, builder: reqwest::RequestBuilder) -> anyhow::Result<Answer> {
         let answer = exchange(builder, LIMITS).await.map_err(|error| self.explain(error))?;
         Answer::new(answer.status, &answer.body)
     }

@@ -52,11 +52,24 @@ pub struct BodyTimeouts {
 pub async fn read_body(body: Body) -> Result<Bytes, BodyRefusal> {
     match body.collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => {
-            let known = error.into_inner().downcast::<BodyRefusal>();
-            Err(known.map_or(BodyRefusal::Broken, |refusal| *refusal))
+        Err(error) => Err(refusal_in(error)),
+    }
+}
+
+/// Reads the next piece of a body; nothing at its end.
+pub async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, BodyRefusal> {
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing here.
+        if let Ok(bytes) = frame.map_err(refusal_in)?.into_data() {
+            return Ok(Some(bytes));
         }
     }
+    Ok(None)
+}
+
+fn refusal_in(error: axum::Error) -> BodyRefusal {
+    let known = error.into_inner().downcast::<BodyRefusal>();
+    known.map_or(BodyRefusal::Broken, |refusal| *refusal)
 }
 
 /// Puts a request's body under the limits; a stated length above `limit` is refused unread.

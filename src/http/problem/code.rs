@@ -104,11 +104,11 @@ problem_codes! {
     PreconditionFailed "PRECONDITION_FAILED" PRECONDITION_FAILED "Changed meanwhile",
         "What the request was made for has changed since it was read: its ETag is no longer the one in If-Match. Read it again and decide anew.";
     PayloadTooLarge "PAYLOAD_TOO_LARGE" PAYLOAD_TOO_LARGE "Body too large",
-        "The body is larger than the route takes: 32 KiB under /api/svd/, 1 MiB elsewhere.";
+        "The body is larger than the route takes: 32 KiB under /api/svd/, 32 MiB for a file of products to register (/v1/admin/imports), 1 MiB elsewhere.";
     UriTooLong "URI_TOO_LONG" URI_TOO_LONG "Address too long",
         "The request's path and query are longer than 8 KiB.";
     UnsupportedMediaType "UNSUPPORTED_MEDIA_TYPE" UNSUPPORTED_MEDIA_TYPE "Media type not supported",
-        "The route takes application/json in UTF-8 without content coding; the request says something else or nothing.";
+        "The route takes application/json in UTF-8 without content coding (/v1/admin/imports takes text/csv or application/x-ndjson); the request says something else or nothing.";
     IdempotencyMismatch "IDEMPOTENCY_MISMATCH" UNPROCESSABLE_ENTITY "Idempotency key reused",
         "This Idempotency-Key was used before with another body. Use a new key for a new request.";
     RateLimited "RATE_LIMITED" TOO_MANY_REQUESTS "Too many requests",

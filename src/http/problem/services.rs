@@ -11,6 +11,7 @@ use crate::service::claims::ClaimError;
 use crate::service::email_codes::EmailCodeError;
 use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
+use crate::service::imports::{ImportError, MAX_ROWS};
 use crate::service::log::LogError;
 use crate::service::login::LoginError;
 use crate::service::maintenance::MaintenanceError;
@@ -69,6 +70,27 @@ impl From<RegistrationError> for Problem {
             RegistrationError::Idempotency(error) => error.into(),
             RegistrationError::Canonical(error) => internal(&error),
             RegistrationError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::File(fault) => Self::invalid_field("body", fault.to_string()),
+            ImportError::TooManyRows => {
+                Self::invalid_field("body", format!("must have at most {MAX_ROWS} rows; divide it"))
+            }
+            ImportError::NotFound => {
+                Self::new(ProblemCode::NotFound).detail("There is no such import.")
+            }
+            ImportError::BadRows { bad } => Self::new(ProblemCode::StateConflict).detail(format!(
+                "{bad} rows are not acceptable. Correct the file, or start with skipBad=true."
+            )),
+            ImportError::WrongState(state) => Self::new(ProblemCode::StateConflict)
+                .detail(format!("The import is {}; that cannot be done now.", state.as_str())),
+            ImportError::Registration(error) => error.into(),
+            ImportError::Store(store) => store.into(),
         }
     }
 }

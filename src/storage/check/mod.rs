@@ -18,6 +18,7 @@
 //! | log | every event is in the log of all commitments once; the log is what was signed |
 //! | I9 | nonces, login challenges, e-mail codes and idempotency keys count once |
 //! | I15 | the audit trail is unbroken |
+//! | import | the counts of an import are those of its rows; what it registered is there, once |
 //! | chain | headers link and their work grows; proofs prove, those of the past did |
 //! | index | every index row has its entity, and the other way round; totals are right |
 //! | row | rows can be read and lie under their own key |
@@ -28,6 +29,7 @@ mod chain;
 mod claims;
 mod custody;
 mod email;
+mod imports;
 mod jobs;
 mod ledger;
 mod log;
@@ -130,6 +132,7 @@ pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
     once::check_challenges(tables, &mut report)?;
     once::check_idempotency(tables, &mut report)?;
     claims::check_claims(tables, &mut report)?;
+    imports::check_imports(tables, &mut report)?;
     once::check_contents(tables, &mut report)?;
     once::check_svd_keys(tables, &mut report)?;
     once::check_api_keys(tables, &mut report)?;

@@ -6,6 +6,7 @@ mod stored_claims;
 mod stored_email;
 mod stored_erasures;
 mod stored_format;
+mod stored_imports;
 mod stored_jobs;
 mod stored_proofs;
 mod stored_settings;

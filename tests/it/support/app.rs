@@ -200,6 +200,7 @@ impl TestApp {
         self.wakes.pipeline.notify_one();
         self.wakes.chain.notify_one();
         self.wakes.mail.notify_one();
+        self.wakes.imports.notify_one();
     }
 
     /// Wakes the background again and again until `probe` finds what it looks for.

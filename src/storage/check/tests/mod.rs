@@ -6,6 +6,7 @@ mod damaged_claims;
 mod damaged_custody;
 mod damaged_email;
 mod damaged_erasures;
+mod damaged_imports;
 mod damaged_log;
 mod damaged_money;
 mod damaged_rows;
