@@ -19,6 +19,7 @@ mod batch_trouble;
 mod bundle;
 #[cfg(test)]
 mod certificates;
+#[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
 mod claim_list;

@@ -46,11 +46,10 @@ pub fn is_pdf(bytes: &[u8]) -> bool {
 /// Returns the bytes of the attached bundle.
 pub fn attached_bundle(pdf: &[u8]) -> Result<Vec<u8>, AttachmentError> {
     let pdf = Pdf::new(pdf.to_vec()).map_err(|_| AttachmentError::Unreadable)?;
-    let specifications = pdf.objects().into_iter().filter_map(|object| match object {
-        Object::Dict(dict) if is_ours(&dict) => Some(dict),
-        _ => None,
+    let mut specifications = pdf.objects().into_iter().filter_map(|object| {
+        let Object::Dict(dict) = object else { return None };
+        is_ours(&dict).then_some(dict)
     });
-    let mut specifications = specifications;
     let first = specifications.next().ok_or(AttachmentError::Missing)?;
     if specifications.next().is_some() {
         return Err(AttachmentError::Several);

@@ -6,7 +6,8 @@ mod document;
 mod fonts;
 mod sections;
 mod sheet;
-#[cfg(all(test, feature = "console"))]
+#[cfg(test)]
+#[cfg(feature = "console")]
 mod tests;
 
 use crate::proof::BundleError;
@@ -33,7 +34,6 @@ mod samples {
     use std::path::Path;
 
     /// Keeps a document for programs of another make (tests/documents/run), where that is asked for.
-    #[expect(clippy::disallowed_methods, reason = "a switch of the test run, not of the product")]
     pub(super) fn keep(name: &str, document: &[u8]) {
         if let Some(folder) = std::env::var_os("PDF_SAMPLES") {
             std::fs::write(Path::new(&folder).join(name), document).unwrap();
