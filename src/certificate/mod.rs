@@ -4,6 +4,7 @@
 //! check and from nothing else, so a certificate can say nothing that is not proved;
 //! [`Texts`] holds every sentence, once for each language. docs/CERTIFICATES.md has the whole.
 
+mod anchors;
 mod page;
 pub mod pdf;
 mod qr;
@@ -11,6 +12,7 @@ mod reading;
 mod texts;
 mod view;
 
+pub use anchors::{AnchorRow, AnchorRowKind, AnchorsPage, anchors_page};
 pub use page::{PageParts, certificate_page, unknown_page};
 pub use qr::{Qr, QrError, QrKind};
 pub use reading::{ReadError, read_proof};

@@ -88,7 +88,7 @@ pub fn unknown_page(language: Language, assets: &str) -> String {
 }
 
 /// Puts head and foot around a page.
-fn frame(title: &str, parts: &PageParts<'_>, body: &Markup) -> String {
+pub(super) fn frame(title: &str, parts: &PageParts<'_>, body: &Markup) -> String {
     let texts = parts.language.texts();
     let page = html! {
         (DOCTYPE)

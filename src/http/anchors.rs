@@ -22,15 +22,15 @@ const DEFAULT_PAGE: usize = 50;
 /// A reorganisation may change any page: nobody keeps one without asking.
 const FRESHNESS: &str = "no-cache";
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-struct AnchorsQuery {
+pub(super) struct AnchorsQuery {
     /// `batch`: batches alone; everything if not said.
-    kind: Option<String>,
+    pub(super) kind: Option<String>,
     /// Anchors on the page, 1 to 200; 50 if not said. A page may have fewer although more follow.
-    limit: Option<usize>,
+    pub(super) limit: Option<usize>,
     /// The `nextCursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 /// A page of anchors, newest first.
@@ -94,14 +94,14 @@ async fn list_anchors(
 }
 
 /// Which page of the list.
-struct Asked {
-    only_batches: bool,
+pub(super) struct Asked {
+    pub(super) only_batches: bool,
     after: Option<Txid>,
     limit: usize,
 }
 
 impl Asked {
-    fn read(query: &AnchorsQuery) -> Result<Self, Problem> {
+    pub(super) fn read(query: &AnchorsQuery) -> Result<Self, Problem> {
         let limit = query.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Problem::invalid_field("limit", format!("must be 1 to {MAX_PAGE}")));
@@ -116,7 +116,7 @@ impl Asked {
         Ok(Self { only_batches, after, limit })
     }
 
-    fn page(&self, state: &HttpState) -> Result<AnchorPage, Problem> {
+    pub(super) fn page(&self, state: &HttpState) -> Result<AnchorPage, Problem> {
         state.services.anchors.list(self.only_batches, self.after, self.limit).map_err(|error| {
             match error {
                 AnchorListError::UnknownCursor => unknown_cursor(),
@@ -127,8 +127,13 @@ impl Asked {
 
     /// Links to the next page of the same list (RFC 8288).
     fn link(&self, path: &str, cursor: &str) -> String {
+        format!("<{path}?{}>; rel=\"next\"", self.next_query(cursor))
+    }
+
+    /// Returns the query of the next page.
+    pub(super) fn next_query(&self, cursor: &str) -> String {
         let kind = if self.only_batches { "&kind=batch" } else { "" };
-        format!("<{path}?limit={}&cursor={cursor}{kind}>; rel=\"next\"", self.limit)
+        format!("limit={}&cursor={cursor}{kind}", self.limit)
     }
 }
 

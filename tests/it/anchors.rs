@@ -140,3 +140,31 @@ async fn questions_that_make_no_sense_name_what_is_wrong() {
     page(&app, &[("cursor", "xyz")]).await.invalid(&["cursor"]);
     page(&app, &[("cursor", &"00".repeat(32))]).await.invalid(&["cursor"]);
 }
+
+#[tokio::test]
+async fn the_list_is_a_page_for_people_that_names_no_product_and_runs_nothing() {
+    let app = TestApp::start().await;
+    let look = async |query: &[(&str, &str)]| {
+        app.anonymous().call(Method::GET, &["anchors"]).query(query).send().await
+    };
+    let empty = look(&[]).await;
+    assert!(empty.text().contains("Nothing was anchored yet"), "{}", empty.text());
+    for number in 0..3 {
+        app.api().register(&format!("TAG-{number}"), &Owner::number(1)).await;
+        app.outside.clock.advance(Duration::from_millis(2));
+    }
+    let first = look(&[("limit", "2"), ("lang", "de")]).await;
+    assert_eq!((first.status, first.header("content-language")), (200, Some("de")));
+    assert!(first.header("content-security-policy").unwrap().contains("default-src 'none'"));
+    let listed = items(&app, &[]).await;
+    for (place, anchor) in listed.iter().enumerate() {
+        let txid = anchor["txid"].as_str().unwrap();
+        assert_eq!(first.text().contains(&format!(">{txid}<")), place < 2, "{place}");
+    }
+    assert!(!first.text().contains("TAG-") && !first.text().contains("<script"));
+    let cursor = listed[1]["txid"].as_str().unwrap();
+    assert!(first.text().contains(&format!("cursor={cursor}")), "{}", first.text());
+    let rest = look(&[("limit", "2"), ("cursor", cursor)]).await;
+    assert!(rest.text().contains(listed[2]["txid"].as_str().unwrap()));
+    look(&[("kind", "x")]).await.invalid(&["kind"]);
+}

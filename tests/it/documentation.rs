@@ -12,7 +12,8 @@ use crate::support::clients::Owner;
 use crate::support::schema::Documentation;
 
 /// Pages and documents that describe the API and are not part of it.
-const UNDESCRIBED: [&str; 12] = [
+const UNDESCRIBED: [&str; 13] = [
+    "/anchors",
     "/openapi.json",
     "/openapi.yaml",
     "/docs",

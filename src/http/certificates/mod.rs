@@ -3,6 +3,7 @@
 //! What a certificate says comes from the proof that is stored under the tag in the path, never from
 //! the query or a header. docs/CERTIFICATES.md has the whole.
 
+mod anchors;
 pub(in crate::http) mod assets;
 pub(in crate::http) mod encoding;
 mod files;
@@ -57,7 +58,7 @@ impl Visitor {
 /// Returns the routes of this file and of what its pages need.
 pub(super) fn routes() -> Router<HttpState> {
     let assets = Arc::new(Assets::embedded());
-    let stored = Arc::clone(&assets);
+    let (stored, styled) = (Arc::clone(&assets), Arc::clone(&assets));
     let workshop = files::workshop();
     let certificate = async move |_: Public,
                                   state: State<HttpState>,
@@ -73,6 +74,15 @@ pub(super) fn routes() -> Router<HttpState> {
         };
         answered.unwrap_or_else(IntoResponse::into_response)
     };
+    let list = async move |_: Public,
+                           state: State<HttpState>,
+                           known: IfNoneMatch,
+                           headers: HeaderMap,
+                           query: RawQuery| {
+        let visitor = Visitor::new(known, headers, query.0.as_deref());
+        let answered = anchors::list(&state, &styled, &visitor, query.0.as_deref());
+        answered.unwrap_or_else(IntoResponse::into_response)
+    };
     let file = async move |Path((version, name)): Path<(String, String)>,
                            known: IfNoneMatch,
                            headers: HeaderMap| {
@@ -81,6 +91,7 @@ pub(super) fn routes() -> Router<HttpState> {
             .unwrap_or_else(|| Problem::new(ProblemCode::NotFound).into_response())
     };
     Router::new()
+        .route("/anchors", get(list))
         .route("/certificates/{name}", get(certificate))
         .route("/certificates/assets/{version}/{file}", get(file))
 }

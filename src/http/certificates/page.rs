@@ -64,7 +64,7 @@ pub(super) fn unknown(assets: &Assets, visitor: &Visitor) -> Response {
     answer
 }
 
-fn give(page: String, visitor: &Visitor) -> Response {
+pub(super) fn give(page: String, visitor: &Visitor) -> Response {
     let mut answer =
         Encoded::new(page.into_bytes(), MEDIA_TYPE, QUICK).give(&visitor.known, &visitor.headers);
     let headers = answer.headers_mut();
