@@ -60,10 +60,15 @@ function payloadOfScript(script) {
   const kind = KINDS[marker]
   if (!kind || digest.length !== 32) return undefined
   if (kind !== 'batch') return rest.length <= 1 ? { kind, digest } : undefined
-  if (rest.length !== 1 || rest[0].length !== 8) return undefined
-  const size = rest[0].reduceRight((number, byte) => number * 256n + BigInt(byte), 0n)
-  return size > 0n ? { kind, digest, size } : undefined
+  const [size, log] = rest
+  if (rest.length > 2 || size?.length !== 8 || numberOf(size) === 0n) return undefined
+  // A state of the log of all commitments may follow: its size and its root.
+  if (log && (log.length !== 40 || numberOf(log.subarray(0, 8)) === 0n)) return undefined
+  return { kind, digest, size: numberOf(size) }
 }
+
+/** Reads a number, the lowest byte first. */
+const numberOf = (bytes) => bytes.reduceRight((number, byte) => number * 256n + BigInt(byte), 0n)
 
 /** Returns the first payload among a transaction's outputs. */
 export function payloadOf(transaction) {

@@ -6,6 +6,7 @@ import { before, describe, test } from 'node:test'
 import { Beef, Transaction } from '@bsv/sdk'
 import { RFC9162 } from '@transmute/rfc9162'
 
+import { certificate, modulesOf, proofIn, taken } from './certificate.mjs'
 import { call, freshTag, until, verify } from './demo.mjs'
 import { chainTracker, mine, transactionHex } from './network.mjs'
 import { Owner } from './owner.mjs'
@@ -104,6 +105,16 @@ describe('a batch', () => {
       const read = Beef.fromString(beef, 'hex')
       assert.equal(await read.verify(chainTracker), true)
       assert.equal(await read.findAtomicTransaction(carrier).verify(chainTracker), true)
+    }
+  })
+
+  test('is proved by the check in the browser', async () => {
+    for (const uid of [uids[0], uids.at(-1)]) {
+      const page = await (await certificate(uid)).text()
+      const { check, parseEmbedded } = await modulesOf(page)
+      const { verdict, steps } = taken(check(parseEmbedded(proofIn(page))))
+      assert.equal(verdict, 'proved', JSON.stringify(steps.filter((it) => it.outcome === 'failed')))
+      assert.ok(steps.some(({ name, outcome }) => name === 'on-chain' && outcome === 'ok'))
     }
   })
 
