@@ -1,4 +1,5 @@
-//! The compact proof as CBOR: maps with small numbers for names, as docs/COMPACT_PROOF.md has them.
+//! The compact proof as CBOR, as docs/COMPACT_PROOF.md has it: arrays, in which what is often missing
+//! comes last, and a map with small numbers for names where much may be missing.
 
 use minicbor::{Decode, Encode};
 
@@ -9,7 +10,6 @@ pub(super) const LAYOUT: u8 = 1;
 
 /// The whole proof.
 #[derive(Debug, Encode, Decode)]
-#[cbor(map)]
 pub(super) struct Proof {
     /// [`LAYOUT`].
     #[n(0)]
@@ -29,42 +29,41 @@ pub(super) struct Proof {
     /// The transactions of the BEEF in their order, then those whose ancestors are not proved.
     #[n(5)]
     pub(super) transactions: Vec<Pieces>,
-    /// How many of these belong to the second kind, if any.
-    #[n(6)]
-    pub(super) loose: Option<u64>,
     /// The Merkle paths of the BEEF in their order.
-    #[n(7)]
+    #[n(6)]
     pub(super) paths: Vec<Path>,
     /// The headers, 80 bytes each, in the order of their heights, which the paths tell.
-    #[n(8)]
+    #[n(7)]
     pub(super) headers: Vec<Pieces>,
+    /// How many of the transactions belong to the second kind, if any.
+    #[n(8)]
+    pub(super) loose: Option<u64>,
 }
 
 /// One event.
 #[derive(Debug, Encode, Decode)]
-#[cbor(map)]
 pub(super) struct Record {
     /// Which transaction carries it.
     #[n(0)]
     pub(super) carrier: Option<u64>,
-    /// The commitment, where salt and record do not give it.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub(super) commitment: Option<[u8; 32]>,
     /// The random bytes of the commitment; there unless the content was erased.
-    #[cbor(n(2), with = "minicbor::bytes")]
+    #[cbor(n(1), with = "minicbor::bytes")]
     pub(super) salt: Option<[u8; 16]>,
     /// The issuer's signature, r ‖ s.
-    #[cbor(n(3), with = "minicbor::bytes")]
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub(super) issuer_signature: Option<[u8; 64]>,
     /// What the record says, where that gives its canonical bytes again.
-    #[n(4)]
+    #[n(3)]
     pub(super) statement: Option<Statement>,
-    /// Otherwise its canonical bytes.
-    #[n(5)]
-    pub(super) text: Option<String>,
     /// The way to the root of the tree.
-    #[n(6)]
+    #[n(4)]
     pub(super) inclusion: Option<Inclusion>,
+    /// The commitment, where salt and record do not give it.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub(super) commitment: Option<[u8; 32]>,
+    /// Otherwise than by a statement: its canonical bytes.
+    #[n(6)]
+    pub(super) text: Option<String>,
 }
 
 /// What a record says beside network and tag, which the proof has.
@@ -131,6 +130,7 @@ pub(super) struct Inclusion {
 
 /// A Merkle path of a block.
 #[derive(Debug, Encode, Decode)]
+#[cbor(flat)]
 pub(super) enum Path {
     /// Of one transaction, with a hash on every level.
     #[n(0)]

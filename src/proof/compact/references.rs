@@ -14,7 +14,7 @@ use crate::proof::compact::CompactError;
 
 /// The constants, hexadecimal; docs/COMPACT_PROOF.md says what each is. A later version of the layout may
 /// add others, this one never.
-pub(super) const CONSTANTS: [&str; 11] = [
+pub(super) const CONSTANTS: [&str; 12] = [
     "0100000001",
     "ffffffff020000000000000000",
     "ffffffff030000000000000000",
@@ -26,6 +26,7 @@ pub(super) const CONSTANTS: [&str; 11] = [
     "000000001976a914",
     "88ac00000000",
     "6a4730440220",
+    "ffffffff02000000000000000062006a0a506174636850726f6f66011320",
 ];
 
 /// A part of a byte string.

@@ -71,13 +71,17 @@ pub(super) fn lay_out(bundle: &Bundle) -> Result<Proof, CompactError> {
     })
 }
 
-/// Makes known what an event brings: its commitment and the root of its tree.
+/// Makes known what an event brings: its commitment, and what its transaction says of its tree: the
+/// root, the root with the size, and the same with the push of the log's state.
 pub(super) fn add_record(known: &mut Known, record: &BundledRecord) {
     known.add(record.commitment.as_bytes());
     if let Some(proof) = &record.inclusion
         && let Ok(root) = included_root(&record.commitment, proof)
     {
+        let size = [&[8], &proof.tree_size.to_le_bytes()[..]].concat();
         known.add(root.as_bytes());
+        known.add(&[root.as_bytes(), size.as_slice()].concat());
+        known.add(&[root.as_bytes(), size.as_slice(), &[40]].concat());
     }
 }
 
