@@ -31,6 +31,7 @@ use crate::http::extract::ApiQuery;
 use crate::http::logs::LogLineBody;
 use crate::http::overview::OverviewBody;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
+use crate::http::session_cookie;
 use crate::service::live::{
     Audience, Event, EventId, ListenRefused, Opening, Sent, Subscription, Topic,
 };
@@ -230,6 +231,7 @@ impl EventStream {
     async fn heartbeat(&mut self) -> Option<String> {
         self.heartbeat = Instant::now() + HEARTBEAT;
         let parts = &mut self.credentials.0;
+        session_cookie::mark_as_background(parts);
         let judged =
             Authorized::<permission::EventsRead>::from_request_parts(parts, &self.state).await;
         if judged.ok().map(|authorized| authorized.principal).as_ref() != Some(&self.principal) {

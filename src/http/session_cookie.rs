@@ -21,6 +21,9 @@ const SECURE_NAME: &str = "__Host-patchproof";
 const PLAIN_NAME: &str = "patchproof-session";
 /// What our own pages send, and pages of other origins may not.
 const X_PATCHPROOF_CONSOLE: HeaderName = HeaderName::from_static("x-patchproof-console");
+/// What a page sends that asks by itself while nobody touches it: such a request is no use of a session,
+/// which would otherwise never rest while a console is open.
+const X_PATCHPROOF_BACKGROUND: HeaderName = HeaderName::from_static("x-patchproof-background");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Says whether browsers reach the server over plain HTTP: on this machine, or because the operator
@@ -93,8 +96,15 @@ pub(super) async fn let_in(parts: &Parts, state: &HttpState) -> Result<LiveSessi
         tracing::info!(principal = live.account.id.principal(), reason, "a page was refused");
         return Err(Problem::new(ProblemCode::CrossOrigin).detail(reason));
     }
-    state.services.sessions.note_use(&mut live, state.clock.now()).await;
+    if !parts.headers.contains_key(X_PATCHPROOF_BACKGROUND) {
+        state.services.sessions.note_use(&mut live, state.clock.now()).await;
+    }
     Ok(live)
+}
+
+/// Marks a request as one that nobody made just now: judging it is no use of its session.
+pub(super) fn mark_as_background(parts: &mut Parts) {
+    parts.headers.insert(X_PATCHPROOF_BACKGROUND, HeaderValue::from_static("1"));
 }
 
 /// Says why a request with a session is not from our own page.

@@ -31,6 +31,8 @@ async function send(method, path, options) {
     headers['content-type'] = 'application/json'
     body = JSON.stringify(options.json)
   }
+  // Nobody touched the page: asking is no use of the session, which ends when it rests.
+  if (options.isBackground) headers['x-patchproof-background'] = '1'
   if (options.once) headers['idempotency-key'] = options.once
   try {
     return await fetch(path, {

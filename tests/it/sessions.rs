@@ -71,6 +71,18 @@ async fn a_session_ends_after_half_an_hour_of_rest() {
 }
 
 #[tokio::test]
+async fn what_a_page_asks_by_itself_keeps_no_session_awake() {
+    let app = TestApp::penniless().await;
+    let browser = app.staff("Ada", Role::Operator).await;
+    for (rest, status) in [(20, 200), (20, 401)] {
+        app.outside.clock.advance(rest * MINUTE);
+        let call = app.anonymous().call(Method::GET, &["v1", "admin", "session"]);
+        let call = call.header("cookie", &browser.cookie).header("x-patchproof-background", "1");
+        assert_eq!(call.send().await.status, status);
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_half_a_day_after_the_login_however_busy_it_is() {
     let app = TestApp::penniless().await;
     let browser = app.staff("Ada", Role::Operator).await;

@@ -54,7 +54,7 @@ export default function Logs() {
     clearTimeout(timer.current)
     timer.current = setTimeout(() => setQuery({ search: now.trim() }), PAUSE_MS)
   }
-  const state = useLoad((signal) => get('/v1/admin/logs', { level, search, limit: LIMIT }, { signal }), [level, search, turn])
+  const state = useLoad((signal) => get('/v1/admin/logs', { level, search, limit: LIMIT }, { signal, isBackground: turn > 0 }), [level, search, turn])
   return html`<${Page} title=${t('nav.logs')} lead=${t('logs.lead')}
       actions=${html`<button type="button" aria-pressed=${isOn} onClick=${() => setOn(!isOn)}>${t(isOn ? 'logs.stop' : 'logs.go')}</button>`}>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>

@@ -64,7 +64,7 @@ function Charts({ span }) {
     const timer = setInterval(() => setTurn((before) => before + 1), REFRESH_MS)
     return () => clearInterval(timer)
   }, [])
-  const state = useLoad((signal) => get('/v1/admin/overview/history', { minutes: span, series: CHARTS.flatMap(([, names]) => names).join() }, { signal }), [span, turn])
+  const state = useLoad((signal) => get('/v1/admin/overview/history', { minutes: span, series: CHARTS.flatMap(([, names]) => names).join() }, { signal, isBackground: true }), [span, turn])
   return html`<${Loaded} state=${{ ...state, isLoading: false }}>${({ series }) => html`<div class="charts">${CHARTS.map(([name, members, format]) => {
     const shown = members.filter((member) => series[member]).map((member) => ({ label: t(`series.${member}`), points: series[member] }))
     return shown.length > 0 && html`<${Chart} key=${name} title=${t(`chart.${name}`)} series=${shown} format=${format} />`
