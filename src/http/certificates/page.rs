@@ -19,8 +19,8 @@ use crate::proof::{Bundle, Trust, verify};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'none'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'";
-/// Whether `{tag}.pdf` and `{tag}.svg` are served, so that pages link to them.
-const OFFERS_PDF_AND_QR: bool = true;
+/// Whether documents can be made: a build without the browser parts has no fonts.
+const HAS_FONTS: bool = cfg!(feature = "console");
 /// Pages are compressed while somebody waits.
 const QUICK: u32 = 6;
 const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -36,10 +36,8 @@ pub(super) fn certificate(
     let text = String::from_utf8(bytes).map_err(|_| Problem::new(ProblemCode::Internal))?;
     let view = CertificateView::new(bundle, &verify(bundle, &Trust::default()));
     let uid = &bundle.uid;
-    let file = |end: &str| {
-        OFFERS_PDF_AND_QR.then(|| path(&["certificates", &format!("{}{end}", uid.as_str())]))
-    };
-    let (pdf, qr) = (file(".pdf"), file(".svg"));
+    let file = |end: &str| path(&["certificates", &format!("{}{end}", uid.as_str())]);
+    let (pdf, qr) = (HAS_FONTS.then(|| file(".pdf")), file(".svg"));
     let page = certificate_page(
         &view,
         &text,
@@ -51,7 +49,7 @@ pub(super) fn certificate(
             address: &certificate_url(state, uid),
             proof: &path(&["v1", "patches", uid.as_str(), "proof"]),
             pdf: pdf.as_deref(),
-            qr: qr.as_deref(),
+            qr: Some(&qr),
         },
     );
     Ok(give(page, visitor))
