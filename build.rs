@@ -3,24 +3,35 @@
 //!
 //! Nothing is done without the feature `console`. No script of any package is run.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
-/// Files to embed: where they are in a package, and where they go.
-const EMBEDDED: [(&str, &str); 11] = [
-    ("@expo-google-fonts/eb-garamond/400Regular/EBGaramond_400Regular.ttf", "fonts/regular.ttf"),
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+/// Large files to embed compressed, as they are also sent: where they are in a package, and where they go.
+const EMBEDDED_COMPRESSED: [(&str, &str); 7] = [
+    ("@expo-google-fonts/eb-garamond/400Regular/EBGaramond_400Regular.ttf", "fonts/regular.ttf.gz"),
     (
         "@expo-google-fonts/eb-garamond/400Regular_Italic/EBGaramond_400Regular_Italic.ttf",
-        "fonts/italic.ttf",
+        "fonts/italic.ttf.gz",
     ),
-    ("@expo-google-fonts/eb-garamond/500Medium/EBGaramond_500Medium.ttf", "fonts/medium.ttf"),
-    ("@expo-google-fonts/noto-sans/400Regular/NotoSans_400Regular.ttf", "fonts/wide.ttf"),
-    ("@expo-google-fonts/noto-sans-mono/400Regular/NotoSansMono_400Regular.ttf", "fonts/fixed.ttf"),
+    ("@expo-google-fonts/eb-garamond/500Medium/EBGaramond_500Medium.ttf", "fonts/medium.ttf.gz"),
+    ("@expo-google-fonts/noto-sans/400Regular/NotoSans_400Regular.ttf", "fonts/wide.ttf.gz"),
+    (
+        "@expo-google-fonts/noto-sans-mono/400Regular/NotoSansMono_400Regular.ttf",
+        "fonts/fixed.ttf.gz",
+    ),
+    ("swagger-ui-dist/swagger-ui-bundle.js", "docs/swagger-ui-bundle.js.gz"),
+    ("swagger-ui-dist/swagger-ui.css", "docs/swagger-ui.css.gz"),
+];
+
+/// Files to embed as they are.
+const EMBEDDED: [(&str, &str); 4] = [
     ("@expo-google-fonts/eb-garamond/LICENSE_FONT", "fonts/LICENSE.txt"),
-    ("swagger-ui-dist/swagger-ui-bundle.js", "docs/swagger-ui-bundle.js"),
     ("swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt", "docs/swagger-ui-bundle.js.LICENSE.txt"),
-    ("swagger-ui-dist/swagger-ui.css", "docs/swagger-ui.css"),
     ("swagger-ui-dist/LICENSE", "docs/swagger-ui-LICENSE.txt"),
     ("swagger-ui-dist/NOTICE", "docs/swagger-ui-NOTICE.txt"),
 ];
@@ -69,6 +80,7 @@ const EMBEDDED_CONSOLE: [(&str, &str); 5] = [
 #[derive(Clone, Copy)]
 enum Change {
     None,
+    Compress,
     NoComments,
     RelativeImports,
     Export,
@@ -89,6 +101,9 @@ fn main() -> ExitCode {
         println!("cargo::rerun-if-changed=static/{file}");
     }
     println!("cargo::rerun-if-changed=build.rs");
+    // Both are embedded; a file that is new there is noticed by the folder alone.
+    println!("cargo::rerun-if-changed=docs");
+    println!("cargo::rerun-if-changed=static/guide");
     if env::var_os("CARGO_FEATURE_CONSOLE").is_none() {
         return ExitCode::SUCCESS;
     }
@@ -133,6 +148,7 @@ fn lay_out() -> Result<(), String> {
         .iter()
         .chain(&EMBEDDED_CONSOLE)
         .map(|file| (file, Change::None))
+        .chain(EMBEDDED_COMPRESSED.iter().map(|file| (file, Change::Compress)))
         .chain(EMBEDDED_BARE.iter().map(|file| (file, Change::NoComments)))
         .chain(EMBEDDED_MODULES.iter().map(|file| (file, Change::RelativeImports)))
         .chain([(&CHART, Change::Export)]);
@@ -160,6 +176,7 @@ fn lay_out() -> Result<(), String> {
 fn copy(from: &Path, to: &Path, change: Change) -> io::Result<()> {
     let bytes = match change {
         Change::None => fs::read(from)?,
+        Change::Compress => compressed(&fs::read(from)?)?,
         Change::NoComments => without_comments(&fs::read_to_string(from)?).into_bytes(),
         Change::RelativeImports => with_relative_imports(&fs::read_to_string(from)?).into_bytes(),
         Change::Export => {
@@ -173,6 +190,13 @@ fn copy(from: &Path, to: &Path, change: Change) -> io::Result<()> {
         fs::create_dir_all(parent)?;
     }
     fs::write(to, bytes)
+}
+
+/// Without name and time, so that the same file gives the same binary.
+fn compressed(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
 }
 
 /// Has a module import its neighbours as files, and leaves out where its source map would be.

@@ -4,12 +4,21 @@
 //! in OpenMetrics or in the older Prometheus format. Labels take values from closed lists only,
 //! never from a request.
 
+mod backups;
+mod edge;
 mod lag;
 mod log;
+mod outside;
+mod process;
+mod store;
 mod svd;
+mod tls;
+mod traces;
+mod zero;
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder, text};
@@ -20,12 +29,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+pub use backups::BackupGauges;
+pub use edge::EdgeMeters;
 pub use lag::{Lag, LagWindow};
+pub use log::LogGauges;
+pub use outside::OutsideGauges;
+pub use process::ProcessGauges;
+pub use store::{StoreGauges, StoreMeters};
 use svd::SvdFamilies;
 pub use svd::SvdMetrics;
+pub use tls::TlsMetrics;
+pub use traces::{ServedRequest, TraceParent, Traces, TracesError};
 
 type Labels<const N: usize> = [(&'static str, String); N];
-pub use log::LogGauges;
 
 type HistogramFamily<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
 
@@ -63,15 +79,28 @@ pub struct Metrics {
     pub records_held: Gauge,
     /// Blocks that the deepest reorganisation seen took off.
     pub reorganisation_depth: Gauge,
-    /// Commits of the store since the start.
-    pub store_commits: Gauge,
-    /// Writes that those commits carried.
-    pub store_writes: Gauge,
+    /// Where a span of each request is sent, if it is.
+    pub traces: OnceLock<Arc<Traces>>,
+    /// Records that were refused for good.
+    pub records_failed: Gauge,
+    /// The process.
+    pub process: ProcessGauges,
+    /// The store.
+    pub store: StoreGauges,
+    /// What the process depends on.
+    pub outside: OutsideGauges,
+    /// Whoever is at the door.
+    pub edge: EdgeMeters,
+    jobs: Family<Labels<1>, Gauge>,
     audit_lines: Counter,
     /// Mails that wait.
     pub mail_spool: Gauge,
     /// The log of all commitments.
     pub log: LogGauges,
+    /// Backups.
+    pub backups: BackupGauges,
+    /// The certificate that connections are secured with.
+    pub tls: TlsMetrics,
     mails: Family<Labels<1>, Counter>,
     email_codes: Family<Labels<1>, Counter>,
     svd: SvdFamilies,
@@ -92,27 +121,39 @@ impl Default for Metrics {
 impl Metrics {
     /// Makes an empty set.
     pub fn new() -> Self {
+        Self::over(StoreMeters::default())
+    }
+
+    /// Makes an empty set, but for what a store has measured of itself since it was opened.
+    pub fn over(store: StoreMeters) -> Self {
         let mut registry = Registry::default();
         let metrics = Self {
             challenges_issued: Counter::default(),
             jwt_success: Counter::default(),
             logins_begun: Counter::default(),
             logins_failed: Counter::default(),
-            anchoring_lag: LagWindow::default(),
+            anchoring_lag: LagWindow::register(&mut registry),
             records_pending: Gauge::default(),
             pool_runway_days: Gauge::default(),
             oldest_unanchored_seconds: Gauge::default(),
             locked_satoshis: Family::default(),
             records_held: Gauge::default(),
             reorganisation_depth: Gauge::default(),
-            store_commits: Gauge::default(),
-            store_writes: Gauge::default(),
+            traces: OnceLock::new(),
+            records_failed: Gauge::default(),
+            process: ProcessGauges::register(&mut registry),
+            store: StoreGauges::register(&mut registry, store),
+            outside: OutsideGauges::register(&mut registry),
+            edge: EdgeMeters::register(&mut registry),
+            jobs: Family::default(),
             audit_lines: Counter::default(),
             mail_spool: Gauge::default(),
             mails: Family::default(),
             email_codes: Family::default(),
             svd: SvdFamilies::register(&mut registry),
             log: LogGauges::register(&mut registry),
+            backups: BackupGauges::register(&mut registry),
+            tls: TlsMetrics::register(&mut registry),
             utxo_count: Family::default(),
             utxo_satoshis: Family::default(),
             broadcasts: Family::default(),
@@ -121,7 +162,7 @@ impl Metrics {
             http_latency: Family::new_with_constructor(|| Histogram::new(LATENCY_SECONDS)),
             registry,
         };
-        metrics.register()
+        metrics.register().start_at_zero()
     }
 
     fn register(mut self) -> Self {
@@ -144,10 +185,10 @@ impl Metrics {
         let depth = self.reorganisation_depth.clone();
         let help = "Blocks that the deepest reorganisation seen took off";
         registry.register("reorganisation_depth", help, depth);
-        let commits = self.store_commits.clone();
-        registry.register("store_commits", "Commits of the store since the start", commits);
-        let writes = self.store_writes.clone();
-        registry.register("store_writes", "Writes that those commits carried", writes);
+        let failed = self.records_failed.clone();
+        registry.register("records_failed", "Records that were refused for good", failed);
+        let help = "Records, batches and operations of the pool, by their stage";
+        registry.register("anchoring_jobs", help, self.jobs.clone());
         let lines = self.audit_lines.clone();
         let help = "Lines of the audit trail, those of former runs included";
         registry.register("audit_lines", help, lines);
@@ -197,6 +238,11 @@ impl Metrics {
     /// Says what jobs hold, by stage; a stage that holds nothing is zero.
     pub fn set_locked(&self, reason: &'static str, satoshis: i64) {
         self.locked_satoshis.get_or_create(&[("reason", reason.to_owned())]).set(satoshis);
+    }
+
+    /// Says how many jobs are in a stage; a batch counts once.
+    pub fn set_jobs(&self, stage: &'static str, count: i64) {
+        self.jobs.get_or_create(&[("stage", stage.to_owned())]).set(count);
     }
 
     /// Counts one transaction sent, by what came of it.
@@ -324,6 +370,10 @@ mod tests {
             "records_pending 0",
             "records_held 0",
             "reorganisation_depth 0",
+            "backup_age_seconds -1",
+            "backup_last_success_timestamp_seconds 0",
+            "backup_bytes 0",
+            "backup_failures_total 0",
             "http_request_duration_seconds_count{method=\"GET\",route=\"/health\",status=\"2xx\"} 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");
@@ -336,7 +386,7 @@ mod tests {
         assert!(text.contains("# TYPE svd_begin_total counter\n"));
         assert!(text.contains("# TYPE pp_challenges_issued counter\n"));
         assert!(text.contains("# HELP broadcast_total Transactions sent to the network.\n"));
-        assert!(!text.contains("unknown") && !text.contains("# EOF"));
+        assert!(!text.contains(" unknown\n") && !text.contains("# EOF"));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Every test owns its server and its limits; waiting is always for something the server does.
 
 #[cfg(test)]
+#[path = "http_edge/authority.rs"]
+mod authority;
+#[cfg(test)]
 #[path = "http_edge/client.rs"]
 mod client;
 #[cfg(test)]
@@ -38,3 +41,6 @@ mod routes;
 #[cfg(test)]
 #[path = "http_edge/support.rs"]
 mod support;
+#[cfg(test)]
+#[path = "http_edge/tls.rs"]
+mod tls;

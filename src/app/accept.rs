@@ -7,7 +7,9 @@
 
 mod bare;
 mod connection;
+mod forwarded;
 mod framing;
+mod handshake;
 mod ledger;
 mod listener;
 mod progress;
@@ -19,17 +21,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::FutureExt;
-use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::config::AddressRange;
 use crate::http::edge::ClientAddress;
-use crate::http::problem::ProblemCode;
 
 use connection::Connections;
+pub use handshake::Tls;
+use handshake::{AsItIs, ByTls, Opening};
 use ledger::Ledger;
 pub use listener::{Listener, OperatorListener};
 
@@ -44,6 +46,12 @@ pub struct ConnectionLimits {
     pub per_proxy: usize,
     /// Reverse proxies, behind whose addresses many clients stand.
     pub proxies: Vec<AddressRange>,
+    /// Most TLS handshakes under way at a time.
+    pub handshakes: usize,
+    /// The same from one address.
+    pub handshakes_per_address: usize,
+    /// Longest time of a TLS handshake.
+    pub handshake_timeout: Duration,
     /// Longest time from the first byte of a head to its last.
     pub head_timeout: Duration,
     /// Longest pause between two requests, or between two pieces of a streamed answer.
@@ -65,6 +73,9 @@ impl Default for ConnectionLimits {
             per_address: 256,
             per_proxy: 10_000,
             proxies: Vec::new(),
+            handshakes: 1_000,
+            handshakes_per_address: 64,
+            handshake_timeout: Duration::from_secs(5),
             head_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -88,6 +99,28 @@ pub struct ServeSummary {
 
 /// Serves connections until `shutdown` turns true, or its sender is gone.
 pub async fn serve<L: Listener>(
+    listener: L,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: watch::Receiver<bool>,
+) -> ServeSummary {
+    serve_by(AsItIs, listener, router, limits, shutdown).await
+}
+
+/// Serves HTTPS the same way, with the certificate that `tls` has when a connection begins.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    limits: ConnectionLimits,
+    shutdown: watch::Receiver<bool>,
+) -> ServeSummary {
+    let opening = ByTls::new(tls, &limits);
+    serve_by(opening, listener, router, limits, shutdown).await
+}
+
+async fn serve_by<L: Listener, O: Opening<L::Stream>>(
+    opening: O,
     listener: L,
     router: Router,
     limits: ConnectionLimits,
@@ -118,15 +151,24 @@ pub async fn serve<L: Listener>(
         match ledger.enter(address) {
             Some(seat) => {
                 summary.served += 1;
-                let connection = connections.start(stream, address);
+                let (connections, opening) = (connections.clone(), opening.clone());
+                let mut stop = shutdown.clone();
                 tasks.spawn(async move {
-                    connection.await;
+                    // Who has not even shaken hands is not waited for at the end.
+                    let opened = tokio::select! {
+                        biased;
+                        opened = opening.open(stream, address) => opened,
+                        _ = stop.wait_for(|stop| *stop) => None,
+                    };
+                    if let Some(stream) = opened {
+                        connections.start(stream, address, O::SCHEME).await;
+                    }
                     drop(seat);
                 });
             }
             None => {
                 summary.refused += 1;
-                refuse(stream);
+                opening.refuse(stream);
             }
         }
     }
@@ -145,12 +187,6 @@ async fn finish(mut tasks: JoinSet<()>, grace: Duration) -> usize {
     }
     tasks.shutdown().await;
     cut_off
-}
-
-/// Says why and closes; a client that is not ready to be told is not waited for.
-fn refuse<S: tokio::io::AsyncWrite + Unpin>(mut stream: S) {
-    let answer = bare::answer(ProblemCode::Overloaded);
-    let _ = stream.write_all(&answer).now_or_never();
 }
 
 /// Waits longer each time that the system cannot give a connection.

@@ -1,5 +1,8 @@
 //! From the configuration to the parts: the one place where settings become ports.
 
+mod backups;
+mod lines;
+
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -18,7 +21,7 @@ use crate::chain::{
 use crate::config::{
     AllowedOrigins, AnchorMode, AnchorPayload, AnchoringOptions, BroadcastSettings, BroadcastVia,
     Config, JwtSecrets, KeySettings, KmsSettings, LimitSettings, MailDelivery, MailServer,
-    MailSettings, Mode, PoolSettings, RateSetting, Secret, WocSettings,
+    MailSettings, Mode, PoolSettings, RateSetting, Secret, TlsSettings, TlsSource, WocSettings,
 };
 use crate::http::HttpOptions;
 use crate::http::credentials::ConfiguredApiKey;
@@ -32,9 +35,13 @@ use crate::service::keys::KeyNames;
 use crate::service::log::LogSettings;
 use crate::service::settings::RuntimeSettings;
 use crate::signer::{KmsConfig, KmsSigner, SecretDeriver, Signer, SplitSigner};
+use crate::telemetry::Traces;
 use crate::types::{ChainProfile, Clock, Network};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule};
+
+pub use backups::backup_lock;
+use backups::backup_plan;
 
 /// How long each step of an exchange with the mail server may take.
 const SMTP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -60,13 +67,23 @@ pub fn ports(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Ports> {
         },
         utxo_source: router,
         console: ConsoleSide::of(&config.data_dir),
+        lines: lines::of(config),
+        traces: traces(config, &clock)?,
         clock,
         api_keys: api_keys(config),
         token_keys: Arc::new(token_keys(config.mode, &config.secrets.jwt)?),
         relaxes_tokens: config.relaxes_auth(),
         mailer: mailer(&config.mail)?,
         secret_deriver: Some(secret_deriver(&config.kms)?),
+        renewal: None,
     })
+}
+
+/// Makes what sends traces, if a collector is named.
+fn traces(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<Traces>>> {
+    let Some(collector) = &config.http.traces_to else { return Ok(None) };
+    let traces = Traces::to(collector.url(), config.deploy_sha.as_deref(), Arc::clone(clock));
+    Ok(Some(Arc::new(traces.context("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used")?)))
 }
 
 fn api_keys(config: &Config) -> Arc<dyn ApiKeys> {
@@ -210,7 +227,7 @@ pub fn key_names(keys: &KeySettings, network: Network) -> KeyNames {
 pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
     let network = config.woc.network;
     let anchoring = &config.anchoring;
-    let public_url = config.http.public_url.as_deref().map(Url::parse).transpose()?;
+    let public_url = public_url(config)?;
     // A chain of our own is fast and ours to ask; a public one is asked with restraint.
     let periods = match config.chain_profile {
         ChainProfile::Simulated => {
@@ -247,6 +264,7 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
         max_mails_per_hour: config.mail.max_per_hour,
         master_secret: config.secrets.master_secret.expose().as_bytes().to_vec().into(),
         chain_view_ttl: config.health_woc_cache,
+        backup: backup_plan(&config.backup)?,
         http: HttpOptions {
             network,
             public_url: public_url.unwrap_or_else(|| base_url.clone()),
@@ -262,8 +280,34 @@ pub fn settings(config: &Config, base_url: &Url) -> anyhow::Result<Settings> {
             deploy_sha: config.deploy_sha.clone(),
         },
         periods,
-        warnings: config.warnings.clone(),
+        warnings: warnings(config),
     })
+}
+
+/// Returns what an operator should know though nothing is wrong.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = config.warnings.clone();
+    if config.backup.passphrase.is_none() && config.backup.recipient.is_none() {
+        warnings.push(
+            "no backups are made: set BACKUP_PASSPHRASE or BACKUP_RECIPIENT, and BACKUP_DIR to \
+             another disk"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+/// Returns where the world reaches the server, if that is known: where it says, or under the first
+/// name that it has a certificate obtained for.
+fn public_url(config: &Config) -> anyhow::Result<Option<Url>> {
+    if let Some(url) = &config.http.public_url {
+        return Ok(Some(url.parse()?));
+    }
+    let Some(TlsSettings { source: TlsSource::Acme(acme), .. }) = &config.http.tls else {
+        return Ok(None);
+    };
+    let first = acme.domains.first().map(|name| format!("https://{name}/").parse());
+    Ok(first.transpose()?)
 }
 
 fn login_settings(config: &Config) -> LoginSettings {
@@ -305,6 +349,7 @@ fn edge_limits(config: &Config) -> EdgeLimits {
     EdgeLimits {
         cors: origins(&config.http.allowed_origins),
         rates: rates(&config.limits),
+        hsts_max_age: config.http.hsts_max_age,
         ..EdgeLimits::default()
     }
 }

@@ -10,10 +10,12 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::fmt::format::{Format, FormatEvent, FormatFields, Full, Json, Writer};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{LogFormat, LogLevel, LoggingSettings};
 use crate::http::edge::RequestId;
@@ -25,15 +27,18 @@ pub use kept::kept;
 /// Starts the log of this process; a second call changes nothing.
 pub fn start(settings: LoggingSettings, with_colour: bool) {
     let level = match settings.level {
-        LogLevel::Error => "error",
-        LogLevel::Warn => "warn",
-        LogLevel::Info => "info",
-        LogLevel::Debug => "debug",
-        LogLevel::Trace => "trace",
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
     // Of the libraries only what is wrong: their details say nothing to an operator.
     // Letters that are shown because nobody sends them are shown at every level.
-    let filter = EnvFilter::new(format!("warn,patchproof={level},{NOT_SENT}=info"));
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target("patchproof", level)
+        .with_target(NOT_SENT, LevelFilter::INFO);
     let is_terminal = std::io::stderr().is_terminal();
     let is_json = match settings.format {
         LogFormat::Auto => !is_terminal,
@@ -41,12 +46,15 @@ pub fn start(settings: LoggingSettings, with_colour: bool) {
         LogFormat::Text => false,
     };
     let writer = KeptAndWritten::new(kept(), std::io::stderr);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // The filter alone decides what is written.
+    let log = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(writer);
     let started = if is_json {
-        log.json().map_event_format(|_| JsonLines::new()).try_init()
+        let log = log.json().map_event_format(|_| JsonLines::new());
+        log.finish().with(filter).try_init()
     } else {
         let is_coloured = is_terminal && with_colour;
-        log.with_ansi(is_coloured).map_event_format(|_| TextLines::new(is_coloured)).try_init()
+        let log = log.with_ansi(is_coloured).map_event_format(|_| TextLines::new(is_coloured));
+        log.finish().with(filter).try_init()
     };
     // It fails only where a log was started before, as in tests.
     drop(started);

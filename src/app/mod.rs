@@ -7,12 +7,15 @@ pub mod accept;
 pub mod configured;
 mod console;
 pub mod control;
+pub mod front;
 pub mod logging;
 mod network;
 mod parts;
 mod readiness;
+pub mod service_manager;
 pub mod shutdown;
 pub mod socket;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,17 +32,21 @@ use crate::http::HttpOptions;
 use crate::mail::Mailer;
 use crate::service::Services;
 use crate::service::anchoring::{AnchoringService, AnchoringSettings};
+use crate::service::backups::BackupPlan;
 use crate::service::batches::BatchPolicy;
+use crate::service::fence::{Fence, FencedBroadcaster, FencedSigner};
 use crate::service::keys::{KeyNames, KeyringError, establish_keyring};
 use crate::service::log::LogSettings;
 use crate::service::observed_signer::ObservedSigner;
 use crate::service::overview::AlertBook;
 use crate::service::overview::history::History;
 use crate::service::progress::Progress;
-use crate::service::readiness::Observations;
+use crate::service::readiness::{Line, Observations, Prober};
+use crate::service::restores::Renewal;
 use crate::signer::{SecretDeriver, Signer};
 use crate::storage::Store;
 use crate::telemetry::Metrics;
+use crate::telemetry::Traces;
 use crate::types::{ChainProfile, Checkpoint, Clock};
 use crate::wallet::policy::PoolPolicySource;
 use crate::worker::{Driver, Periods, Schedule, Wakes};
@@ -62,6 +69,10 @@ pub struct Ports {
     pub network: NetworkSide,
     /// What the console is given to watch.
     pub console: ConsoleSide,
+    /// Where a span of each request is sent, if it is.
+    pub traces: Option<Arc<Traces>>,
+    /// Where other programs listen, so that a cut is seen although nobody needs them.
+    pub lines: Vec<Line>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Judges API keys.
@@ -74,6 +85,8 @@ pub struct Ports {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// Derives login secrets with the server's key.
     pub secret_deriver: Option<Arc<dyn SecretDeriver>>,
+    /// Has the process begin anew with another store; none where it cannot.
+    pub renewal: Option<Renewal>,
 }
 
 /// What operators decide.
@@ -109,6 +122,8 @@ pub struct Settings {
     pub master_secret: Zeroizing<Vec<u8>>,
     /// How long the network's view of the pool is remembered.
     pub chain_view_ttl: Duration,
+    /// How backups are made.
+    pub backup: BackupPlan,
     /// The HTTP edge.
     pub http: HttpOptions,
     /// How often background tasks look by themselves.
@@ -147,6 +162,8 @@ pub struct App {
     pub anchoring: AnchoringService,
     /// Wakes the background.
     pub wakes: Wakes,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl App {
@@ -165,11 +182,25 @@ impl App {
         });
         let keyring = Arc::new(establish_keyring(&store, &ports.signer, &settings.keys).await?);
         settings.anchoring.runtime.load(&store)?;
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(parts::metrics(&store, &settings, &ports));
+        let fence = Fence::of(&store)?;
+        ports.signer = Arc::new(FencedSigner { signer: ports.signer, fence: fence.clone() });
+        let broadcaster =
+            FencedBroadcaster { broadcaster: ports.broadcaster, fence: fence.clone() };
+        ports.broadcaster = Arc::new(broadcaster);
         let wakes = Wakes::default();
         let progress = Progress::default();
         let (feed, history, alerts) =
             (parts::feed(&store), History::default(), AlertBook::default());
+        let prober = Prober {
+            signer: Arc::clone(&ports.signer),
+            key_identifier: keyring.issuer.identifier.clone(),
+            mailer: ports.mailer.clone(),
+            lines: ports.lines.clone().into(),
+            observations: observations.clone(),
+            clock: Arc::clone(&ports.clock),
+            looked: Arc::default(),
+        };
         let parts = Parts {
             store,
             settings,
@@ -177,18 +208,20 @@ impl App {
             keyring,
             progress,
             observations,
+            fence,
             wakes,
             metrics,
             feed,
             history,
             alerts,
+            prober,
         };
         let services = parts.services();
         let worker = parts.worker(&services);
         let anchoring = worker.anchoring.clone();
         let driver = Driver::new(worker, parts.wakes.clone());
         let router = parts.router(&services);
-        Ok(Self { router, driver, services, anchoring, wakes: parts.wakes })
+        Ok(Self { router, driver, services, anchoring, wakes: parts.wakes, metrics: parts.metrics })
     }
 }
 

@@ -24,6 +24,7 @@ use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::{AuditService, Refusals};
 use crate::service::callback::CallbackService;
+use crate::service::fence::Fence;
 use crate::service::idempotency::IdempotencyService;
 use crate::service::keys::Keyring;
 use crate::service::listing::ListingService;
@@ -32,13 +33,27 @@ use crate::service::overview::AlertBook;
 use crate::service::overview::history::History;
 use crate::service::pending::PendingService;
 use crate::service::progress::Progress;
-use crate::service::readiness::{Observations, ReadinessService};
+use crate::service::readiness::{Observations, Prober, ReadinessService};
 use crate::service::settings::SettingsService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::worker::{Wakes, WorkerParts};
 
 pub(super) use console::feed;
+
+/// Makes the metrics of a run, with what is known of it from the start.
+pub(super) fn metrics(store: &Store, settings: &Settings, ports: &Ports) -> Metrics {
+    let metrics = Metrics::over(store.meters());
+    let sha = settings.http.deploy_sha.as_deref();
+    metrics.process.set_build(env!("CARGO_PKG_VERSION"), sha);
+    if let Some(traces) = &ports.traces {
+        metrics.traces.get_or_init(|| Arc::clone(traces));
+    }
+    metrics.process.started_at.set(ports.clock.now().as_secs());
+    let kid = settings.login.kid.as_deref().unwrap_or("unknown");
+    drop(metrics.svd(kid, sha.unwrap_or("unknown")));
+    metrics
+}
 
 /// What the product is put together from.
 pub(super) struct Parts {
@@ -48,11 +63,13 @@ pub(super) struct Parts {
     pub(super) keyring: Arc<Keyring>,
     pub(super) progress: Progress,
     pub(super) observations: Observations,
+    pub(super) fence: Fence,
     pub(super) wakes: Wakes,
     pub(super) metrics: Arc<Metrics>,
     pub(super) feed: Feed,
     pub(super) history: History,
     pub(super) alerts: AlertBook,
+    pub(super) prober: Prober,
 }
 
 impl Parts {
@@ -65,6 +82,7 @@ impl Parts {
         };
         let (transfer, log) = (self.transfer(process), self.log());
         let (accounts, sessions) = self.accounts();
+        let backups = self.backups(process);
         Services {
             accounts,
             sessions,
@@ -84,6 +102,9 @@ impl Parts {
                 wake: self.wake_all(),
             },
             maintenance: self.maintenance(),
+            restores: self.restores(&backups),
+            backups,
+            resync: self.resync(),
             runway: self.runway(),
             headers: self.headers(),
             batches: self.batches(&log),
@@ -116,7 +137,12 @@ impl Parts {
             observations: self.observations.clone(),
             warnings: self.warnings().into(),
             endpoints: self.ports.network.endpoints.clone(),
+            fence: self.fence.clone(),
             clock: Arc::clone(&self.ports.clock),
+            data_dir: self.ports.console.data_dir.clone(),
+            runtime: self.settings.anchoring.runtime.clone(),
+            sends_mail: self.ports.mailer.is_some(),
+            prober: self.prober.clone(),
         }
     }
 
@@ -154,6 +180,9 @@ impl Parts {
             log: services.log.clone(),
             log_period: self.settings.log.period,
             imports: services.imports.clone(),
+            backups: services.backups.clone(),
+            restores: services.restores.clone(),
+            resync: services.resync.clone(),
             runway: services.runway.clone(),
             api_keys: services.api_keys.clone(),
             audit: services.audit.clone(),
@@ -185,7 +214,7 @@ impl Parts {
             verdicts: verdict_cache(),
             metrics: Arc::clone(&self.metrics),
             maintain: self.wake_maintenance(),
-            limits: Limits::new(&self.settings.http.limits.rates, &self.ports.clock),
+            limits: Limits::new(&self.settings.http.limits.rates, &self.ports.clock, &self.metrics),
             options: self.settings.http.clone(),
         });
         router(state, product())

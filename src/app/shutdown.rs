@@ -13,6 +13,22 @@ pub fn on_signal() -> std::io::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
+/// Returns what turns true when one or the other does, or its sender is gone.
+pub fn either(
+    mut one: watch::Receiver<bool>,
+    mut other: watch::Receiver<bool>,
+) -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = one.wait_for(|stop| *stop) => {}
+            _ = other.wait_for(|stop| *stop) => {}
+        }
+        sender.send_replace(true);
+    });
+    receiver
+}
+
 async fn wait(mut terminate: Signal, mut interrupt: Signal, sender: watch::Sender<bool>) {
     let mut next = async || {
         tokio::select! {

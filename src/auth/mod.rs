@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod device;
 pub mod email_code;
 mod principal;
 pub mod pseudonym;

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::cli::{EXIT_CONFIG, Surroundings};
-use crate::config::{Config, ConfigProblems, EffectiveVariable};
+use crate::config::{Config, ConfigProblems, EffectiveVariable, example_file};
 use crate::crypto::random_bytes;
 
 /// Look at the configuration
@@ -29,6 +29,8 @@ enum ConfigAction {
         #[arg(long)]
         set: bool,
     },
+    /// Print a file of variables to begin with, every one explained and none in force
+    Example,
 }
 
 impl ConfigCommand {
@@ -36,6 +38,10 @@ impl ConfigCommand {
         match self.action {
             ConfigAction::Check => check(surroundings),
             ConfigAction::Show { origin, set } => show(surroundings, origin, set),
+            ConfigAction::Example => {
+                surroundings.output.raw(example_file(&[]).as_bytes())?;
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! It looks and changes nothing but a small file of its own, with which it measures the disk. What
 //! cannot be looked at, because something else is broken, is said and never taken for healthy.
 
+mod backup;
 mod configuration;
 mod finding;
 mod mail;
@@ -13,6 +14,7 @@ mod resident;
 mod server;
 mod signer;
 mod store;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -34,7 +36,7 @@ const EXIT_WARNINGS: u8 = 4;
 /// Look at everything the service needs, and say what is wrong and what to do
 ///
 /// Looks at the configuration, the data directory and its disk, the store, the pool, records that
-/// wait, the signer, the network endpoint, the clock and the mail server, to which no mail is sent. Works beside a running server, without one,
+/// wait, the signer, the network endpoint, the clock, backups, the certificate and the mail server, to which no mail is sent. Works beside a running server, without one,
 /// with a broken configuration and without a network. Exit status 0 if all is well, 4 with warnings,
 /// 1 with failures.
 #[derive(Debug, Args)]
@@ -87,6 +89,10 @@ impl DoctorCommand {
         // A server that runs says itself how signer and network are.
         if parts.is_some() || !is_served {
             outside(parts.as_ref(), store.as_ref(), surroundings, &mut findings).await;
+        }
+        backup::examine(place.as_ref(), surroundings, &mut findings);
+        if let Some(config) = &config {
+            tls::examine(config, surroundings.clock.now(), &mut findings);
         }
         mail::examine(surroundings, &mut findings).await;
         progress.finish_and_clear();

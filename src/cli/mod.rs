@@ -6,6 +6,7 @@
 mod admin;
 mod anchor;
 mod audit;
+mod backup;
 mod certificate;
 mod check;
 mod completions;
@@ -22,8 +23,10 @@ mod output;
 mod patches;
 mod proof;
 mod records;
+mod restore;
 mod serve;
 mod settings;
+mod setup;
 mod signer;
 mod simnet;
 mod store;
@@ -98,7 +101,10 @@ enum Command {
     Proof(proof::ProofCommand),
     Certificate(certificate::CertificateCommand),
     Settings(settings::SettingsCommand),
+    Setup(setup::SetupCommand),
     Check(check::CheckCommand),
+    Backup(backup::BackupCommand),
+    Restore(restore::RestoreCommand),
     Doctor(doctor::DoctorCommand),
     Openapi(openapi::OpenapiCommand),
     Completions(completions::CompletionsCommand),
@@ -147,7 +153,10 @@ impl Command {
             Self::Proof(command) => command.run(surroundings),
             Self::Certificate(command) => command.run(surroundings),
             Self::Settings(command) => command.run(surroundings),
+            Self::Setup(command) => command.run(surroundings),
             Self::Check(command) => command.run(surroundings),
+            Self::Backup(command) => command.run(surroundings),
+            Self::Restore(command) => command.run(surroundings),
             Self::Doctor(command) => command.run(surroundings),
             Self::Openapi(command) => command.run(surroundings),
             Self::Completions(command) => command.run(surroundings),

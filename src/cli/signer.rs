@@ -12,6 +12,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::app::accept::ConnectionLimits;
+use crate::app::service_manager::accompany;
 use crate::app::shutdown;
 use crate::app::socket::{Bound, ListenAddress};
 use crate::cli::{Surroundings, runtime};
@@ -98,7 +99,7 @@ impl SignerCommand {
 }
 
 /// Writes a random passphrase to a new file, unless there is one.
-fn create_passphrase(path: &Path) -> anyhow::Result<()> {
+pub(super) fn create_passphrase(path: &Path) -> anyhow::Result<()> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = match created {
         Ok(file) => file,
@@ -141,6 +142,9 @@ async fn serve(
         surroundings.output.line(&url)?;
     }
     tracing::info!(%url, keys = keys.len(), "the signer is ready");
+    let status = format!("signing for those who reach {url}");
+    let watched = shutdown.clone();
+    tokio::spawn(async move { accompany(|| std::future::ready(status.clone()), watched).await });
     bound.serve(signer_router(server), ConnectionLimits::default(), shutdown).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::accept::ConnectionLimits;
+use crate::app::service_manager::accompany;
 use crate::app::shutdown;
 use crate::app::socket::{Bound, ListenAddress};
 use crate::cli::{Surroundings, runtime};
@@ -88,6 +89,9 @@ async fn serve(
         let (simnet, shutdown) = (simnet.clone(), shutdown.clone());
         tokio::spawn(async move { simnet.mine_periodically(interval, shutdown).await });
     }
+    let status = format!("simulating a network on {url}");
+    let watched = shutdown.clone();
+    tokio::spawn(async move { accompany(|| std::future::ready(status.clone()), watched).await });
     bound.serve(simnet.router(), ConnectionLimits::default(), shutdown).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,8 +1,10 @@
-//! The reference of all variables, rendered from the table.
+//! The reference of all variables, rendered from the table: as a page of docs/ and as a manual page.
 //!
 //! `UPDATE_DOCS=1 cargo test --lib configuration_md` rewrites the file.
 
 use std::fmt::Write as _;
+
+use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use crate::config::table::{GROUPS, NOT_USED};
 use crate::config::variable::{Required, Variable};
@@ -13,6 +15,9 @@ const INTRODUCTION: &str = "\
 Everything is decided by environment variables, read once at the start. `patchproof config check`
 reads them as `serve` does, reports everything that is wrong at once, and shows what is in force.
 
+- Beneath the variables of the process stand those of a file: the one that `PATCHPROOF_CONFIG` names,
+  else the credential `patchproof.env` of systemd, else `/etc/patchproof/patchproof.env`, which an
+  installed package has and which patchproof.env(5) explains. `patchproof setup` writes and changes it.
 - A variable that is empty counts as not set.
 - A secret `X` may instead be given as `X_FILE`, the path of a file that holds it (one line break at
   its end is left out), or as the credential `X` or `x` of systemd (`LoadCredential=`). Give it in
@@ -44,8 +49,55 @@ pub fn configuration_markdown() -> String {
     page
 }
 
+const FORM: [&str; 4] = [
+    "A line is NAME=value; the value may stand in single or double quotes. Lines that begin with # or \
+     ; and empty ones mean nothing. Escapes and lines that go on are refused.",
+    "The file is the one that PATCHPROOF_CONFIG names, else the credential patchproof.env of the \
+     service manager, else /etc/patchproof/patchproof.env. What a process is started with stands \
+     above it.",
+    "A secret X may instead be given as X_FILE, the path of a file that holds it, or as the credential \
+     X or x of the service manager (LoadCredential=). In production no such file may be open to group \
+     or others.",
+    "patchproof config check says what is wrong, patchproof config show --origin what is in force and \
+     in which line it stands, patchproof setup changes lines.",
+];
+
+/// Returns the manual page patchproof.env(5).
+pub fn configuration_page() -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["patchproof.env", "5", "", env!("CARGO_PKG_VERSION"), "PatchProof"]);
+    page.control("SH", ["NAME"]);
+    page.text([roman("patchproof.env - the configuration of PatchProof")]);
+    page.control("SH", ["SYNOPSIS"]);
+    page.text([italic("/etc/patchproof/patchproof.env")]);
+    page.control("SH", ["DESCRIPTION"]);
+    for paragraph in FORM {
+        page.control("PP", []);
+        page.text([roman(paragraph)]);
+    }
+    for group in GROUPS {
+        page.control("SH", [group.title]);
+        for variable in group.variables {
+            page.control("TP", []);
+            page.text([bold(variable.name)]);
+            let facts = facts(variable).join(". ");
+            page.text([roman(format!("{} {facts}.", variable.documentation))]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text([bold("patchproof"), roman("(1), "), bold("systemd.exec"), roman("(5)")]);
+    page.to_roff()
+}
+
 fn describe(page: &mut String, variable: &Variable) {
     let Variable { name, documentation, .. } = variable;
+    let facts = facts(variable).join(". ");
+    let line = variable.example_line();
+    let _ = write!(page, "\n### {name}\n\n{documentation}\n\n{facts}. Example: `{line}`\n");
+}
+
+/// Returns what is to be known of a variable beside what it is for, in code where it is code.
+fn facts(variable: &Variable) -> Vec<String> {
     let mut facts = vec![format!("Value: {}", variable.kind.expected())];
     match variable.required {
         Required::Never => {}
@@ -59,9 +111,7 @@ fn describe(page: &mut String, variable: &Variable) {
         facts.push(format!("Also called `{}`", variable.aliases.join("`, `")));
     }
     facts.push(format!("Takes effect: {}", variable.takes_effect.as_str()));
-    let facts = facts.join(". ");
-    let line = variable.example_line();
-    let _ = write!(page, "\n### {name}\n\n{documentation}\n\n{facts}. Example: `{line}`\n");
+    facts
 }
 
 #[cfg(test)]

@@ -1,9 +1,13 @@
 //! The HTTP edge and the log.
 
+use std::time::Duration;
+
 use url::Url;
 
 use crate::config::address_range::AddressRange;
+use crate::config::endpoint::Endpoint;
 use crate::config::reader::{Reader, endpoint_of};
+use crate::config::tls::TlsSettings;
 use crate::config::variable::{Kind, Variable};
 
 pub(super) const PUBLIC_URL: Variable = Variable::new(
@@ -35,7 +39,8 @@ pub(super) const TRUSTED_PROXIES: Variable = Variable::new(
     "TRUSTED_PROXIES",
     Kind::AddressRanges,
     "127.0.0.1,10.0.0.0/8",
-    "The reverse proxies whose X-Forwarded-For is believed. Without it nobody's is.",
+    "The reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed. Without it \
+     nobody's are.",
 );
 
 pub(super) const MAX_CONNECTIONS: Variable = Variable::new(
@@ -45,6 +50,15 @@ pub(super) const MAX_CONNECTIONS: Variable = Variable::new(
     "The most connections at a time.",
 )
 .or("10000");
+
+pub(super) const HSTS_MAX_AGE_SECS: Variable = Variable::new(
+    "HSTS_MAX_AGE_SECS",
+    Kind::Integer { least: 0, most: 63_072_000 },
+    "31536000",
+    "How long a browser that came over HTTPS is told to come back over nothing else \
+     (Strict-Transport-Security), here or at a trusted proxy; 0 takes back what it was told.",
+)
+.or("31536000");
 
 pub(super) const METRICS_ENABLED: Variable =
     Variable::new("METRICS_ENABLED", Kind::Switch, "1", "Serves /metrics.").or("1");
@@ -73,6 +87,14 @@ pub(super) const LOG_FORMAT: Variable = Variable::new(
 )
 .or("auto");
 
+pub(super) const OTEL_EXPORTER_OTLP_ENDPOINT: Variable = Variable::new(
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    Kind::Url(&["http", "https"]),
+    "http://127.0.0.1:4318",
+    "An OpenTelemetry collector that is sent a span for each request, over HTTP in protobuf, to \
+     /v1/traces below this address. Without it nothing is sent.",
+);
+
 /// Which web pages of other origins may call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigins {
@@ -93,14 +115,20 @@ pub struct HttpSettings {
     pub allowed_origins: AllowedOrigins,
     /// Whether the console's session may go over plain HTTP.
     pub insecure_cookie: bool,
-    /// Whose X-Forwarded-For is believed.
+    /// Whose X-Forwarded-For and X-Forwarded-Proto are believed.
     pub trusted_proxies: Vec<AddressRange>,
     /// The most connections at a time.
     pub max_connections: usize,
+    /// How long browsers are to come back over HTTPS only.
+    pub hsts_max_age: Duration,
+    /// How connections are secured; by a reverse proxy or not at all where this is nothing.
+    pub tls: Option<TlsSettings>,
     /// Whether there is a `/metrics`.
     pub metrics_enabled: bool,
     /// Whether it asks for an API key.
     pub metrics_require_api_key: bool,
+    /// Which collector is sent traces.
+    pub traces_to: Option<Endpoint>,
 }
 
 /// How much is logged.
@@ -139,15 +167,20 @@ pub struct LoggingSettings {
 }
 
 impl HttpSettings {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    /// Reads the edge; a process that does not serve reads no certificate.
+    pub(super) fn read(reader: &mut Reader<'_>, serves: bool) -> Self {
+        let public_url = reader.parsed(&PUBLIC_URL, parse_public_url);
         Self {
-            public_url: reader.parsed(&PUBLIC_URL, parse_public_url),
+            tls: TlsSettings::read(reader, serves, public_url.as_deref()),
+            public_url,
             allowed_origins: read_origins(reader),
             insecure_cookie: reader.switch(&CONSOLE_INSECURE_COOKIE),
             trusted_proxies: reader.list(&TRUSTED_PROXIES, |item| item.parse().ok()),
             max_connections: reader.number(&MAX_CONNECTIONS),
+            hsts_max_age: Duration::from_secs(reader.number(&HSTS_MAX_AGE_SECS)),
             metrics_enabled: reader.switch(&METRICS_ENABLED),
             metrics_require_api_key: reader.switch(&METRICS_REQUIRE_API_KEY),
+            traces_to: reader.endpoint(&OTEL_EXPORTER_OTLP_ENDPOINT),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The variables a process was started with, and the files they name.
+//! The variables a process was started with, those of a file beneath them, and the files they name.
 //!
 //! A secret `X` may be given as `X`, as the file named by `X_FILE`, or as the credential `X` or `x`
 //! of the service manager, but only in one of these ways. An empty variable counts as not set.
@@ -11,18 +11,20 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::config::problem::Origin;
+use crate::config::problem::{ConfigProblem, Origin};
 use crate::config::secret::Secret;
 use crate::config::variable::Variable;
+use crate::config::variable_file::{INSTALLED, NAMED_BY, VariableFile};
 
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// Longer files are no secrets but a slip.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
-/// The variables a process was started with.
+/// The variables a process was started with, and those of a file that they stand above.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    file: Option<VariableFile>,
 }
 
 /// A value that was given.
@@ -85,11 +87,57 @@ impl std::fmt::Debug for Environment {
 }
 
 impl Environment {
-    /// Takes the variables of this process.
+    /// Takes the variables of this process, and beneath them those of the file that belongs to it.
     pub fn of_process() -> Self {
         // Bytes that are not UTF-8 become U+FFFD, which is refused where the variable is read.
         let text = |bytes: std::ffi::OsString| bytes.to_string_lossy().into_owned();
-        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        variables.collect::<Self>().with_file(Path::new(INSTALLED))
+    }
+
+    /// Lays the file that belongs to these variables beneath them.
+    fn with_file(mut self, installed: &Path) -> Self {
+        let (named, credentials) = (self.get(NAMED_BY), self.get(CREDENTIALS_DIRECTORY));
+        let Some(mut file) = VariableFile::find(named, credentials, installed) else { return self };
+        // An empty variable counts as not set, so it hides nothing of the file.
+        file.variables.retain(|name, _| self.get(name).is_none());
+        let values = file.variables.iter().map(|(name, (value, _))| (name.clone(), value.clone()));
+        self.variables.extend(values);
+        self.file = Some(file);
+        self
+    }
+
+    /// Reads a file of variables and nothing else.
+    pub fn of_file(path: &Path) -> Self {
+        let named = (NAMED_BY, path.to_string_lossy());
+        [named].into_iter().collect::<Self>().with_file(path)
+    }
+
+    /// Returns everything that is wrong with the file of variables as a whole.
+    pub(super) fn file_problems(&self) -> Vec<ConfigProblem> {
+        self.file.as_ref().map(VariableFile::problems).unwrap_or_default()
+    }
+
+    /// Says where the variable `name`, which is set, stands.
+    fn place_of(
+        &self,
+        name: &str,
+        variable: &Variable,
+        rule: FileRule,
+    ) -> Result<Origin, Unreadable> {
+        let found = self.file.as_ref().and_then(|file| Some((file, file.variables.get(name)?)));
+        let Some((file, (_, line))) = found else {
+            return Ok(Origin::Environment(name.to_owned()));
+        };
+        let origin = Origin::Line { path: file.path.clone(), line: *line };
+        match file.open_mode {
+            Some(mode) if variable.is_secret() && rule == FileRule::Private => {
+                let path = file.path.clone();
+                let expected = SecretFileError::OpenToOthers { path, mode }.to_string();
+                Err(Unreadable { origin, expected: format!("a private file, but {expected}") })
+            }
+            Some(_) | None => Ok(origin),
+        }
     }
 
     /// Returns the names of all variables.
@@ -136,7 +184,8 @@ impl Environment {
                 // A secret is what it is, spaces included.
                 let text = if variable.is_secret() { &self.variables[name] } else { trimmed };
                 let text = Zeroizing::new(text.to_owned());
-                Some(Ok(Given { text, origin: Origin::Environment(name.to_owned()) }))
+                let origin = self.place_of(name, variable, rule);
+                Some(origin.map(|origin| Given { text, origin }))
             })
             .collect();
         if variable.is_secret() {
@@ -210,6 +259,7 @@ fn is_same(variable: &Variable, first: &Given, second: &Given) -> bool {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self { variables: pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect() }
+        let variables = pairs.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        Self { variables, file: None }
     }
 }

@@ -8,6 +8,7 @@
 mod address_range;
 mod anchoring;
 mod arc;
+mod backup;
 #[cfg(test)]
 mod boot_tests;
 mod chain;
@@ -15,10 +16,12 @@ mod documentation;
 mod edge;
 mod endpoint;
 mod environment;
+mod example;
 mod kms;
 mod limits;
 mod login;
 mod mail;
+mod pair;
 mod parts;
 mod place;
 mod pool;
@@ -29,8 +32,10 @@ mod secrets;
 mod settings;
 mod stores;
 mod table;
+mod tls;
 mod unknown;
 mod variable;
+mod variable_file;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,18 +46,21 @@ use crate::types::{ChainProfile, Checkpoint};
 pub use address_range::{AddressRange, AddressRangeParseError};
 pub use anchoring::{AnchorMode, AnchorPayload, AnchoringOptions, OwnerSettings};
 pub use arc::{ArcSettings, BroadcastSettings, BroadcastVia};
+pub use backup::BackupSettings;
 pub use chain::WocSettings;
-pub use documentation::configuration_markdown;
+pub use documentation::{configuration_markdown, configuration_page};
 pub use edge::{AllowedOrigins, HttpSettings, LogFormat, LogLevel, LoggingSettings};
 pub use endpoint::Endpoint;
 pub use environment::{Environment, FileRule, SecretFileError};
+pub use example::{changed_file, example_file, variable_named};
 pub use kms::{KeySettings, KmsSettings};
 pub use limits::{LimitSettings, RateSetting};
 pub use login::SvdSettings;
 pub use mail::{MailDelivery, MailServer, MailSettings};
+pub use pair::{CertificateFacts, TlsFileError, TlsFiles, TlsPair, certificates};
 pub use parts::{
-    HeaderConfig, PoolConfig, SignerConfig, TokenConfig, confirmed_at_depth, control_socket,
-    data_dir, initial_settings, logging, mail_server,
+    BackupConfig, HeaderConfig, PoolConfig, SignerConfig, TokenConfig, confirmed_at_depth,
+    control_socket, data_dir, initial_settings, logging, mail_server,
 };
 pub use place::{Mode, control_socket_in};
 pub use pool::PoolSettings;
@@ -63,7 +71,9 @@ pub use secrets::{JwtSecrets, Secrets};
 pub use settings::InitialSettings;
 pub use stores::OuterStores;
 pub use table::{GROUPS, Group};
+pub use tls::{AcmeSettings, TlsSettings, TlsSource};
 pub use variable::{Kind, Required, TakesEffect, Variable};
+pub use variable_file::INSTALLED as INSTALLED_FILE;
 
 use reader::{Reader, Readings};
 
@@ -114,6 +124,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The log.
     pub logging: LoggingSettings,
+    /// How backups are made.
+    pub backup: BackupSettings,
     /// The databases of the predecessor.
     pub stores: OuterStores,
     /// What an operator should know though nothing is wrong.
@@ -157,24 +169,23 @@ impl Config {
         let listen = place::read_listen(&mut reader);
         let data_dir = place::read_data_dir(&mut reader);
         let control_socket = place::read_control_socket(&mut reader, &data_dir);
-        let deploy_sha = reader.text(&place::DEPLOY_SHA);
+        let deploy_sha = place::read_deploy_sha(&mut reader);
         let secrets = read_secrets(&mut reader);
-        let kms = KmsSettings::read(&mut reader);
-        let keys = KeySettings::read(&mut reader);
+        let (kms, keys) = (KmsSettings::read(&mut reader), KeySettings::read(&mut reader));
         let woc = WocSettings::read(&mut reader);
         let chain_profile = chain::read_chain_profile(&mut reader, &woc);
         let checkpoints = chain::read_checkpoints(&mut reader);
         let health_woc_cache = reader.milliseconds(&chain::HEALTH_WOC_CACHE_MS);
         let broadcast = BroadcastSettings::read(&mut reader, chain_profile);
         let anchoring = AnchoringOptions::read(&mut reader);
-        let pool = PoolSettings::read(&mut reader);
-        let owners = OwnerSettings::read(&mut reader);
+        let (pool, owners) = (PoolSettings::read(&mut reader), OwnerSettings::read(&mut reader));
         let settings = InitialSettings::read(&mut reader).capped(anchoring.max_fee_rate);
         let login = SvdSettings::read(&mut reader);
         let mail = MailSettings::read(&mut reader, serves);
         let limits = LimitSettings::read(&mut reader);
-        let http = HttpSettings::read(&mut reader);
-        let logging = LoggingSettings::read(&mut reader);
+        let (http, log) =
+            (HttpSettings::read(&mut reader, serves), LoggingSettings::read(&mut reader));
+        let backup = BackupSettings::read(&mut reader, &data_dir);
         let stores = OuterStores::read(&mut reader);
         reader.warnings.extend(surroundings(environment, mode, listen));
         let Readings { warnings, effective } = reader.finish()?;
@@ -200,7 +211,8 @@ impl Config {
             mail,
             limits,
             http,
-            logging,
+            logging: log,
+            backup,
             stores,
             warnings,
             effective,

@@ -7,9 +7,9 @@ use crate::config::anchoring::CONFIRMED_AT_DEPTH;
 use crate::config::reader::Reader;
 use crate::config::secrets::{read_foreign, read_master};
 use crate::config::{
-    ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings, KmsSettings,
-    LoggingSettings, MailDelivery, MailServer, MailSettings, Mode, Secret, WocSettings, chain, kms,
-    place,
+    BackupSettings, ConfigProblems, Environment, InitialSettings, JwtSecrets, KeySettings,
+    KmsSettings, LoggingSettings, MailDelivery, MailServer, MailSettings, Mode, Secret,
+    WocSettings, chain, kms, place,
 };
 use crate::types::{ChainProfile, Checkpoint, Network};
 
@@ -54,6 +54,17 @@ pub struct HeaderConfig {
     pub checkpoints: Vec<Checkpoint>,
     /// What an operator should know.
     pub warnings: Vec<String>,
+}
+
+/// What is needed to make backups and to restore them.
+#[derive(Debug, Clone)]
+pub struct BackupConfig {
+    /// Where the data lies.
+    pub data_dir: PathBuf,
+    /// The network of the installation, as far as the environment says.
+    pub network: Network,
+    /// How backups are made.
+    pub backup: BackupSettings,
 }
 
 /// What the signer needs.
@@ -102,6 +113,20 @@ impl HeaderConfig {
         let checkpoints = chain::read_checkpoints(&mut reader);
         let warnings = reader.finish()?.warnings;
         Ok(Self { network: woc.network, chain_profile, checkpoints, warnings })
+    }
+}
+
+impl BackupConfig {
+    /// Reads what is needed for backups of the store in the folder that was named, or else configured.
+    pub fn load(environment: &Environment, named: Option<PathBuf>) -> Result<Self, ConfigProblems> {
+        let mut reader = Reader::new(environment);
+        Mode::read(&mut reader);
+        let configured = place::read_data_dir(&mut reader);
+        let data_dir = named.unwrap_or(configured);
+        let network = WocSettings::read(&mut reader).network;
+        let backup = BackupSettings::read(&mut reader, &data_dir);
+        reader.finish()?;
+        Ok(Self { data_dir, network, backup })
     }
 }
 

@@ -49,6 +49,15 @@ pub(super) const CONTROL_SOCKET: Variable = Variable::new(
      control.sock in PATCHPROOF_DATA_DIR.",
 );
 
+pub(super) const PATCHPROOF_CONFIG: Variable = Variable::new(
+    "PATCHPROOF_CONFIG",
+    Kind::Path,
+    "/etc/patchproof/patchproof.env",
+    "A file of further variables, which stand beneath those of the process: what both set counts as \
+     the process has it. Without it the credential patchproof.env of systemd, or else \
+     /etc/patchproof/patchproof.env where it may be read; /dev/null is no file at all.",
+);
+
 pub(super) const DEPLOY_SHA: Variable = Variable::new(
     "DEPLOY_SHA",
     Kind::Text,
@@ -99,6 +108,13 @@ pub(super) fn read_listen(reader: &mut Reader<'_>) -> SocketAddr {
 /// Reads where the data lies.
 pub(super) fn read_data_dir(reader: &mut Reader<'_>) -> PathBuf {
     reader.text(&PATCHPROOF_DATA_DIR).map(PathBuf::from).unwrap_or_default()
+}
+
+/// Reads which commit was deployed. The file of variables was read before all variables; its name is
+/// only noted for the report.
+pub(super) fn read_deploy_sha(reader: &mut Reader<'_>) -> Option<String> {
+    drop(reader.text(&PATCHPROOF_CONFIG));
+    reader.text(&DEPLOY_SHA)
 }
 
 /// Reads where commands reach the server.

@@ -23,6 +23,13 @@ pub enum Origin {
         /// The file.
         path: PathBuf,
     },
+    /// A line of the file of variables; 0 is the file as a whole.
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+    },
     /// A file that the service manager put into its folder of credentials.
     Credential(PathBuf),
 }
@@ -31,7 +38,9 @@ impl Origin {
     /// Says whether somebody gave the value.
     pub const fn is_given(&self) -> bool {
         match self {
-            Self::Environment(_) | Self::File { .. } | Self::Credential(_) => true,
+            Self::Environment(_) | Self::File { .. } | Self::Line { .. } | Self::Credential(_) => {
+                true
+            }
             Self::Unset | Self::Default | Self::Generated => false,
         }
     }
@@ -47,6 +56,8 @@ impl fmt::Display for Origin {
             Self::File { variable, path } => {
                 write!(formatter, "file {}, {variable}", path.display())
             }
+            Self::Line { path, line: 0 } => write!(formatter, "{}", path.display()),
+            Self::Line { path, line } => write!(formatter, "{}:{line}", path.display()),
             Self::Credential(path) => write!(formatter, "credential {}", path.display()),
         }
     }

@@ -43,11 +43,11 @@ pub(super) struct Readings {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(environment: &'a Environment) -> Self {
+    pub(super) fn new(environment: &'a Environment) -> Self {
         Self {
             environment,
             is_production: false,
-            problems: Vec::new(),
+            problems: environment.file_problems(),
             warnings: Vec::new(),
             effective: Vec::new(),
         }

@@ -29,8 +29,9 @@ pub(super) const MASTER_SECRET: Variable = Variable::new(
     "MASTER_SECRET",
     Kind::Secret,
     "/etc/patchproof/master_secret",
-    "The root of the keys that protect stored content. Content cannot be opened without it, so \
-     keep a copy apart from the backups of the data.",
+    "The root of the keys that protect stored content and seal erasures. Without it content cannot \
+     be opened and products with erased records count as compromised: never change it, and keep a \
+     copy apart from the backups of the data.",
 )
 .required(Required::InProduction);
 

@@ -2,7 +2,8 @@
 
 use crate::config::variable::Variable;
 use crate::config::{
-    anchoring, arc, chain, edge, kms, limits, login, mail, place, pool, secrets, settings, stores,
+    anchoring, arc, backup, chain, edge, kms, limits, login, mail, place, pool, secrets, settings,
+    stores, tls,
 };
 
 /// Variables that belong together.
@@ -24,6 +25,7 @@ pub const GROUPS: &[Group] = &[
             &place::PORT,
             &place::PATCHPROOF_DATA_DIR,
             &place::CONTROL_SOCKET,
+            &place::PATCHPROOF_CONFIG,
             &place::DEPLOY_SHA,
         ],
     },
@@ -173,6 +175,30 @@ pub const GROUPS: &[Group] = &[
             &edge::METRICS_REQUIRE_API_KEY,
             &edge::LOG_LEVEL,
             &edge::LOG_FORMAT,
+            &edge::OTEL_EXPORTER_OTLP_ENDPOINT,
+        ],
+    },
+    Group {
+        title: "Backups",
+        variables: &[
+            &backup::BACKUP_DIR,
+            &backup::BACKUP_INTERVAL_HOURS,
+            &backup::BACKUP_KEEP,
+            &backup::BACKUP_PASSPHRASE,
+            &backup::BACKUP_RECIPIENT,
+        ],
+    },
+    Group {
+        title: "TLS",
+        variables: &[
+            &tls::TLS_CERT,
+            &tls::TLS_KEY,
+            &tls::TLS_REDIRECT_PORT,
+            &tls::ACME_DOMAINS,
+            &tls::ACME_EMAIL,
+            &tls::ACME_DIRECTORY,
+            &tls::ACME_CA_FILE,
+            &edge::HSTS_MAX_AGE_SECS,
         ],
     },
     Group {

@@ -58,6 +58,8 @@ pub enum Kind {
     Checkpoints,
     /// Whom mails are from.
     Sender,
+    /// Names of hosts, separated by commas.
+    Domains,
 }
 
 /// When a variable must be set.
@@ -155,7 +157,8 @@ impl Variable {
             | Kind::Origins
             | Kind::AddressRanges
             | Kind::Checkpoints
-            | Kind::Sender => text.to_owned(),
+            | Kind::Sender
+            | Kind::Domains => text.to_owned(),
         };
         match visible.char_indices().nth(MAX_SHOWN_CHARACTERS) {
             Some((end, _)) => format!("{}…", &visible[..end]),
@@ -197,6 +200,10 @@ impl Kind {
             }
             Self::Sender => {
                 "an e-mail address, or a name and an address in angle brackets".to_owned()
+            }
+            Self::Domains => {
+                "names of hosts such as patchproof.example, without *, separated by commas"
+                    .to_owned()
             }
             Self::Checkpoints => {
                 "height:hash of blocks, the hash as 64 hexadecimal digits, separated by commas"

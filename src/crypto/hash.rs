@@ -20,6 +20,22 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
+/// SHA-256 of bytes that come one after another.
+#[derive(Clone, Default)]
+pub struct RunningSha256(Sha256);
+
+impl RunningSha256 {
+    /// Takes the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// Returns SHA-256 of all that was taken.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
 /// Returns SHA-256 of SHA-256 of `data`, Bitcoin's hash for transactions and blocks.
 pub fn sha256d(data: &[u8]) -> [u8; 32] {
     sha256(&sha256(data))
@@ -62,6 +78,10 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(sha256_parts(&[b"a", b"bc"]), sha256(b"abc"));
+        let mut running = RunningSha256::default();
+        running.update(b"ab");
+        running.update(b"c");
+        assert_eq!(running.finish(), sha256(b"abc"));
         assert_eq!(hex::encode(hash160(b"")), "b472a266d0bd89c13706a4132ccfb16f7c3b9fcb");
         // RFC 4231, test case 2.
         assert_eq!(

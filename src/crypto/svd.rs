@@ -35,6 +35,8 @@ fn challenge_scalar(challenge: &[u8]) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
     use super::*;
     use crate::crypto::{Signature, SignatureError};
 
@@ -64,7 +66,40 @@ mod tests {
             let shared = svd_shared_secret(&server_key, &user_key, &challenge).unwrap();
             assert_eq!(hex::encode(shared), vector["sharedSecretHex"].as_str().unwrap());
             let signature: Signature = vector["signatureHex"].as_str().unwrap().parse().unwrap();
-            assert_eq!(key.verify(&challenge_scalar(&challenge), &signature), Ok(()));
+            let hash = challenge_scalar(&challenge);
+            assert_eq!(key.verify(&hash, &signature), Ok(()));
+            assert_eq!(user_key.verify_tweaked(&hash, &hash, &signature), Ok(()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a9_a_signature_is_judged_alike_with_and_without_working_its_key_out(
+            secret in any::<[u8; 32]>(), tweak in any::<[u8; 32]>(), digest in any::<[u8; 32]>(),
+            flipped in 0..4usize, bit in 0..256usize,
+        ) {
+            let Ok(secret) = SecretKey::from_bytes(&secret) else { return Ok(()) };
+            let (tweak, digest) = (Digest::from_bytes(tweak), Digest::from_bytes(digest));
+            let Ok(once) = secret.plus(&tweak) else { return Ok(()) };
+            let mut parts = [tweak.to_bytes(), digest.to_bytes(), [0; 32], [0; 32]];
+            let signed = once.sign(&digest).to_compact();
+            parts[2].copy_from_slice(&signed[..32]);
+            parts[3].copy_from_slice(&signed[32..]);
+            let judged = |parts: &[[u8; 32]; 4]| {
+                let [tweak, digest] = [parts[0], parts[1]].map(Digest::from_bytes);
+                let mut compact = [0u8; 64];
+                compact[..32].copy_from_slice(&parts[2]);
+                compact[32..].copy_from_slice(&parts[3]);
+                let signature = Signature::from_compact(&compact)?;
+                let plain = secret.public_key().plus(&tweak).ok()?.verify(&digest, &signature);
+                Some((plain, secret.public_key().verify_tweaked(&tweak, &digest, &signature)))
+            };
+            prop_assert_eq!(judged(&parts), Some((Ok(()), Ok(()))));
+            parts[flipped][bit / 8] ^= 1 << (bit % 8);
+            if let Some((plain, short)) = judged(&parts) {
+                prop_assert_eq!(plain, short);
+                prop_assert!(short.is_err());
+            }
         }
     }
 

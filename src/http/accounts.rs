@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
 
+mod links;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, LINK};
@@ -18,7 +20,8 @@ use crate::auth::session::Ticket;
 use crate::bitcoin::Address;
 use crate::http::HttpState;
 use crate::http::credentials::{Authorized, Public};
-use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::http::extract::{ApiJson, ApiJsonDigest, ApiPath, ApiQuery};
+use crate::http::once::{Repeatable, made};
 use crate::http::patches::parse_address;
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::sessions::{GoneBody, begun_answer, refuse_foreign};
@@ -26,6 +29,9 @@ use crate::service::accounts::{
     AccountChange, AccountError, IssuedLink, NewAccount, StoredAccount,
 };
 use crate::service::sessions::LoginMethod;
+
+pub use links::setup_url;
+use links::{LinkBody, link_body};
 
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 200;
@@ -102,24 +108,29 @@ struct AccountBody {
     last_login_at: Option<String>,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CheckLinkRequest {
+    /// What stands in the link behind the equals sign.
+    token: String,
+}
+
+/// A one-time link that is still good.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct GoodLinkBody {
+    /// The name of the account that it is for; none where it makes the first one.
+    name: Option<String>,
+    /// From when it is good for nothing.
+    expires_at: String,
+}
+
 /// A page of accounts.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct AccountsBody {
     items: Vec<AccountBody>,
     next_cursor: Option<String>,
-}
-
-/// A one-time link, which is shown this once.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct LinkBody {
-    /// The whole link, for the browser.
-    url: String,
-    /// What stands in it behind the equals sign.
-    token: String,
-    /// From when it is good for nothing.
-    expires_at: String,
 }
 
 /// A new account, with the link with which its holder sets the password.
@@ -133,6 +144,7 @@ struct CreatedBody {
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(set_up))
+        .routes(routes!(check_link))
         .routes(routes!(make_setup_link))
         .routes(routes!(list_accounts, create_account))
         .routes(routes!(change_account, remove_account))
@@ -142,8 +154,9 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Uses a one-time link: makes the first admin, or sets the password of an account; then logs in.
 #[utoipa::path(post, path = "/v1/admin/setup", tag = "console", request_body = SetupRequest,
     responses((status = 200, description = "Logged in, as POST /v1/admin/session"),
-        (status = 400, body = ProblemBody), (status = 403, body = ProblemBody),
-        (status = 410, body = ProblemBody)))]
+        (status = 400, body = ProblemBody),
+        (status = 410, body = ProblemBody),
+        (status = 403, body = ProblemBody)))]
 async fn set_up(
     _public: Public,
     state: State<HttpState>,
@@ -162,28 +175,55 @@ async fn set_up(
         state.services.audit.refusals.note("setup link");
     }
     let (live, ticket) = state.services.sessions.begin(used?, LoginMethod::Link, now).await?;
-    begun_answer(&state, &live, &ticket)
+    begun_answer(&state, &headers, &live, &ticket)
+}
+
+/// Looks at a one-time link without using it up: whose password it sets, and until when it is good.
+#[utoipa::path(post, path = "/v1/admin/setup/check", tag = "console",
+    request_body = CheckLinkRequest, responses((status = 200, body = GoodLinkBody),
+        (status = 400, body = ProblemBody), (status = 410, body = ProblemBody)))]
+async fn check_link(
+    _public: Public,
+    state: State<HttpState>,
+    body: ApiJson<CheckLinkRequest>,
+) -> Result<Response, Problem> {
+    let (accounts, now) = (&state.services.accounts, state.clock.now());
+    let found = match Ticket::parse(&body.0.token) {
+        Some(token) => accounts.look_at_link(&token, now),
+        None => Err(AccountError::LinkGone),
+    };
+    if matches!(found, Err(AccountError::LinkGone)) {
+        state.services.audit.refusals.note("setup link");
+    }
+    let (name, expires_at) = found?;
+    let name = name.map(|it| it.as_str().to_owned());
+    let body = GoodLinkBody { name, expires_at: expires_at.to_string() };
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
 /// Makes the link with which the first admin is made; 409 once there is an account.
 #[utoipa::path(post, path = "/v1/admin/setup-links", tag = "console", security(("apiKey" = [])),
-    responses((status = 201, body = LinkBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    responses((status = 201, body = LinkBody), (status = 409, body = ProblemBody)))]
 async fn make_setup_link(
     authorized: Authorized<permission::Admin>,
+    repeatable: Repeatable,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
-    let (actor, now) = (&authorized.principal.id, state.clock.now());
-    let issued = state.services.accounts.make_setup_link(actor, now).await?;
-    let body = link_body(&state, "setup", &issued);
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    let (actor, now) = (authorized.principal.id, state.clock.now());
+    let once = repeatable.empty_by(&actor);
+    let answer = |state: &HttpState, issued: &_| {
+        made(StatusCode::CREATED, &link_body(state, "setup", issued))
+    };
+    let deed = async move |state: HttpState, keep| {
+        state.services.accounts.make_setup_link_once(&actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 /// Lists accounts in the order of their names.
 #[utoipa::path(get, path = "/v1/admin/accounts", tag = "console",
     security(("session" = []), ("apiKey" = [])), params(AccountsQuery),
-    responses((status = 200, body = AccountsBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = AccountsBody), (status = 400, body = ProblemBody)))]
 async fn list_accounts(
     _authorized: Authorized<permission::Admin>,
     state: State<HttpState>,
@@ -219,23 +259,28 @@ async fn list_accounts(
 #[utoipa::path(post, path = "/v1/admin/accounts", tag = "console",
     security(("session" = []), ("apiKey" = [])), request_body = CreateAccountRequest,
     responses((status = 201, body = CreatedBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 409, body = ProblemBody)))]
 async fn create_account(
     authorized: Authorized<permission::Admin>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<CreateAccountRequest>,
+    body: ApiJsonDigest<CreateAccountRequest>,
 ) -> Result<Response, Problem> {
     let wanted = NewAccount {
-        name: parse_name(&body.0.name)?,
-        role: parse_role(&body.0.role)?,
-        shop: parse_shop(body.0.shop.as_deref(), &state)?,
+        name: parse_name(&body.value.name)?,
+        role: parse_role(&body.value.role)?,
+        shop: parse_shop(body.value.shop.as_deref(), &state)?,
     };
-    let (actor, now) = (&authorized.principal.id, state.clock.now());
-    let (account, issued) = state.services.accounts.create(wanted, actor, now).await?;
-    let link = link_body(&state, "reset", &issued);
-    let body = Json(CreatedBody { account: account_body(account), link });
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], body).into_response())
+    let (actor, now) = (authorized.principal.id, state.clock.now());
+    let once = repeatable.by(&actor, body.digest);
+    let answer = |state: &HttpState, (account, issued): &(StoredAccount, IssuedLink)| {
+        let link = link_body(state, "reset", issued);
+        made(StatusCode::CREATED, &CreatedBody { account: account_body(account.clone()), link })
+    };
+    let deed = async move |state: HttpState, keep| {
+        state.services.accounts.create(wanted, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 /// Changes an account; what is not said stays.
@@ -243,7 +288,6 @@ async fn create_account(
     security(("session" = []), ("apiKey" = [])), params(("id" = String, Path)),
     request_body = ChangeAccountRequest,
     responses((status = 200, body = AccountBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
 async fn change_account(
     authorized: Authorized<permission::Admin>,
@@ -266,8 +310,7 @@ async fn change_account(
 /// Removes an account and ends its sessions; the audit trail keeps its identifier.
 #[utoipa::path(delete, path = "/v1/admin/accounts/{id}", tag = "console",
     security(("session" = []), ("apiKey" = [])), params(("id" = String, Path)),
-    responses((status = 200, body = GoneBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+    responses((status = 200, body = GoneBody), (status = 404, body = ProblemBody),
         (status = 409, body = ProblemBody)))]
 async fn remove_account(
     authorized: Authorized<permission::Admin>,
@@ -283,17 +326,22 @@ async fn remove_account(
 /// holder sets another password.
 #[utoipa::path(post, path = "/v1/admin/accounts/{id}/reset", tag = "console",
     security(("session" = []), ("apiKey" = [])), params(("id" = String, Path)),
-    responses((status = 201, body = LinkBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    responses((status = 201, body = LinkBody), (status = 404, body = ProblemBody)))]
 async fn reset_account(
     authorized: Authorized<permission::Admin>,
+    repeatable: Repeatable,
     state: State<HttpState>,
     path: ApiPath<String>,
 ) -> Result<Response, Problem> {
-    let (id, actor, now) = (parse_id(&path.0)?, &authorized.principal.id, state.clock.now());
-    let issued = state.services.accounts.reset(id, actor, now).await?;
-    let body = link_body(&state, "reset", &issued);
-    Ok((StatusCode::CREATED, [(CACHE_CONTROL, "no-store")], Json(body)).into_response())
+    let (id, actor, now) = (parse_id(&path.0)?, authorized.principal.id, state.clock.now());
+    let once = repeatable.empty_by(&actor);
+    let answer = |state: &HttpState, issued: &_| {
+        made(StatusCode::CREATED, &link_body(state, "reset", issued))
+    };
+    let deed = async move |state: HttpState, keep| {
+        state.services.accounts.reset(id, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 fn parse_name(text: &str) -> Result<AccountName, Problem> {
@@ -311,25 +359,6 @@ fn parse_shop(text: Option<&str>, state: &HttpState) -> Result<Option<Address>, 
 
 fn parse_id(text: &str) -> Result<AccountId, AccountError> {
     text.parse().map_err(|_| AccountError::NotFound)
-}
-
-/// Writes down the link with which the first admin is made. What opens something stands behind the
-/// number sign, which no browser sends.
-pub fn setup_url(public_url: &url::Url, token: &Ticket) -> String {
-    link_url(public_url, "setup", token)
-}
-
-fn link_url(public_url: &url::Url, word: &str, token: &Ticket) -> String {
-    let base = public_url.as_str().trim_end_matches('/');
-    format!("{base}/admin#{word}={}", *token.expose())
-}
-
-fn link_body(state: &HttpState, word: &str, issued: &IssuedLink) -> LinkBody {
-    LinkBody {
-        url: link_url(&state.options.public_url, word, &issued.token),
-        token: issued.token.expose().to_string(),
-        expires_at: issued.expires_at.to_string(),
-    }
 }
 
 fn account_body(account: StoredAccount) -> AccountBody {

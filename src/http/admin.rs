@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::http::HttpState;
 use crate::http::credentials::Authorized;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 use crate::service::runway::Runway;
 use crate::wallet::runway::NoRunway;
 
@@ -107,7 +107,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Tells what the pool holds and what the network says about it.
 #[utoipa::path(get, path = "/v1/admin/utxo-health", tag = "admin", security(("apiKey" = [])),
-    responses((status = 200, body = HealthBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = HealthBody)))]
 async fn utxo_health(
     _authorized: Authorized<permission::UtxoRead>,
     state: State<HttpState>,

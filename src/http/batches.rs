@@ -3,9 +3,8 @@
 #![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -14,16 +13,17 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::crypto::sha256;
 use crate::http::HttpState;
-use crate::http::acceptance::{Origin, to_the_end};
+use crate::http::acceptance::Origin;
 use crate::http::credentials::Authorized;
 use crate::http::extract::{ApiBytes, ApiQuery};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::json;
+use crate::http::once::{Once, made};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::service::batches::{BatchOutcome, DEFAULT_REQUESTED, FormedBatch, MOST_REQUESTED};
 use crate::service::idempotency::StoredAnswer;
 use crate::service::registration::Caller;
-use crate::types::{Digest, RecordId, Txid};
+use crate::types::{Digest, RecordId, Timestamp, Txid};
 
 /// What is said where no record waits, as clients of the predecessor know it.
 const NOTHING: &str = "No unanchored records found to process.";
@@ -79,10 +79,9 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     params(BatchQuery), request_body = inline(Option<BatchRequest>), responses(
         (status = 200, body = BatchBody, description = "The network has taken it, or nothing waits"),
         (status = 202, body = BatchBody, description = "Stored for good, on its way"),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 402, body = ProblemBody), (status = 403, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody),
-        (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody),
+        (status = 402, body = ProblemBody),
+        (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 #[expect(clippy::too_many_arguments, reason = "each extractor of a handler is an argument")]
 async fn batch_anchor(
     authorized: Authorized<permission::PatchesWrite>,
@@ -104,28 +103,23 @@ async fn batch_anchor(
     let digest = Digest::from_bytes(sha256(format!("limit={limit}").as_bytes()));
     let request = Origin { method: &method, uri: &uri, body: digest };
     let caller = request.caller(authorized.principal.id, key, prefer, &state);
-    to_the_end(anchor(state.0, limit, caller)).await
+    let now = state.clock.now();
+    let once = Once(caller.idempotency.clone());
+    once.work((state.0, now), async move |state| anchor(&state, limit, &caller, now).await).await
 }
 
-/// Anchors and answers; an answer that was given under the same key is given again.
-async fn anchor(state: HttpState, limit: u64, caller: Caller) -> Result<Response, Problem> {
-    let now = state.clock.now();
-    if let Some(known) = &caller.idempotency
-        && let Some(answer) = state.services.idempotency.answer_to(known, now)?
-    {
-        return Ok(replay(answer));
-    }
+async fn anchor(
+    state: &HttpState,
+    limit: u64,
+    caller: &Caller,
+    now: Timestamp,
+) -> Result<StoredAnswer, Problem> {
     let batches = &state.services.batches;
     if batches.waiting()? > 0 && !state.services.maintenance.treasury.can_ever_pay()? {
         let detail = "The whole pool cannot pay for it. Fund its address; the records wait.";
         return Err(Problem::new(ProblemCode::InsufficientFunds).detail(detail));
     }
-    let outcome = batches.anchor(limit, caller.patience, &caller.actor, now).await?;
-    let answer = compose(outcome);
-    if let Some(known) = caller.idempotency {
-        state.services.idempotency.keep_answer(known, answer.clone(), now).await?;
-    }
-    Ok(replay(answer))
+    Ok(compose(batches.anchor(limit, caller.patience, &caller.actor, now).await?))
 }
 
 fn compose(outcome: BatchOutcome) -> StoredAnswer {
@@ -136,8 +130,7 @@ fn compose(outcome: BatchOutcome) -> StoredAnswer {
         }
         BatchOutcome::Formed(formed) => (StatusCode::ACCEPTED, BatchBody::of(&formed)),
     };
-    let body = serde_json::to_vec(&body).expect("answers consist of strings and numbers");
-    StoredAnswer { status: status.as_u16(), location: None, body }
+    made(status, &body)
 }
 
 impl BatchBody {
@@ -169,10 +162,4 @@ impl BatchBody {
             updated: Some(if formed.txid.is_some() { formed.size } else { 0 }),
         }
     }
-}
-
-fn replay(answer: StoredAnswer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    (status, headers, answer.body).into_response()
 }

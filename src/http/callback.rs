@@ -17,7 +17,8 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Takes a report of ARC. Its content is not read: a report is a hint, never evidence.
 #[utoipa::path(post, path = "/v1/arc/callback", tag = "operation", responses(
-    (status = 204), (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    (status = 204), (status = 404, body = ProblemBody),
+        (status = 401, body = ProblemBody)))]
 async fn arc_callback(
     _public: Public,
     state: State<HttpState>,

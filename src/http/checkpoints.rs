@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::http::HttpState;
 use crate::http::credentials::Authorized;
-use crate::http::extract::{ApiJson, ApiPath};
+use crate::http::extract::{ApiJsonDigest, ApiPath};
+use crate::http::once::{Repeatable, made};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::service::headers::{ChainTrust, JudgedCheckpoint};
 use crate::types::{BlockHash, Checkpoint};
@@ -70,38 +71,41 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Tells what our chain of headers hangs on.
 #[utoipa::path(get, path = "/v1/admin/headers/checkpoints", tag = "admin",
     security(("apiKey" = [])),
-    responses((status = 200, body = HeadersBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = HeadersBody)))]
 async fn list_checkpoints(
     _authorized: Authorized<permission::SettingsRead>,
     state: State<HttpState>,
 ) -> Result<Response, Problem> {
-    Ok(answer(StatusCode::OK, state.services.headers.trust()?))
+    Ok(answer(&state.services.headers.trust()?))
 }
 
 /// Vouches for a block, in place of another at its height.
 #[utoipa::path(post, path = "/v1/admin/headers/checkpoints", tag = "admin",
     security(("apiKey" = [])), request_body = CheckpointRequest, responses(
         (status = 201, body = HeadersBody, description = "It counts from now on"),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn add_checkpoint(
     authorized: Authorized<permission::SettingsWrite>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<CheckpointRequest>,
+    body: ApiJsonDigest<CheckpointRequest>,
 ) -> Result<Response, Problem> {
-    let hash = body.0.hash.parse();
+    let hash = body.value.hash.parse();
     let hash = hash.map_err(|_| Problem::invalid_field("hash", "must be 64 hexadecimal digits"))?;
-    let checkpoint = Checkpoint { height: body.0.height, hash };
-    let now = state.clock.now();
-    let headers = &state.services.headers;
-    let trust = headers.add_checkpoint(checkpoint, &authorized.principal.id, now).await?;
-    Ok(answer(StatusCode::CREATED, trust))
+    let checkpoint = Checkpoint { height: body.value.height, hash };
+    let (actor, now) = (authorized.principal.id, state.clock.now());
+    let once = repeatable.by(&actor, body.digest);
+    let answer = |_: &HttpState, trust: &_| made(StatusCode::CREATED, &headers_body(trust));
+    let deed = async move |state: HttpState, keep| {
+        state.services.headers.add_checkpoint(checkpoint, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 /// Ceases to vouch for a block that was added.
 #[utoipa::path(delete, path = "/v1/admin/headers/checkpoints/{height}", tag = "admin",
     security(("apiKey" = [])), params(("height" = u32, Path, description = "Its height")),
-    responses((status = 200, body = HeadersBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = HeadersBody), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn remove_checkpoint(
     authorized: Authorized<permission::SettingsWrite>,
     state: State<HttpState>,
@@ -113,17 +117,20 @@ async fn remove_checkpoint(
     let trust = trust.ok_or_else(|| {
         Problem::new(ProblemCode::NotFound).detail("No checkpoint was added at this height.")
     })?;
-    Ok(answer(StatusCode::OK, trust))
+    Ok(answer(&trust))
 }
 
-fn answer(status: StatusCode, trust: ChainTrust) -> Response {
-    let body = HeadersBody {
+fn answer(trust: &ChainTrust) -> Response {
+    ([(CACHE_CONTROL, "no-store")], Json(headers_body(trust))).into_response()
+}
+
+fn headers_body(trust: &ChainTrust) -> HeadersBody {
+    HeadersBody {
         anchored: trust.anchored.map(|by| by.as_str()),
         lowest: trust.lowest,
         tip: trust.tip.map(|tip| TipBody { height: tip.height, hash: tip.hash }),
         checkpoints: trust.checkpoints.iter().map(checkpoint_body).collect(),
-    };
-    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    }
 }
 
 fn checkpoint_body(judged: &JudgedCheckpoint) -> CheckpointBody {

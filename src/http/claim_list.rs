@@ -89,8 +89,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Lists the claims filed with the caller's shop, or with every shop for who may do everything.
 #[utoipa::path(get, path = "/v1/admin/claims", tag = "claims", security(("apiKey" = [])),
     params(ClaimsQuery), responses((status = 200, body = ClaimsBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn list_claims(
     authorized: Authorized<permission::ClaimsRead>,
     state: State<HttpState>,

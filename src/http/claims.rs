@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -14,13 +14,15 @@ use crate::auth::{Principal, permission};
 use crate::http::HttpState;
 use crate::http::acceptance::{Kind, Origin, Queued, Transferred, answer, to_the_end};
 use crate::http::credentials::{Authorized, MaybeAuthorized, Public};
-use crate::http::extract::{ApiJson, ApiJsonDigest, ApiPath};
+use crate::http::extract::{ApiJsonDigest, ApiPath};
 use crate::http::headers::{IdempotencyKeyHeader, Prefer};
+use crate::http::once::{Repeatable, made};
 use crate::http::patches::{parse_address, parse_public_key, parse_signature};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::verification::parse_tag;
 use crate::patch::claim::ClaimNonce;
 use crate::service::claims::{Approval, Claim, ClaimState, Intent, ToSign};
+use crate::service::idempotency::StoredAnswer;
 use crate::types::{RecordId, Timestamp, Txid};
 
 /// A nonce for one claim.
@@ -143,18 +145,27 @@ async fn claim_challenge(
     request_body = ClaimIntentRequest, responses(
         (status = 201, body = ClaimFiled), (status = 200, body = ClaimFiled,
             description = "The same claim was filed before"),
-        (status = 400, body = ProblemBody), (status = 403, body = ProblemBody),
+        (status = 400, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 503, body = ProblemBody)))]
+        (status = 403, body = ProblemBody)))]
 async fn claim_intent(
     _public: Public,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<ClaimIntentRequest>,
+    body: ApiJsonDigest<ClaimIntentRequest>,
 ) -> Result<Response, Problem> {
     let now = state.clock.now();
-    let intent = intent_of(&body.0, &state)?;
-    let (claim, is_new) = state.services.claims.file(intent, now).await?;
-    let (status, message) = if is_new {
+    let intent = intent_of(&body.value, &state)?;
+    // The customer's credential is his signature: nothing is kept under his address without it.
+    let once = repeatable.by(&format!("customer:{}", intent.new_owner), body.digest);
+    let answer = move |_: &HttpState, filed: &_| filed_answer(filed, now);
+    let deed =
+        async move |state: HttpState, keep| state.services.claims.file(intent, keep, now).await;
+    once.make((state.0, now), answer, deed).await
+}
+
+fn filed_answer((claim, is_new): &(Claim, bool), now: Timestamp) -> StoredAnswer {
+    let (status, message) = if *is_new {
         (StatusCode::CREATED, "Claim filed; the shop has to approve it.")
     } else {
         (StatusCode::OK, "The claim was filed before.")
@@ -164,18 +175,18 @@ async fn claim_intent(
     let body = ClaimFiled {
         message,
         claim_id,
-        status: status_of(&claim, now),
-        uid_tag_id: claim.uid.into(),
+        status: status_of(claim, now),
+        uid_tag_id: claim.uid.as_str().to_owned(),
         expires_at: claim.expires_at.to_string(),
     };
-    Ok((status, [(LOCATION, location)], Json(body)).into_response())
+    StoredAnswer { location: Some(location), ..made(status, &body) }
 }
 
 /// Tells where a claim stands; the shop that owns the product also learns what it has to sign.
 #[utoipa::path(get, path = "/v1/pos/claim-status/{id}", tag = "claims",
     security((), ("apiKey" = [])),
     params(("id" = String, Path, description = "The claim, 32 hexadecimal digits")), responses(
-        (status = 200, body = ClaimStatusBody), (status = 403, body = ProblemBody),
+        (status = 200, body = ClaimStatusBody),
         (status = 404, body = ProblemBody)))]
 async fn claim_status(
     caller: MaybeAuthorized<permission::Pos>,
@@ -203,9 +214,8 @@ async fn claim_status(
     request_body = ClaimApproveRequest, responses(
         (status = 200, body = Transferred, description = "The network has taken it"),
         (status = 202, body = Queued<'static>, description = "Stored for good, on its way"),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody)))]
 async fn claim_approve(
     authorized: Authorized<permission::Pos>,
     key: IdempotencyKeyHeader,

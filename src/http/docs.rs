@@ -16,6 +16,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::http::assets::Asset;
 use crate::http::headers::IfNoneMatch;
+use crate::http::openapi;
 use crate::http::yaml;
 
 /// How long a client may use the description without asking again, in seconds.
@@ -23,7 +24,7 @@ const DESCRIPTION_MAX_AGE: u32 = 60;
 
 /// Returns the routes that serve `document` and the explorer.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(document: &OpenApi) -> Router<S> {
-    let value = serde_json::to_value(document).expect("a description is plain data");
+    let value = openapi::written(document);
     let json = value.to_string().into_bytes();
     let json = Asset::new(json.into(), "application/json", DESCRIPTION_MAX_AGE);
     let yaml = yaml::write(&value).into_bytes();

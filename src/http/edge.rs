@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -37,7 +38,7 @@ use crate::types::Clock;
 
 pub use body::{BodyRefusal, BodyTimeouts, next_piece, read_body};
 pub use cors::CorsOrigins;
-pub use guard::{AmbiguousFraming, ClientAddress};
+pub use guard::{AmbiguousFraming, ClientAddress, Scheme};
 pub use request_id::{RequestId, X_REQUEST_ID};
 
 pub(super) use finish::X_API_KEY;
@@ -69,6 +70,8 @@ pub struct EdgeLimits {
     pub cors: CorsOrigins,
     /// How often clients may ask.
     pub rates: RateLimits,
+    /// How long browsers that came over HTTPS are to come back over nothing else.
+    pub hsts_max_age: Duration,
 }
 
 impl Default for EdgeLimits {
@@ -81,6 +84,7 @@ impl Default for EdgeLimits {
             request_timeout: Duration::from_secs(30),
             cors: CorsOrigins::SameOrigin,
             rates: RateLimits::default(),
+            hsts_max_age: Duration::from_secs(31_536_000),
         }
     }
 }
@@ -162,14 +166,18 @@ impl Service<Request> for EdgeService {
             let matched = request.extensions().get::<MatchedPath>();
             RouteMetrics::new(&shared.metrics, matched.map(MatchedPath::as_str))
         });
-        let mut exchange = Exchange::begin(&request, id.clone(), &shared.limits.cors);
+        let mut exchange = Exchange::begin(&request, id.clone(), &shared.limits);
         let client = request.extensions().get::<ClientAddress>();
         let is_operator = matches!(client, Some(ClientAddress::Operator { .. }));
         let class = route.get().map_or(LimitClass::Public, RouteMetrics::class);
         let timeout = if is_operator { OPERATOR_TIMEOUT } else { shared.limits.request_timeout };
         let work = id.during(|| match self.admit(request, class, &mut exchange) {
             Ok(request) => Work::Run(self.inner.call(request)),
-            Err(response) => Work::Done(Some(response)),
+            Err((response, None)) => Work::Done(Some(response)),
+            Err((response, Some(body))) => Work::Refuse(Box::pin(async {
+                body::discard(body).await;
+                response
+            })),
         });
         EdgeFuture { work, timeout, timer: None, exchange: Some(exchange), route, id }
     }
@@ -183,15 +191,16 @@ impl EdgeService {
         request: Request,
         class: LimitClass,
         exchange: &mut Exchange,
-    ) -> Result<Request, Response> {
+    ) -> Result<Request, (Response, Option<Body>)> {
         let limits = &self.shared.limits;
         if let Some(problem) = guard::refusal(&request) {
-            return Err(problem.into_response());
+            return Err((problem.into_response(), None));
         }
         if cors::is_preflight(request.method(), request.headers()) {
-            return Err(limits.cors.grant(request.headers()).preflight());
+            return Err((limits.cors.grant(request.headers()).preflight(), None));
         }
-        exchange.standing = self.count(&request, class).map_err(IntoResponse::into_response)?;
+        let counted = self.count(&request, class);
+        exchange.standing = counted.map_err(|problem| (problem.into_response(), None))?;
         let limit = match request.uri().path() {
             path if path.starts_with(SVD_PREFIX) => limits.svd_body,
             // Read piece by piece, never as a whole, and only once the key was judged.
@@ -199,7 +208,7 @@ impl EdgeService {
             _ => limits.body,
         };
         body::guard(request, limit, limits.body_timeouts)
-            .map_err(|refusal| Problem::from(refusal).into_response())
+            .map_err(|(refusal, body)| (Problem::from(refusal).into_response(), body))
     }
 }
 
@@ -253,6 +262,8 @@ pub struct EdgeFuture {
 
 enum Work {
     Run(RouteFuture<Infallible>),
+    /// Answers once what is still being sent was thrown away.
+    Refuse(Pin<Box<dyn Future<Output = Response> + Send>>),
     Done(Option<Response>),
 }
 
@@ -262,6 +273,7 @@ impl EdgeFuture {
             Work::Done(response) => {
                 return Poll::Ready(response.take().expect("a future is not polled again"));
             }
+            Work::Refuse(future) => return future.as_mut().poll(context),
             Work::Run(future) => future,
         };
         let id = &self.id;

@@ -28,7 +28,8 @@ use crate::http::HttpState;
 use crate::http::claims::{WhoseClaims, status_of, whose_claims};
 use crate::http::credentials::Authorized;
 use crate::http::extract::ApiQuery;
-use crate::http::logs::LogLineBody;
+use crate::http::imports::ImportBody;
+use crate::http::logs::LogsBody;
 use crate::http::overview::OverviewBody;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::http::session_cookie;
@@ -53,8 +54,8 @@ const RETRY_MS: u32 = 1_000;
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct EventsQuery {
-    /// Topics with commas between them: `overview`, `record`, `claim`, `batch`, `settings`, `log`. All
-    /// that one may hear but `log` if not said.
+    /// Topics with commas between them: `overview`, `record`, `claim`, `batch`, `settings`, `import`,
+    /// `log`. All that one may hear but `log` if not said.
     topics: Option<String>,
 }
 
@@ -102,9 +103,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     params(EventsQuery,
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that was had")),
     responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 429, body = ProblemBody),
-        (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn events(
     authorized: Authorized<permission::EventsRead>,
     credentials: Credentials,
@@ -166,6 +165,7 @@ fn may_hear(principal: &Principal, topic: Topic) -> bool {
     match topic {
         Topic::Overview => principal.may::<permission::OverviewRead>(),
         Topic::Record | Topic::Batch => principal.may::<permission::RecordsRead>(),
+        Topic::Import => principal.may::<permission::PatchesRead>(),
         Topic::Claim => {
             principal.may::<permission::ClaimsRead>() && whose_claims(principal).is_some()
         }
@@ -295,7 +295,8 @@ fn data_of(event: &Event) -> String {
             expires_at: moved.claim.expires_at.to_string(),
         }),
         Event::Settings => Ok("{}".to_owned()),
-        Event::Log(line) => serde_json::to_string(&LogLineBody::from(line.as_ref())),
+        Event::Log(lines) => serde_json::to_string(&LogsBody::of(lines)),
+        Event::Import(import) => serde_json::to_string(&ImportBody::from(import)),
     };
     written.expect("events consist of strings and numbers")
 }

@@ -3,6 +3,7 @@
 //! Liveness asks nothing of anyone: a process whose disk is full must not be restarted for it.
 //! Readiness names each dependency and is 503 when one without which nothing works is down.
 
+use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -16,9 +17,13 @@ use utoipa_axum::routes;
 use crate::http::HttpState;
 use crate::http::credentials::Public;
 
-/// Whoever knows whether the process can do its work; asked often, so it answers from memory.
+/// Whoever knows whether the process can do its work.
+#[async_trait]
 pub trait Readiness: Send + Sync {
-    /// Reports on every dependency.
+    /// Looks at what is outside, unless that was done a moment ago; takes less than a second.
+    async fn look(&self) {}
+
+    /// Reports on every dependency, from memory.
     fn report(&self) -> ReadinessReport;
 }
 
@@ -40,11 +45,12 @@ pub struct ReadinessReport {
 pub enum ReadinessStatus {
     /// Everything works.
     Ok,
-    /// Something is down that can wait; requests are served.
+    /// Nothing is down, but something needs an operator: money, room, one endpoint of several.
     Degraded,
     /// Nothing new is accepted for want of disk space; reads are served.
     StorageFull,
-    /// Something is down without which nothing works.
+    /// Something is down. Without the store nothing works; with signer, network or mail server away
+    /// requests are served, and what needs them waits.
     Unavailable,
     /// The process is stopping.
     ShuttingDown,
@@ -63,11 +69,21 @@ impl ReadinessStatus {
 
 /// One thing the process depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Dependency {
-    /// Its name: `store`, `signer`, `network`, `headers`.
+    /// Its name: `store`, `signer`, `network`, `headers`, `whatsonchain`, `arc`, `mail`, `pool`, `disk`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
+    /// How it is, in the words of `patchproof doctor`: `ok`, `warn` (it works, and will not for ever),
+    /// `fail`.
+    pub state: String,
+    /// When it last worked (RFC 3339); nothing if it has not been seen to work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<String>,
+    /// How many seconds ago that was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
     /// What is wrong with it, or how well it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -127,17 +143,18 @@ async fn ping(_public: Public) -> Response {
 #[utoipa::path(get, path = "/ready", tag = "health", responses(
     (status = 200, body = ReadinessReport), (status = 503, body = ReadinessReport)))]
 async fn ready(_public: Public, state: State<HttpState>) -> Response {
-    readiness(&state)
+    readiness(&state).await
 }
 
 /// Tells whether the process can do its work, under the name that Kubernetes uses.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, body = ReadinessReport), (status = 503, body = ReadinessReport)))]
 async fn readyz(_public: Public, state: State<HttpState>) -> Response {
-    readiness(&state)
+    readiness(&state).await
 }
 
-fn readiness(state: &HttpState) -> Response {
+async fn readiness(state: &HttpState) -> Response {
+    state.readiness.look().await;
     let report = state.readiness.report();
     (report.status.http_status(), [(CACHE_CONTROL, "no-store")], Json(report)).into_response()
 }

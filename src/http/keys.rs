@@ -7,8 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,12 +17,14 @@ use crate::auth::api_key::ApiKeyId;
 use crate::auth::{Scope, Scopes, permission};
 use crate::http::HttpState;
 use crate::http::credentials::Authorized;
-use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::http::extract::{ApiJsonDigest, ApiPath, ApiQuery};
+use crate::http::once::{Repeatable, made};
 use crate::http::patches::parse_address;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::service::api_keys::{
     IssuedApiKey, MAX_GRACE, MAX_KEYS, MAX_NAME, NewApiKey, StoredApiKey,
 };
+use crate::service::idempotency::StoredAnswer;
 use crate::types::Timestamp;
 
 const DEFAULT_PAGE: usize = 50;
@@ -111,8 +112,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Lists API keys in the order of their identifiers.
 #[utoipa::path(get, path = "/v1/admin/keys", tag = "admin", security(("apiKey" = [])),
     params(KeysQuery), responses((status = 200, body = KeysBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn list_keys(
     _authorized: Authorized<permission::KeysRead>,
     state: State<HttpState>,
@@ -131,24 +131,27 @@ async fn list_keys(
 /// Makes an API key; its secret is in this answer and nowhere else.
 #[utoipa::path(post, path = "/v1/admin/keys", tag = "admin", security(("apiKey" = [])),
     request_body = CreateKeyRequest, responses((status = 201, body = IssuedKeyBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn create_key(
     authorized: Authorized<permission::KeysWrite>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<CreateKeyRequest>,
+    body: ApiJsonDigest<CreateKeyRequest>,
 ) -> Result<Response, Problem> {
-    let now = state.clock.now();
-    let wanted = wanted_key(body.0, &state, now)?;
-    let issued = state.services.api_keys.create(wanted, &authorized.principal, now).await?;
-    Ok(issued_answer(StatusCode::CREATED, issued, now))
+    let (now, maker) = (state.clock.now(), authorized.principal);
+    let wanted = wanted_key(body.value, &state, now)?;
+    let once = repeatable.by(&maker.id, body.digest);
+    let answer = move |_: &HttpState, made: &_| issued_answer(StatusCode::CREATED, made, now);
+    let deed = async move |state: HttpState, keep| {
+        state.services.api_keys.create(wanted, &maker, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 /// Shows one API key.
 #[utoipa::path(get, path = "/v1/admin/keys/{id}", tag = "admin", security(("apiKey" = [])),
     params(("id" = String, Path)), responses((status = 200, body = KeyBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn get_key(
     _authorized: Authorized<permission::KeysRead>,
     state: State<HttpState>,
@@ -161,8 +164,7 @@ async fn get_key(
 /// Revokes an API key, at once and for good.
 #[utoipa::path(delete, path = "/v1/admin/keys/{id}", tag = "admin", security(("apiKey" = [])),
     params(("id" = String, Path)), responses((status = 200, body = KeyBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn revoke_key(
     authorized: Authorized<permission::KeysWrite>,
     state: State<HttpState>,
@@ -179,22 +181,37 @@ async fn revoke_key(
 #[utoipa::path(post, path = "/v1/admin/keys/{id}/rotate", tag = "admin",
     security(("apiKey" = [])), params(("id" = String, Path)), request_body = RotateKeyRequest,
     responses((status = 200, body = IssuedKeyBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
 async fn rotate_key(
     authorized: Authorized<permission::KeysWrite>,
+    repeatable: Repeatable,
     state: State<HttpState>,
     path: ApiPath<String>,
-    body: ApiJson<RotateKeyRequest>,
+    body: ApiJsonDigest<RotateKeyRequest>,
 ) -> Result<Response, Problem> {
-    let grace = Duration::from_secs(body.0.grace_secs);
+    let grace = Duration::from_secs(body.value.grace_secs);
     if grace > MAX_GRACE {
         let most = MAX_GRACE.as_secs();
         return Err(Problem::invalid_field("graceSecs", format!("must be 0 to {most}")));
     }
     let (id, now) = (parse_id("id", &path.0)?, state.clock.now());
-    let issued = state.services.api_keys.rotate(id, grace, &authorized.principal, now).await?;
-    Ok(issued_answer(StatusCode::OK, issued, now))
+    let actor = authorized.principal;
+    let once = repeatable.by(&actor.id, body.digest);
+    let answer = move |_: &HttpState, made: &_| issued_answer(StatusCode::OK, made, now);
+    let deed = async move |state: HttpState, keep| {
+        state.services.api_keys.rotate(id, grace, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
+}
+
+/// Reads what somebody calls something: 1 to `most` characters that can be seen, without spaces around them.
+pub(super) fn parse_label(field: &str, text: &str, most: usize) -> Result<String, Problem> {
+    let label = text.trim();
+    let is_short = (1..=most).contains(&label.chars().count());
+    if is_short && !text.chars().any(char::is_control) {
+        return Ok(label.to_owned());
+    }
+    Err(Problem::invalid_field(field, format!("must be 1 to {most} characters")))
 }
 
 fn wanted_key(
@@ -202,12 +219,7 @@ fn wanted_key(
     state: &HttpState,
     now: Timestamp,
 ) -> Result<NewApiKey, Problem> {
-    let length = body.name.trim().chars().count();
-    let is_named = (1..=MAX_NAME).contains(&length) && !body.name.chars().any(char::is_control);
-    if !is_named {
-        let most = MAX_NAME;
-        return Err(Problem::invalid_field("name", format!("must be 1 to {most} characters")));
-    }
+    let name = parse_label("name", &body.name, MAX_NAME)?;
     let scopes: Result<Vec<Scope>, _> = body.scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.ok().filter(|scopes| !scopes.is_empty());
     let scopes = scopes.ok_or_else(|| {
@@ -220,17 +232,16 @@ fn wanted_key(
         return Err(Problem::invalid_field("expiresInSecs", "must be 1 second to 100 years"));
     }
     Ok(NewApiKey {
-        name: body.name.trim().to_owned(),
+        name,
         scopes: scopes.into_iter().collect::<Scopes>(),
         shop,
         expires_at: life.map(|secs| now.plus(Duration::from_secs(secs))),
     })
 }
 
-fn issued_answer(status: StatusCode, issued: IssuedApiKey, now: Timestamp) -> Response {
+fn issued_answer(status: StatusCode, issued: &IssuedApiKey, now: Timestamp) -> StoredAnswer {
     let key = issued.secret.whole_key(issued.key.id);
-    let body = IssuedKeyBody { key, about: key_body(issued.key, None, now) };
-    (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
+    made(status, &IssuedKeyBody { key, about: key_body(issued.key.clone(), None, now) })
 }
 
 fn key_body(key: StoredApiKey, used: Option<Timestamp>, now: Timestamp) -> KeyBody {

@@ -105,7 +105,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Lists products.
 #[utoipa::path(get, path = "/v1/admin/patches", tag = "admin", security(("apiKey" = [])),
     params(ListQuery), responses((status = 200, body = ListBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn list_patches(
     _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,
@@ -134,7 +134,7 @@ async fn list_patches(
         (status = 200, description = "The file. JSON lines end with `{\"complete\":true,\"rows\":N}`; a \
             file that breaks off ends the connection without the last chunk",
             content((String = "text/csv"), (String = "application/x-ndjson"))),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn export_patches(
     _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::http::HttpState;
 use crate::http::credentials::BearerToken;
-use crate::http::problem::{Problem, ProblemBody};
+use crate::http::problem::Problem;
 
 /// The tokens have ended.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Takes back every token of the person whom the presented one speaks for.
 #[utoipa::path(post, path = "/v1/auth/logout", tag = "login", security(("bearer" = [])),
-    responses((status = 200, body = LogoutBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = LogoutBody)))]
 async fn log_out(
     bearer: BearerToken,
     state: State<HttpState>,

@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "the description's macro writes whole paths")]
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
@@ -38,7 +40,7 @@ struct LogsQuery {
 
 /// Lines of the log.
 #[derive(Debug, Serialize, ToSchema)]
-struct LogsBody {
+pub(super) struct LogsBody {
     /// Oldest first.
     items: Vec<LogLineBody>,
     /// The number of the newest line there is, whether or not it is among these.
@@ -48,7 +50,7 @@ struct LogsBody {
 /// A line of the log.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct LogLineBody {
+struct LogLineBody {
     /// Its number in this run of the process, from 1.
     number: u64,
     at: String,
@@ -89,6 +91,14 @@ impl From<&LogLine> for LogLineBody {
     }
 }
 
+impl LogsBody {
+    /// Tells of lines that are new, the newest among them.
+    pub(super) fn of(lines: &[Arc<LogLine>]) -> Self {
+        let items = lines.iter().map(|line| LogLineBody::from(line.as_ref())).collect();
+        Self { items, newest: lines.last().map_or(0, |line| line.number) }
+    }
+}
+
 /// Returns the routes of this file.
 pub(super) fn routes() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new().routes(routes!(logs))
@@ -97,8 +107,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Lists the newest lines of the log.
 #[utoipa::path(get, path = "/v1/admin/logs", tag = "admin", security(("apiKey" = [])),
     params(LogsQuery), responses((status = 200, body = LogsBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn logs(
     _authorized: Authorized<permission::LogsRead>,
     state: State<HttpState>,
@@ -121,7 +130,6 @@ async fn logs(
     let filter = LogFilter { level: level.transpose()?, text: search, after };
     let log = &state.services.console.logs;
     let lines = log.lines(&filter, limit);
-    let items = lines.iter().map(|line| LogLineBody::from(line.as_ref())).collect();
-    let body = LogsBody { items, newest: log.newest() };
+    let body = LogsBody { newest: log.newest(), ..LogsBody::of(&lines) };
     Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,13 +15,11 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::bitcoin::Address;
 use crate::http::HttpState;
-use crate::http::acceptance::{Origin, to_the_end};
 use crate::http::credentials::Authorized;
 use crate::http::extract::ApiJsonDigest;
-use crate::http::headers::{IdempotencyKeyHeader, Prefer};
 use crate::http::maintenance::body::{MaintainBody, MaintainRequest, StatusBody};
+use crate::http::once::{Once, Repeatable, made};
 use crate::http::problem::{Problem, ProblemBody};
-use crate::service::idempotency::{IdempotentRequest, StoredAnswer};
 use crate::service::maintenance::{Action, MaintenanceRequest};
 use crate::types::{OutPoint, Satoshis};
 
@@ -42,44 +40,38 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Looks after the pool: sync, sweep, split, or what else is asked for.
 #[utoipa::path(post, path = "/v1/admin/utxo-maintain", tag = "admin", security(("apiKey" = [])),
     request_body = MaintainRequest, responses((status = 200, body = MaintainBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 422, body = ProblemBody)))]
 async fn utxo_maintain(
     authorized: Authorized<permission::UtxoWrite>,
-    key: IdempotencyKeyHeader,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    method: Method,
-    uri: Uri,
     body: ApiJsonDigest<MaintainRequest>,
 ) -> Result<Response, Problem> {
-    let request = Origin { method: &method, uri: &uri, body: body.digest };
-    let caller = request.caller(authorized.principal.id, key, Prefer::default(), &state);
-    maintain(state.0, body.value, caller.actor, caller.idempotency).await
+    let actor = authorized.principal.id;
+    let once = repeatable.by(&actor, body.digest);
+    maintain(state.0, body.value, actor, once).await
 }
 
 /// Does the same under the address of older clients.
 #[utoipa::path(post, path = "/v1/admin/utxo-maintenance", tag = "admin", security(("apiKey" = [])),
     request_body = MaintainRequest, responses((status = 200, body = MaintainBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 422, body = ProblemBody)))]
 async fn utxo_maintenance(
     authorized: Authorized<permission::UtxoWrite>,
-    key: IdempotencyKeyHeader,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    method: Method,
-    uri: Uri,
     body: ApiJsonDigest<MaintainRequest>,
 ) -> Result<Response, Problem> {
-    let request = Origin { method: &method, uri: &uri, body: body.digest };
-    let caller = request.caller(authorized.principal.id, key, Prefer::default(), &state);
-    maintain(state.0, body.value, caller.actor, caller.idempotency).await
+    let actor = authorized.principal.id;
+    let once = repeatable.by(&actor, body.digest);
+    maintain(state.0, body.value, actor, once).await
 }
 
 /// Tells what runs, what the last run did and when the next one is due.
 #[utoipa::path(get, path = "/v1/admin/utxo-maintain", tag = "admin", security(("apiKey" = [])),
-    responses((status = 200, body = StatusBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = StatusBody)))]
 async fn maintenance_status(
     _authorized: Authorized<permission::UtxoRead>,
     state: State<HttpState>,
@@ -89,37 +81,20 @@ async fn maintenance_status(
     Ok(([(CACHE_CONTROL, "no-store")], body).into_response())
 }
 
-/// Runs and answers; an answer that was given under the same key is given again. Only success is
-/// kept: whatever was refused changed nothing and may be tried anew.
+/// Runs and answers; an answer that was given under the same key is given again.
 async fn maintain(
     state: HttpState,
     body: MaintainRequest,
     actor: String,
-    idempotency: Option<IdempotentRequest>,
+    once: Once,
 ) -> Result<Response, Problem> {
     let request = request_of(&body, actor, &state)?;
     let now = state.clock.now();
-    to_the_end(async move {
-        if let Some(known) = &idempotency
-            && let Some(answer) = state.services.idempotency.answer_to(known, now)?
-        {
-            return Ok(replay(answer));
-        }
+    let deed = async move |state: HttpState| {
         let report = state.services.maintenance.run(&request, now).await?;
-        let body = MaintainBody::of(&report, state.options.network);
-        let body = serde_json::to_vec(&body).expect("answers consist of strings and numbers");
-        let answer = StoredAnswer { status: StatusCode::OK.as_u16(), location: None, body };
-        if let Some(known) = idempotency {
-            state.services.idempotency.keep_answer(known, answer.clone(), now).await?;
-        }
-        Ok(replay(answer))
-    })
-    .await
-}
-
-fn replay(answer: StoredAnswer) -> Response {
-    let headers = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")];
-    (headers, answer.body).into_response()
+        Ok(made(StatusCode::OK, &MaintainBody::of(&report, state.options.network)))
+    };
+    once.work((state, now), deed).await
 }
 
 fn request_of(

@@ -11,7 +11,9 @@ mod admin;
 mod anchors;
 pub mod assets;
 mod audit;
+mod backups;
 mod batches;
+mod browser_keys;
 mod callback;
 mod certificates;
 mod checkpoints;
@@ -19,11 +21,13 @@ mod claim_list;
 mod claims;
 mod console;
 pub mod credentials;
+mod device_cookie;
 mod docs;
 pub mod edge;
 mod email_codes;
 mod events;
 pub mod extract;
+pub mod guide;
 pub mod headers;
 pub mod health;
 mod imports;
@@ -36,6 +40,7 @@ mod logout;
 mod logs;
 mod maintenance;
 mod metrics;
+mod once;
 mod openapi;
 mod overview;
 mod patches;
@@ -44,12 +49,15 @@ mod privacy;
 pub mod problem;
 mod proof;
 mod records;
+pub mod redirect;
+mod restore;
 mod session_cookie;
 mod sessions;
 pub mod settings;
 mod svd;
 mod system;
 mod token_issues;
+mod tries;
 mod unlock;
 mod utxos;
 pub mod verification;
@@ -70,6 +78,7 @@ use crate::http::limits::Limits;
 use crate::http::problem::{Problem, ProblemCode};
 use crate::http::verification::VerdictCache;
 use crate::service::Services;
+use crate::service::once::OnceService;
 use crate::service::registration::Wake;
 use crate::telemetry::Metrics;
 use crate::types::{Clock, Network};
@@ -78,7 +87,12 @@ pub use accounts::setup_url;
 
 /// What handlers are given, shared by all of them.
 #[derive(Clone)]
-pub struct HttpState(Arc<HttpParts>);
+pub struct HttpState(Arc<Shared>);
+
+struct Shared {
+    parts: HttpParts,
+    once: OnceService,
+}
 
 /// The parts of [`HttpState`].
 pub struct HttpParts {
@@ -136,7 +150,13 @@ pub struct HttpOptions {
 impl HttpState {
     /// Shares the parts.
     pub fn new(parts: HttpParts) -> Self {
-        Self(Arc::new(parts))
+        let once = OnceService::of(&parts.services);
+        Self(Arc::new(Shared { parts, once }))
+    }
+
+    /// Does once what is asked for more than once.
+    fn once(&self) -> &OnceService {
+        &self.0.once
     }
 }
 
@@ -144,7 +164,7 @@ impl Deref for HttpState {
     type Target = HttpParts;
 
     fn deref(&self) -> &HttpParts {
-        &self.0
+        &self.0.parts
     }
 }
 
@@ -163,6 +183,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(keys::routes())
         .merge(accounts::routes())
         .merge(sessions::routes())
+        .merge(browser_keys::routes())
         .merge(svd::routes())
         .merge(email_codes::routes())
         .merge(logout::routes())
@@ -180,6 +201,8 @@ pub fn product() -> OpenApiRouter<HttpState> {
         .merge(batches::routes())
         .merge(checkpoints::routes())
         .merge(records::routes())
+        .merge(backups::routes())
+        .merge(restore::routes())
         .merge(settings::routes())
         .merge(token_issues::routes())
         .merge(utxos::routes())
@@ -190,8 +213,7 @@ pub fn product() -> OpenApiRouter<HttpState> {
 /// Describes the API, as `/openapi.json` does.
 pub fn description() -> serde_json::Value {
     let documented = OpenApiRouter::with_openapi(openapi::document()).merge(product());
-    let document = documented.into_openapi();
-    serde_json::to_value(document).expect("a description is plain data")
+    openapi::written(&documented.into_openapi())
 }
 
 /// Describes the API, as `/openapi.yaml` does.
@@ -215,6 +237,7 @@ pub fn router(state: HttpState, routes: OpenApiRouter<HttpState>) -> Router {
     let (routes, document) = documented.split_for_parts();
     routes
         .merge(docs::routes(&document))
+        .merge(guide::routes())
         .merge(certificates::routes())
         .merge(console::routes())
         .merge(problem::routes())

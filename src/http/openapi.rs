@@ -1,5 +1,8 @@
 //! The description of the API that the routes are added to.
 
+mod every_route;
+
+use serde_json::Value;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
@@ -38,4 +41,11 @@ pub(super) fn document() -> OpenApi {
     let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("__Host-patchproof")));
     components.add_security_scheme("session", session);
     document
+}
+
+/// Writes a description with its routes down, with all that holds for many of them.
+pub(super) fn written(document: &OpenApi) -> Value {
+    let mut value = serde_json::to_value(document).expect("a description is plain data");
+    every_route::complete(&mut value);
+    value
 }

@@ -187,8 +187,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Tells the state of the product on one page.
 #[utoipa::path(get, path = "/v1/admin/overview", tag = "admin", security(("apiKey" = [])),
-    responses((status = 200, body = OverviewBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = OverviewBody)))]
 async fn overview(
     _authorized: Authorized<permission::OverviewRead>,
     state: State<HttpState>,
@@ -200,8 +199,7 @@ async fn overview(
 /// Tells how numbers of the overview were lately, since the process started.
 #[utoipa::path(get, path = "/v1/admin/overview/history", tag = "admin",
     security(("apiKey" = [])), params(HistoryQuery),
-    responses((status = 200, body = OverviewChartBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = OverviewChartBody), (status = 400, body = ProblemBody)))]
 async fn overview_history(
     _authorized: Authorized<permission::OverviewRead>,
     state: State<HttpState>,

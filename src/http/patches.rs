@@ -100,9 +100,9 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
     request_body = RegisterPatchRequest, responses(
         (status = 201, body = Registered<'static>, description = "The network has taken it"),
         (status = 202, body = Queued<'static>, description = "Stored for good, on its way"),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
+        (status = 400, body = ProblemBody),
         (status = 402, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 422, body = ProblemBody)))]
 async fn register(
     authorized: Authorized<permission::PatchesWrite>,
     key: IdempotencyKeyHeader,
@@ -134,9 +134,8 @@ async fn register(
     request_body = TransferRequest, responses(
         (status = 200, body = Transferred, description = "The network has taken it"),
         (status = 202, body = Queued<'static>, description = "Stored for good, on its way"),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
-        (status = 409, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody)))]
 #[expect(clippy::too_many_arguments, reason = "each extractor of a handler is an argument")]
 async fn transfer_ownership(
     authorized: Authorized<permission::PatchesWrite>,

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 
 use crate::http::HttpState;
 use crate::http::credentials::BearerToken;
-use crate::http::problem::{Problem, ProblemBody, ProblemCode};
+use crate::http::problem::{Problem, ProblemCode};
 
 /// What was erased, and what is still to be.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,6 +33,8 @@ struct ErasedCounts {
     login_key: bool,
     email_codes: usize,
     claims: usize,
+    /// Rows of imports that say nothing any more; one that waited is not registered.
+    import_rows: usize,
     records: usize,
 }
 
@@ -43,8 +45,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Gives a person everything that is held about her.
 #[utoipa::path(get, path = "/v1/privacy/export", tag = "privacy", security(("bearer" = [])),
-    responses((status = 200, description = "One JSON document, see docs/PRIVACY.md", body = Object),
-        (status = 401, body = ProblemBody)))]
+    responses((status = 200, description = "One JSON document, see docs/PRIVACY.md", body = Object)))]
 async fn export(bearer: BearerToken, state: State<HttpState>) -> Result<Response, Problem> {
     let (privacy, now) = (state.services.privacy.clone(), state.clock.now());
     let exports = Arc::clone(&privacy.exports);
@@ -66,8 +67,7 @@ async fn export(bearer: BearerToken, state: State<HttpState>) -> Result<Response
 
 /// Erases what is held about a person; her tokens end.
 #[utoipa::path(delete, path = "/v1/privacy/delete", tag = "privacy", security(("bearer" = [])),
-    responses((status = 200, body = ErasedBody), (status = 401, body = ProblemBody),
-        (status = 503, body = ProblemBody)))]
+    responses((status = 200, body = ErasedBody)))]
 async fn erase(bearer: BearerToken, state: State<HttpState>) -> Result<Json<ErasedBody>, Problem> {
     let done = state.services.privacy.erase(&bearer.subject, state.clock.now()).await?;
     let message = if done.scheduled == 0 {
@@ -79,6 +79,7 @@ async fn erase(bearer: BearerToken, state: State<HttpState>) -> Result<Json<Eras
         login_key: done.had_key,
         email_codes: done.codes,
         claims: done.claims,
+        import_rows: done.import_rows,
         records: done.records,
     };
     Ok(Json(ErasedBody { success: true, message, erased, scheduled: done.scheduled }))

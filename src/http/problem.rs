@@ -6,6 +6,7 @@
 //! process, from whichever floor, has the same shape.
 
 mod code;
+mod money;
 mod pages;
 mod services;
 
@@ -19,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use code::ProblemCode;
+pub(in crate::http) use pages::TEXT_POLICY;
 pub use pages::{ERRORS_MD, errors_markdown, routes};
 pub use services::invalid_fields;
 

@@ -103,7 +103,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Lists the records of a stage, oldest first.
 #[utoipa::path(get, path = "/v1/admin/records", tag = "admin", security(("apiKey" = [])),
     params(RecordsQuery), responses((status = 200, body = RecordsBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn list_records(
     _authorized: Authorized<permission::PatchesRead>,
     state: State<HttpState>,
@@ -124,8 +124,7 @@ async fn list_records(
 /// Takes up again one record or all of a stage, where that cannot anchor a record twice.
 #[utoipa::path(post, path = "/v1/admin/records/recover", tag = "admin",
     security(("apiKey" = [])), request_body = RecoverRequest,
-    responses((status = 200, body = RecoveredBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = RecoveredBody), (status = 400, body = ProblemBody), (status = 404, body = ProblemBody)))]
 async fn recover_records(
     authorized: Authorized<permission::PatchesWrite>,
     state: State<HttpState>,

@@ -5,6 +5,7 @@
 //! carry a header that no form and no page of another origin can set.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
@@ -15,10 +16,8 @@ use crate::http::problem::{Problem, ProblemCode};
 use crate::http::{HttpOptions, HttpState};
 use crate::service::sessions::LiveSession;
 
-/// The name where browsers hold the server to Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
-const SECURE_NAME: &str = "__Host-patchproof";
-/// The name where the server is reached over plain HTTP.
-const PLAIN_NAME: &str = "patchproof-session";
+/// The name of the cookie that holds a session.
+const NAMES: Names = Names { secure: "__Host-patchproof", plain: "patchproof-session" };
 /// What our own pages send, and pages of other origins may not.
 const X_PATCHPROOF_CONSOLE: HeaderName = HeaderName::from_static("x-patchproof-console");
 /// What a page sends that asks by itself while nobody touches it: such a request is no use of a session,
@@ -34,23 +33,41 @@ fn is_plain(options: &HttpOptions) -> bool {
     options.insecure_cookie || (url.scheme() == "http" && is_here)
 }
 
-fn name_of(options: &HttpOptions) -> &'static str {
-    if is_plain(options) { PLAIN_NAME } else { SECURE_NAME }
+/// What a cookie of ours is called.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    /// Where browsers hold the server to Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
+    pub(super) secure: &'static str,
+    /// Where the server is reached over plain HTTP.
+    pub(super) plain: &'static str,
+}
+
+impl Names {
+    /// Returns the name that counts.
+    pub(super) fn of(self, options: &HttpOptions) -> &'static str {
+        if is_plain(options) { self.plain } else { self.secure }
+    }
 }
 
 /// Returns the header that hands a session to a browser.
 pub(super) fn set(options: &HttpOptions, ticket: &Ticket) -> Result<HeaderValue, Problem> {
-    written(options, &ticket.expose(), ABSOLUTE.as_secs())
+    written(options, NAMES, &ticket.expose(), ABSOLUTE)
 }
 
 /// Returns the header that takes it away.
 pub(super) fn clear(options: &HttpOptions) -> Result<HeaderValue, Problem> {
-    written(options, "", 0)
+    written(options, NAMES, "", Duration::ZERO)
 }
 
-fn written(options: &HttpOptions, value: &str, max_age: u64) -> Result<HeaderValue, Problem> {
+/// Returns the header that hands a cookie to a browser, for our own pages alone.
+pub(super) fn written(
+    options: &HttpOptions,
+    names: Names,
+    value: &str,
+    kept: Duration,
+) -> Result<HeaderValue, Problem> {
     let secure = if is_plain(options) { "" } else { "; Secure" };
-    let name = name_of(options);
+    let (name, max_age) = (names.of(options), kept.as_secs());
     let text =
         format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}");
     let mut header =
@@ -66,9 +83,15 @@ fn presented<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = 
     pairs.filter_map(move |pair| pair.split_once('=').filter(|(it, _)| *it == name)).map(|it| it.1)
 }
 
+/// Returns the value of a cookie that a request presents once.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &'a str) -> Option<&'a str> {
+    let mut values = presented(headers, name);
+    values.next().filter(|_| values.next().is_none())
+}
+
 /// Says whether a request presents a session, good or not.
 pub(super) fn is_presented(headers: &HeaderMap, options: &HttpOptions) -> bool {
-    presented(headers, name_of(options)).next().is_some()
+    presented(headers, NAMES.of(options)).next().is_some()
 }
 
 /// Returns whose session a request presents, wherever it comes from; good for counting, opens nothing.
@@ -80,8 +103,7 @@ pub(super) fn principal(headers: &HeaderMap, state: &HttpState) -> Option<String
 
 /// Finds the session that a request presents: one, in one cookie.
 fn find(headers: &HeaderMap, state: &HttpState) -> Result<Option<LiveSession>, Problem> {
-    let mut values = presented(headers, name_of(&state.options));
-    let value = values.next().filter(|_| values.next().is_none());
+    let value = single(headers, NAMES.of(&state.options));
     let Some(ticket) = value.and_then(Ticket::parse) else { return Ok(None) };
     Ok(state.services.sessions.find(&ticket, state.clock.now())?)
 }
@@ -146,7 +168,7 @@ fn is_site_ours(headers: &HeaderMap, is_safe: bool) -> bool {
 }
 
 /// Says whether Origin is the public address's, or, on this machine or over plain HTTP, the one that
-/// the request itself went to.
+/// the request itself went to, whichever of the two schemes it used.
 fn is_origin_ours(headers: &HeaderMap, options: &HttpOptions) -> bool {
     let Some(origin) = only(headers, &ORIGIN) else { return false };
     if origin == options.public_url.origin().ascii_serialization() {
@@ -156,7 +178,9 @@ fn is_origin_ours(headers: &HeaderMap, options: &HttpOptions) -> bool {
     let is_here = is_loopback(host.rsplit_once(':').map_or(host, |(name, port)| {
         if port.bytes().all(|byte| byte.is_ascii_digit()) { name } else { host }
     }));
-    (is_here || options.insecure_cookie) && origin == format!("http://{host}")
+    let is_the_host =
+        origin.strip_prefix("http://").or(origin.strip_prefix("https://")) == Some(host);
+    (is_here || options.insecure_cookie) && is_the_host
 }
 
 /// Returns a header that occurs once.

@@ -13,15 +13,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Scope;
-use crate::auth::account::{AccountName, Password};
+use crate::auth::account::Password;
 use crate::auth::session::{SessionId, Ticket};
 use crate::http::credentials::{
     BearerToken, CallerAuthorized, ClientKey, Public, SessionAuthorized,
 };
 use crate::http::extract::{ApiJson, ApiPath, ApiQuery};
-use crate::http::limits::{LimitClass, LimitKey};
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
-use crate::http::{HttpState, session_cookie};
+use crate::http::tries::Tries;
+use crate::http::{HttpState, device_cookie, session_cookie};
 use crate::service::accounts::AccountError;
 use crate::service::sessions::{LiveSession, LoginMethod, SessionError};
 
@@ -84,6 +84,8 @@ struct SessionBody {
     expires_at: String,
     /// What lists call it.
     session_id: String,
+    /// How it began: `password`, `login-key`, `link` or `browser-key`.
+    method: &'static str,
 }
 
 /// A session in a list.
@@ -94,7 +96,7 @@ struct SessionItem {
     account_id: String,
     account_name: String,
     role: &'static str,
-    /// How it began: `password`, `login-key` or `link`.
+    /// How it began: `password`, `login-key`, `link` or `browser-key`.
     method: &'static str,
     began_at: String,
     /// When it was used last, to the minute.
@@ -131,8 +133,8 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Logs in with name and password: a cookie, and who it is. One answer for every cause of a refusal.
 #[utoipa::path(post, path = "/v1/admin/session", tag = "console", request_body = LogInRequest,
     responses((status = 200, body = SessionBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-        (status = 429, body = ProblemBody), (status = 503, body = ProblemBody)))]
+        (status = 401, body = ProblemBody),
+        (status = 403, body = ProblemBody)))]
 async fn log_in(
     _public: Public,
     client: ClientKey,
@@ -142,7 +144,7 @@ async fn log_in(
 ) -> Result<Response, Problem> {
     refuse_foreign(&headers, &state)?;
     let LogInRequest { name, password } = body.0;
-    let tries = Tries::begin(&state, client, &name)?;
+    let tries = Tries::begin(&state, client, &name, &headers)?;
     let begun = state.services.sessions.log_in(&name, password, state.clock.now()).await;
     if matches!(begun, Err(SessionError::NotAccepted)) {
         state.services.audit.refusals.note("password");
@@ -150,12 +152,12 @@ async fn log_in(
         tries.give_back(&state);
     }
     let (live, ticket) = begun?;
-    begun_answer(&state, &live, &ticket)
+    begun_answer(&state, &headers, &live, &ticket)
 }
 
 /// Tells who is logged in.
 #[utoipa::path(get, path = "/v1/admin/session", tag = "console", security(("session" = [])),
-    responses((status = 200, body = SessionBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = SessionBody)))]
 async fn show_session(authorized: SessionAuthorized) -> Response {
     let body = Json(session_body(&authorized.live));
     ([(CACHE_CONTROL, "no-store")], body).into_response()
@@ -163,8 +165,7 @@ async fn show_session(authorized: SessionAuthorized) -> Response {
 
 /// Logs out.
 #[utoipa::path(delete, path = "/v1/admin/session", tag = "console", security(("session" = [])),
-    responses((status = 200, body = GoneBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = GoneBody)))]
 async fn log_out(
     authorized: SessionAuthorized,
     state: State<HttpState>,
@@ -183,7 +184,7 @@ async fn log_out(
 
 /// Logs in with the token of a login with a key (SVD) that is linked to an account.
 #[utoipa::path(post, path = "/v1/admin/session/svd", tag = "console", security(("bearer" = [])),
-    responses((status = 200, body = SessionBody), (status = 401, body = ProblemBody),
+    responses((status = 200, body = SessionBody),
         (status = 403, body = ProblemBody)))]
 async fn log_in_with_key(
     bearer: BearerToken,
@@ -197,14 +198,13 @@ async fn log_in_with_key(
         state.services.audit.refusals.note("login key");
     }
     let (live, ticket) = begun?;
-    begun_answer(&state, &live, &ticket)
+    begun_answer(&state, &headers, &live, &ticket)
 }
 
 /// Links the login key of the token to the account: it opens it from now on, beside the password.
 #[utoipa::path(put, path = "/v1/admin/session/svd", tag = "console",
     security(("session" = [], "bearer" = [])),
-    responses((status = 200, body = SessionBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    responses((status = 200, body = SessionBody), (status = 409, body = ProblemBody)))]
 async fn link_key(
     authorized: SessionAuthorized,
     bearer: BearerToken,
@@ -218,8 +218,7 @@ async fn link_key(
 /// Takes the login key away from the account.
 #[utoipa::path(delete, path = "/v1/admin/session/svd", tag = "console",
     security(("session" = [])),
-    responses((status = 200, body = SessionBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = SessionBody)))]
 async fn unlink_key(
     authorized: SessionAuthorized,
     state: State<HttpState>,
@@ -232,18 +231,17 @@ async fn unlink_key(
 /// Changes one's own password; the session that asks goes on, the others end.
 #[utoipa::path(put, path = "/v1/admin/session/password", tag = "console",
     security(("session" = [])), request_body = PasswordRequest,
-    responses((status = 200, body = SessionBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
-        (status = 429, body = ProblemBody), (status = 503, body = ProblemBody)))]
+    responses((status = 200, body = SessionBody), (status = 400, body = ProblemBody)))]
 async fn change_password(
     authorized: SessionAuthorized,
     client: ClientKey,
     state: State<HttpState>,
+    headers: HeaderMap,
     body: ApiJson<PasswordRequest>,
 ) -> Result<Json<SessionBody>, Problem> {
     let live = authorized.live;
     let PasswordRequest { old, new } = body.0;
-    let tries = Tries::begin(&state, client, live.account.name.as_str())?;
+    let tries = Tries::begin(&state, client, live.account.name.as_str(), &headers)?;
     let (id, digest, now) = (live.account.id, live.session.digest, state.clock.now());
     let changed = state.services.accounts.change_password(id, (old, new), digest, now).await;
     if matches!(changed, Err(AccountError::WrongPassword)) {
@@ -261,8 +259,7 @@ async fn change_password(
 /// Lists live sessions, the newest first: one's own; all of them to admins.
 #[utoipa::path(get, path = "/v1/admin/sessions", tag = "console",
     security(("session" = []), ("apiKey" = [])), params(SessionsQuery),
-    responses((status = 200, body = SessionsBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
+    responses((status = 200, body = SessionsBody), (status = 400, body = ProblemBody)))]
 async fn list_sessions(
     authorized: CallerAuthorized,
     state: State<HttpState>,
@@ -300,8 +297,7 @@ async fn list_sessions(
 /// Ends a session: one's own; any to admins.
 #[utoipa::path(delete, path = "/v1/admin/sessions/{id}", tag = "console",
     security(("session" = []), ("apiKey" = [])), params(("id" = String, Path)),
-    responses((status = 200, body = GoneBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = GoneBody), (status = 404, body = ProblemBody)))]
 async fn end_session(
     authorized: CallerAuthorized,
     state: State<HttpState>,
@@ -321,28 +317,6 @@ impl CallerAuthorized {
     }
 }
 
-/// Tries at a password, which count until they turn out right: for the address, and for the name
-/// from all addresses together.
-struct Tries([(LimitClass, LimitKey); 2]);
-
-impl Tries {
-    fn begin(state: &HttpState, client: ClientKey, name: &str) -> Result<Self, Problem> {
-        let name = AccountName::parse(name).map_or_else(|_| name.to_owned(), |it| it.folded());
-        let client = (LimitClass::ConsoleLogin, client.0);
-        let name = (LimitClass::ConsoleName, LimitKey::of_text(&name));
-        state.limits.check(client.0, client.1)?;
-        let counted = state.limits.check(name.0, name.1);
-        if counted.is_err() {
-            state.limits.give_back(client.0, client.1);
-        }
-        counted.map(|_| Self([client, name]))
-    }
-
-    fn give_back(self, state: &HttpState) {
-        self.0.into_iter().for_each(|(class, key)| state.limits.give_back(class, key));
-    }
-}
-
 /// Refuses a login that a page of another origin makes: its session would be put on somebody.
 pub(super) fn refuse_foreign(headers: &HeaderMap, state: &HttpState) -> Result<(), Problem> {
     if !session_cookie::is_foreign_login(headers, &state.options) {
@@ -352,15 +326,19 @@ pub(super) fn refuse_foreign(headers: &HeaderMap, state: &HttpState) -> Result<(
     Err(Problem::new(ProblemCode::CrossOrigin).detail(detail))
 }
 
-/// Answers with a new session: the cookie in the head, never in the body.
+/// Answers with a new session: the cookie in the head, never in the body, and beside it the one by which the
+/// browser is known from now on.
 pub(super) fn begun_answer(
     state: &HttpState,
+    asked: &HeaderMap,
     live: &LiveSession,
     ticket: &Ticket,
 ) -> Result<Response, Problem> {
     let cookie = session_cookie::set(&state.options, ticket)?;
     let no_store = axum::http::HeaderValue::from_static("no-store");
-    let headers = AppendHeaders([(SET_COOKIE, cookie), (CACHE_CONTROL, no_store)]);
+    let known = device_cookie::after_login(asked, state, &live.account.name)?;
+    let headers =
+        AppendHeaders([(SET_COOKIE, cookie), (SET_COOKIE, known), (CACHE_CONTROL, no_store)]);
     Ok((StatusCode::OK, headers, Json(session_body(live))).into_response())
 }
 
@@ -378,6 +356,16 @@ fn session_body(live: &LiveSession) -> SessionBody {
         reads_everything: account.role.reads_all(),
         expires_at: live.ends_at().to_string(),
         session_id: live.session.id().to_string(),
+        method: method_name(live.session.method),
+    }
+}
+
+const fn method_name(method: LoginMethod) -> &'static str {
+    match method {
+        LoginMethod::Password => "password",
+        LoginMethod::LoginKey => "login-key",
+        LoginMethod::Link => "link",
+        LoginMethod::BrowserKey(_) => "browser-key",
     }
 }
 
@@ -387,11 +375,7 @@ fn session_item(live: &LiveSession, is_current: bool) -> SessionItem {
         account_id: live.account.id.to_string(),
         account_name: live.account.name.as_str().to_owned(),
         role: live.account.role.as_str(),
-        method: match live.session.method {
-            LoginMethod::Password => "password",
-            LoginMethod::LoginKey => "login-key",
-            LoginMethod::Link => "link",
-        },
+        method: method_name(live.session.method),
         began_at: live.session.began_at.to_string(),
         used_at: live.session.used_at.to_string(),
         expires_at: live.ends_at().to_string(),

@@ -90,7 +90,7 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 
 /// Lists every setting with its value, where that comes from, and what it may be.
 #[utoipa::path(get, path = "/v1/admin/settings", tag = "admin", security(("apiKey" = [])),
-    responses((status = 200, body = SettingsBody), (status = 401, body = ProblemBody)))]
+    responses((status = 200, body = SettingsBody)))]
 async fn list_settings(
     _authorized: Authorized<permission::SettingsRead>,
     state: State<HttpState>,
@@ -103,8 +103,7 @@ async fn list_settings(
 #[utoipa::path(patch, path = "/v1/admin/settings", tag = "admin", security(("apiKey" = [])),
     request_body(content = BTreeMap<String, Option<u64>>, example = json!({"FEE_PER_KB": 300})),
     params(("If-Match" = Option<String>, Header, description = "The ETag that was read")),
-    responses((status = 200, body = SettingsBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 412, body = ProblemBody)))]
+    responses((status = 200, body = SettingsBody), (status = 400, body = ProblemBody), (status = 412, body = ProblemBody)))]
 async fn change_settings(
     authorized: Authorized<permission::SettingsWrite>,
     state: State<HttpState>,

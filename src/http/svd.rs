@@ -15,7 +15,8 @@ use crate::auth::svd::{CHALLENGE_BYTES, Challenge, UserId};
 use crate::crypto::{PublicKey, Signature};
 use crate::http::HttpState;
 use crate::http::credentials::{Authorized, MaybeAuthorized, Public};
-use crate::http::extract::{ApiJson, ApiPath};
+use crate::http::extract::{ApiJson, ApiJsonDigest, ApiPath};
+use crate::http::once::{Repeatable, made};
 use crate::http::patches::parse_public_key;
 use crate::http::problem::{Problem, ProblemBody, ProblemCode};
 use crate::service::login::{CanaryReport, KeyChange, Revocation};
@@ -149,13 +150,14 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Registers a user's login key; never overwrites one.
 #[utoipa::path(post, path = "/api/svd/register", tag = "login", security((), ("apiKey" = [])),
     request_body = RegisterRequest, responses(
-        (status = 201, body = DoneBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 409, body = ProblemBody)))]
+        (status = 201, body = DoneBody), (status = 400, body = ProblemBody), (status = 409, body = ProblemBody)))]
 async fn register(
     key: MaybeAuthorized<permission::KeysWrite>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<RegisterRequest>,
+    body: ApiJsonDigest<RegisterRequest>,
 ) -> Result<Response, Problem> {
+    let is_public = key.principal.is_none();
     let actor = match key.principal {
         Some(principal) => principal.id,
         None if state.options.svd_open_registration => "anybody".to_owned(),
@@ -164,12 +166,20 @@ async fn register(
                 .detail("Registering needs an API key here (SVD_OPEN_REGISTRATION is off)."));
         }
     };
-    let user = parse_user(&body.0.user_id)?;
-    let public_key = parse_public_key("pmcHex", &body.0.pmc_hex)?;
+    let user = parse_user(&body.value.user_id)?;
+    let public_key = parse_public_key("pmcHex", &body.value.pmc_hex)?;
     let now = state.clock.now();
-    state.services.login.register(user, public_key, &actor, now).await?;
-    let done = DoneBody { success: true, message: "The login key is registered." };
-    Ok((StatusCode::CREATED, [NO_STORE], Json(done)).into_response())
+    // Whoever has no credential speaks for one user, whose key is registered only once.
+    let scope = if is_public { format!("svd:{user}") } else { actor.clone() };
+    let once = repeatable.by(&scope, body.digest);
+    let answer = |_: &HttpState, (): &()| {
+        let message = "The login key is registered.";
+        made(StatusCode::CREATED, &DoneBody { success: true, message })
+    };
+    let deed = async move |state: HttpState, keep| {
+        state.services.login.register(user, public_key, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }
 
 /// Gives out a challenge; the answer is of one kind for known and unknown users.
@@ -189,8 +199,8 @@ async fn begin(
 
 /// Takes the answer to a challenge and returns a token.
 #[utoipa::path(post, path = "/api/svd/complete", tag = "login", request_body = CompleteRequest,
-    responses((status = 200, body = TokenBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    responses((status = 200, body = TokenBody), (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 401, body = ProblemBody)))]
 async fn complete(
     _public: Public,
     state: State<HttpState>,
@@ -208,8 +218,8 @@ async fn complete(
 
 /// Replaces a login key; the present key signs.
 #[utoipa::path(post, path = "/api/svd/change-key", tag = "login", request_body = ChangeRequest,
-    responses((status = 200, body = DoneBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    responses((status = 200, body = DoneBody), (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 401, body = ProblemBody)))]
 async fn change_key(
     _public: Public,
     state: State<HttpState>,
@@ -228,8 +238,8 @@ async fn change_key(
 
 /// Revokes a login key; the key itself signs.
 #[utoipa::path(post, path = "/api/svd/revoke", tag = "login", request_body = RevokeRequest,
-    responses((status = 200, body = DoneBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 409, body = ProblemBody)))]
+    responses((status = 200, body = DoneBody), (status = 400, body = ProblemBody), (status = 409, body = ProblemBody),
+        (status = 401, body = ProblemBody)))]
 async fn revoke(
     _public: Public,
     state: State<HttpState>,
@@ -247,8 +257,7 @@ async fn revoke(
 /// Revokes a user's login key on an operator's word.
 #[utoipa::path(delete, path = "/v1/admin/svd/{userId}", tag = "operation",
     security(("apiKey" = [])), params(("userId" = String, Path)), responses(
-        (status = 200, body = DoneBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
+        (status = 200, body = DoneBody), (status = 400, body = ProblemBody)))]
 async fn revoke_by_operator(
     authorized: Authorized<permission::KeysWrite>,
     state: State<HttpState>,
@@ -262,7 +271,7 @@ async fn revoke_by_operator(
 
 /// Names the server's login key.
 #[utoipa::path(get, path = "/api/svd/kid", tag = "login", responses(
-    (status = 200, body = KidBody), (status = 503, body = ProblemBody)))]
+    (status = 200, body = KidBody)))]
 async fn kid(_public: Public, state: State<HttpState>) -> Result<Response, Problem> {
     let kid = state.services.login.proofs.kid().await?;
     Ok(([(CACHE_CONTROL, "public, max-age=300")], Json(KidBody { kid })).into_response())
@@ -270,8 +279,7 @@ async fn kid(_public: Public, state: State<HttpState>) -> Result<Response, Probl
 
 /// Tries the whole login with a user made up for it; nothing is stored.
 #[utoipa::path(get, path = "/api/svd/canary", tag = "operation", security(("apiKey" = [])),
-    responses((status = 200, body = CanaryBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody), (status = 503, body = CanaryBody)))]
+    responses((status = 200, body = CanaryBody), (status = 503, body = CanaryBody)))]
 async fn canary(
     _authorized: Authorized<permission::MetricsRead>,
     state: State<HttpState>,

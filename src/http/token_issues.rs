@@ -1,8 +1,8 @@
 //! Tokens that operators issue with the secret itself: nothing is issued here, only written down.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +11,8 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::http::HttpState;
 use crate::http::credentials::Authorized;
-use crate::http::extract::ApiJson;
+use crate::http::extract::ApiJsonDigest;
+use crate::http::once::{Repeatable, made};
 use crate::http::problem::{Problem, ProblemBody};
 
 /// Whom a token is issued to.
@@ -38,18 +39,23 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// that it must carry to be worth something.
 #[utoipa::path(post, path = "/v1/admin/token-issues", tag = "admin", security(("apiKey" = [])),
     request_body = TokenIssueRequest, responses((status = 201, body = TokenIssueBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 403, body = ProblemBody)))]
+        (status = 400, body = ProblemBody)))]
 async fn note_token_issue(
     authorized: Authorized<permission::Admin>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<TokenIssueRequest>,
-) -> Result<(StatusCode, Json<TokenIssueBody>), Problem> {
-    let subject = &body.0.subject;
+    body: ApiJsonDigest<TokenIssueRequest>,
+) -> Result<Response, Problem> {
+    let subject = body.value.subject;
     if subject.is_empty() {
         return Err(Problem::invalid_field("subject", "must not be empty"));
     }
-    let (actor, now) = (&authorized.principal.id, state.clock.now());
-    let epoch = state.services.tokens.note_issue(subject, actor, now).await?;
-    Ok((StatusCode::CREATED, Json(TokenIssueBody { epoch })))
+    let (actor, now) = (authorized.principal.id, state.clock.now());
+    let once = repeatable.by(&actor, body.digest);
+    let answer =
+        |_: &HttpState, epoch: &u64| made(StatusCode::CREATED, &TokenIssueBody { epoch: *epoch });
+    let deed = async move |state: HttpState, keep| {
+        state.services.tokens.note_issue(&subject, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
 }

@@ -114,7 +114,6 @@ async fn challenge(
     security(("apiKey" = [])), params(("uid_tag_id" = String, Path)),
     request_body = UnlockRequest, responses(
         (status = 200, body = UnlockBody), (status = 400, body = ProblemBody),
-        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody)))]
 async fn unlock_content(
     _authorized: Authorized<permission::Unlock>,
@@ -166,7 +165,7 @@ fn wrapped_of(body: UnlockRequest) -> Result<Option<WrappedContent>, Problem> {
 #[utoipa::path(put, path = "/v1/patches/{uid_tag_id}/content", tag = "content",
     security(("apiKey" = [])), params(("uid_tag_id" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses(
-        (status = 200, body = ContentBody), (status = 401, body = ProblemBody),
+        (status = 200, body = ContentBody),
         (status = 404, body = ProblemBody), (status = 413, body = ProblemBody)))]
 async fn put_content(
     authorized: Authorized<permission::Unlock>,

@@ -1,8 +1,8 @@
 //! Outputs that an operator names to be taken into the pool.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,10 +11,12 @@ use utoipa_axum::routes;
 use crate::auth::permission;
 use crate::http::HttpState;
 use crate::http::credentials::Authorized;
-use crate::http::extract::ApiJson;
+use crate::http::extract::ApiJsonDigest;
+use crate::http::once::{Repeatable, made};
 use crate::http::problem::{Problem, ProblemBody};
 use crate::service::funding::StatedOutput;
 use crate::types::{OutPoint, Satoshis, Txid};
+use crate::wallet::utxo::Utxo;
 
 /// An output to be taken in; what is stated beside txid and vout is compared with the chain.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -64,26 +66,33 @@ pub(super) fn routes() -> OpenApiRouter<HttpState> {
 /// Takes one output into the pool after checking that it exists, pays us and is not spent.
 #[utoipa::path(post, path = "/v1/admin/utxos", tag = "admin", security(("apiKey" = [])),
     request_body = AddOutputRequest, responses((status = 201, body = AddedOutputBody),
-        (status = 400, body = ProblemBody), (status = 401, body = ProblemBody),
-        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
-        (status = 503, body = ProblemBody)))]
+        (status = 400, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
 async fn add_output(
     authorized: Authorized<permission::UtxoWrite>,
+    repeatable: Repeatable,
     state: State<HttpState>,
-    body: ApiJson<AddOutputRequest>,
-) -> Result<(StatusCode, Json<AddedOutputBody>), Problem> {
-    let stated = stated_output(body.0)?;
-    let (actor, now) = (&authorized.principal.id, state.clock.now());
-    let added = state.services.funding.add(&stated, actor, now).await?;
-    let body = AddedOutputBody {
+    body: ApiJsonDigest<AddOutputRequest>,
+) -> Result<Response, Problem> {
+    let stated = stated_output(body.value)?;
+    let (actor, now) = (authorized.principal.id, state.clock.now());
+    let once = repeatable.by(&actor, body.digest);
+    let answer = |_: &HttpState, added: &_| made(StatusCode::CREATED, &added_body(added));
+    let deed = async move |state: HttpState, keep| {
+        state.services.funding.add(&stated, &actor, keep, now).await
+    };
+    once.make((state.0, now), answer, deed).await
+}
+
+fn added_body(added: &Utxo) -> AddedOutputBody {
+    AddedOutputBody {
         txid: added.outpoint.txid,
         vout: added.outpoint.vout,
         satoshis: added.value.get(),
         status: added.state.status().as_str(),
         height: added.height,
-        key_id: added.key_identifier,
-    };
-    Ok((StatusCode::CREATED, Json(body)))
+        key_id: added.key_identifier.clone(),
+    }
 }
 
 fn stated_output(request: AddOutputRequest) -> Result<StatedOutput, Problem> {

@@ -54,4 +54,7 @@ pub enum MailError {
 pub trait Mailer: Send + Sync {
     /// Sends one; when this returns, somebody else is responsible for it.
     async fn send(&self, letter: &Letter) -> Result<(), MailError>;
+
+    /// Says whether one would be taken, without sending any, or in words of ours why not.
+    async fn would_take(&self) -> Result<(), String>;
 }

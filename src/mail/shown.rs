@@ -25,4 +25,8 @@ impl Mailer for ShownMailer {
         );
         Ok(())
     }
+
+    async fn would_take(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

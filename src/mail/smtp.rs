@@ -171,6 +171,10 @@ impl Mailer for SmtpMailer {
             Err(_) => Err(MailError::Deferred("no answer in time".into())),
         }
     }
+
+    async fn would_take(&self) -> Result<(), String> {
+        self.try_connection().await
+    }
 }
 
 /// Says what went wrong without a word of the server's.

@@ -13,6 +13,7 @@ use crate::auth::api_key::{ApiKeyId, ApiKeySecret, parse_api_key};
 use crate::auth::{ApiKeys, Principal, Scope, Scopes};
 use crate::bitcoin::Address;
 use crate::crypto::{constant_time_eq, random_bytes};
+use crate::service::once::Keep;
 use crate::storage::api_keys::{api_key, api_key_use, list_api_keys};
 use crate::storage::{Store, StoreError};
 use crate::types::{Clock, Digest, Timestamp};
@@ -94,6 +95,7 @@ impl ApiKeyService {
         &self,
         wanted: NewApiKey,
         maker: &Principal,
+        keep: Keep<IssuedApiKey>,
         now: Timestamp,
     ) -> Result<IssuedApiKey, ApiKeyError> {
         may_give(maker, wanted.scopes)?;
@@ -113,14 +115,16 @@ impl ApiKeyService {
             expires_at: wanted.expires_at,
             revoked_at: None,
         };
-        let (stored, actor) = (key.clone(), maker.id.clone());
+        let (issued, actor) = (IssuedApiKey { key, secret }, maker.id.clone());
+        let made = issued.clone();
         self.store
             .write(move |tx| {
-                tx.put_api_key(&stored)?;
-                tx.append_audit(now, &actor, "key.create", &stored.id.to_string())
+                tx.put_api_key(&made.key)?;
+                tx.append_audit(now, &actor, "key.create", &made.key.id.to_string())?;
+                keep.put(tx, &made)
             })
             .await?;
-        Ok(IssuedApiKey { key, secret })
+        Ok(issued)
     }
 
     /// Gives a key a new secret; the former one stays good for `grace`.
@@ -129,13 +133,13 @@ impl ApiKeyService {
         id: ApiKeyId,
         grace: Duration,
         actor: &Principal,
+        keep: Keep<IssuedApiKey>,
         now: Timestamp,
     ) -> Result<IssuedApiKey, ApiKeyError> {
         let secret = ApiKeySecret::new(random_bytes());
         let (digest, actor) = (secret.digest(), actor.clone());
         let until = now.plus(grace.min(MAX_GRACE));
-        let key = self
-            .store
+        self.store
             .write(move |tx| {
                 let key = api_key(tx, id)?.ok_or(ApiKeyError::NotFound)?;
                 if key.revoked_at.is_some() {
@@ -147,10 +151,11 @@ impl ApiKeyService {
                 let key = StoredApiKey { secret: digest, former, ..key };
                 tx.put_api_key(&key)?;
                 tx.append_audit(now, &actor.id, "key.rotate", &id.to_string())?;
-                Ok(key)
+                let issued = IssuedApiKey { key, secret: secret.clone() };
+                keep.put(tx, &issued)?;
+                Ok(issued)
             })
-            .await?;
-        Ok(IssuedApiKey { key, secret })
+            .await
     }
 
     /// Revokes a key, for good; doing so again changes nothing.

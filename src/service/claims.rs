@@ -11,6 +11,7 @@ use crate::patch::claim::{
 };
 use crate::patch::message::{message_digest, transfer_message};
 use crate::patch::tag::UidTag;
+use crate::service::once::Keep;
 use crate::service::registration::Caller;
 use crate::service::transfer::{AcceptedTransfer, Transfer, TransferError, TransferService};
 use crate::storage::claims::{ClaimId, ClaimPlace, claim, claim_count, claims_before};
@@ -161,7 +162,13 @@ impl ClaimService {
     }
 
     /// Files a claim, and says whether it is new: the same claim again is the one that there is.
-    pub async fn file(&self, intent: Intent, now: Timestamp) -> Result<(Claim, bool), ClaimError> {
+    /// Only the answer to a new one is kept, so that one claim has one key.
+    pub async fn file(
+        &self,
+        intent: Intent,
+        keep: Keep<(Claim, bool)>,
+        now: Timestamp,
+    ) -> Result<(Claim, bool), ClaimError> {
         let message = claim_message(&intent.uid, &intent.new_owner, &intent.nonce)?;
         self.key.check(&intent.nonce, &intent.uid, now, self.ttl)?;
         if !intent.new_owner.belongs_to(&intent.public_key) {
@@ -180,7 +187,15 @@ impl ClaimService {
             expires_at,
             forgotten_at: expires_at.plus(EXPIRED_KEPT),
         };
-        self.store.write(move |tx| file_in(tx, &new, now)).await
+        self.store
+            .write(move |tx| {
+                let filed = file_in(tx, &new, now)?;
+                if filed.1 {
+                    keep.put(tx, &filed)?;
+                }
+                Ok(filed)
+            })
+            .await
     }
 
     /// Returns a claim.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::service::live::{BatchMoved, ClaimMoved, Event, Feed, RecordMoved};
-use crate::service::logs::{LogBuffer, LogFilter, MAX_PAGE};
+use crate::service::logs::{LogBuffer, LogFilter, LogLine};
 use crate::service::overview::history::History;
 use crate::service::overview::{Overview, OverviewService};
 use crate::storage::batches::batch;
 use crate::storage::claims::{ClaimId, ClaimState, claim, claims_before, shop_of_claim};
+use crate::storage::imports::import;
 use crate::storage::records::record;
 use crate::storage::{Changes, StageName, Store, StoreChange, StoreError, Tables};
-use crate::types::{RecordId, Timestamp, Txid};
+use crate::types::{ImportId, RecordId, Timestamp, Txid};
 
 /// Numbers that change with time alone are looked at so often.
 const BY_TIME: Duration = Duration::from_secs(1);
@@ -21,6 +22,11 @@ const BY_TIME: Duration = Duration::from_secs(1);
 const REST_FACTOR: u32 = 10;
 /// Claims that wait, looked up when somebody begins to listen.
 const MOST_CLAIMS: usize = 1_000;
+
+/// The most lines of the log, and bytes of them, that are told at once: of more the newest, and
+/// their numbers show that some are left out.
+const LINES_AT_ONCE: usize = 64;
+const BYTES_AT_ONCE: usize = 64 * 1024;
 
 /// What the console watches.
 #[derive(Clone)]
@@ -45,6 +51,8 @@ pub struct Told {
     looking_took: Duration,
     overview: Option<Arc<Overview>>,
     log: u64,
+    /// Imports that moved since they were told last.
+    imports: BTreeSet<ImportId>,
     /// Claims that wait, by the time at which that ends.
     waiting: BTreeSet<(Timestamp, ClaimId)>,
 }
@@ -72,6 +80,9 @@ impl ConsoleService {
         let events = self.store.read(|tx| {
             let mut events = Vec::with_capacity(changes.made.len());
             for change in changes.made {
+                if let StoreChange::Import(id) = change {
+                    told.imports.insert(id);
+                }
                 events.extend(event_of(tx, change, now)?);
             }
             Ok::<_, StoreError>(events)
@@ -97,14 +108,34 @@ impl ConsoleService {
         Ok(())
     }
 
+    /// Tells how imports are that moved since the last time: one may move fifty times a second.
+    pub fn tell_imports(&self, told: &mut Told) -> Result<(), StoreError> {
+        for id in std::mem::take(&mut told.imports) {
+            if let Some(now) = self.store.read(|tx| import(tx, id))? {
+                self.feed.publish(Event::Import(now));
+            }
+        }
+        Ok(())
+    }
+
     /// Tells new lines of the log; those alone who are there hear them.
     pub fn tell_log(&self, told: &mut Told) {
-        let filter = LogFilter { after: Some(told.log), ..LogFilter::default() };
-        for line in self.logs.lines(&filter, MAX_PAGE) {
-            told.log = line.number;
-            if self.feed.has_log_listeners() {
-                self.feed.publish(Event::Log(line));
-            }
+        let (before, newest) = (told.log, self.logs.newest());
+        told.log = newest;
+        if newest == before || !self.feed.has_log_listeners() {
+            return;
+        }
+        let mut lines = self.logs.lines(&LogFilter::default(), LINES_AT_ONCE);
+        let mut bytes = 0;
+        let is_told = |line: &&Arc<LogLine>| {
+            bytes += line.text.len();
+            line.number > before && bytes <= BYTES_AT_ONCE
+        };
+        let count = lines.iter().rev().take_while(is_told).count();
+        lines.drain(..lines.len() - count);
+        if let Some(last) = lines.last() {
+            told.log = last.number;
+            self.feed.publish(Event::Log(lines));
         }
     }
 
@@ -150,6 +181,8 @@ fn event_of(
         StoreChange::Waiting(id) => job_moved(tables, id, StageName::Accepted, None)?,
         StoreChange::Claim(id) => claim_moved(tables, id, now)?.map(Event::Claim),
         StoreChange::Settings => Some(Event::Settings),
+        // They are told less often than they move.
+        StoreChange::Import(_) => None,
     })
 }
 

@@ -13,14 +13,16 @@ use crate::bitcoin::Transaction;
 use crate::chain::{ChainError, ChainTracker, SpendStatus, UnspentOutput, UtxoSource};
 use crate::service::headers::TrustAnchors;
 use crate::service::keys::{Keyring, PaymentKey};
+use crate::service::once::Keep;
 use crate::service::settings::RuntimeSettings;
 use crate::storage::transactions::transaction;
-use crate::storage::utxos::{expect_utxo, pool_totals, utxo};
+use crate::storage::utxos::{pool_totals, utxo};
 use crate::storage::{Store, StoreError, UtxoTotal};
 use crate::types::{OutPoint, Satoshis, Timestamp, Txid};
 use crate::wallet::utxo::{OutputPurpose, Utxo, UtxoState, UtxoStatus};
 
-use taking::Wish;
+pub(in crate::service) use outside::unlocks;
+pub(in crate::service) use taking::external;
 
 /// An output that was not taken into the pool.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +143,7 @@ impl FundingService {
         &self,
         stated: &StatedOutput,
         actor: &str,
+        keep: Keep<Utxo>,
         now: Timestamp,
     ) -> Result<Utxo, FundingError> {
         if stated.is_exclusive {
@@ -159,9 +162,7 @@ impl FundingService {
         let top = self.tracker.tip().await?.height;
         let height = self.height_of(txid).await?;
         let utxo = self.with_state(utxo, height, top);
-        self.take_in(vec![(parent, utxo)], Wish::Add, actor, now).await?;
-        // One that was known already may be locked or spent here.
-        Ok(self.store.read(|tx| expect_utxo(tx, stated.outpoint))?)
+        Ok(self.take_one_in(parent, utxo, keep, actor, now).await?)
     }
 
     fn refuse_others(&self, outpoint: OutPoint) -> Result<(), FundingError> {
@@ -195,7 +196,7 @@ impl FundingService {
                 }
             }
         }
-        let (added, updated) = self.take_in(found, Wish::Sync, actor, now).await?;
+        let (added, updated) = self.take_in(found, actor, now).await?;
         let spent_elsewhere = self.find_spent(&named, actor, now).await?;
         Ok(SyncSummary { added, updated, spent_elsewhere, ..summary })
     }

@@ -1,4 +1,5 @@
-//! One effect and one answer for a request that is repeated with the same Idempotency-Key.
+//! One effect and one answer for a request that makes a record and is repeated with the same
+//! Idempotency-Key; for all others see [`crate::service::once`].
 //!
 //! The row is written in the same storage transaction as the record it creates, so that a crash
 //! leaves either both or neither; the answer is stored when it is given. A request that never got
@@ -7,7 +8,7 @@
 use std::time::Duration;
 
 use crate::service::progress::Progress;
-use crate::storage::idempotency::{NO_RECORD, idempotency};
+use crate::storage::idempotency::idempotency;
 use crate::storage::{IdempotencyRow, IdempotencyState, Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, RecordId, Timestamp};
 
@@ -53,6 +54,9 @@ pub enum IdempotencyError {
     /// The first request with the key is still being worked on.
     #[error("a request with this Idempotency-Key is still in progress")]
     InFlight,
+    /// The first request with the key was begun, and its answer cannot be given.
+    #[error("the answer to the request with this Idempotency-Key is lost")]
+    Lost,
     /// The store does not work.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
@@ -79,6 +83,8 @@ pub fn look_up(
             Err(IdempotencyError::InFlight)
         }
         IdempotencyState::InFlight { .. } => Ok(Replay::Unanswered(row.record)),
+        // No request that makes a record has such an answer.
+        IdempotencyState::Sealed(_) => Err(IdempotencyError::Lost),
     }
 }
 
@@ -118,48 +124,6 @@ impl IdempotencyService {
     ) -> Result<bool, StoreError> {
         let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
         Ok(row.is_some_and(|row| row.expires_at > now))
-    }
-
-    /// Returns the answer to be given again to a request that makes no record, if it was given
-    /// before.
-    ///
-    /// # Errors
-    ///
-    /// [`IdempotencyError::Mismatch`] if the key was used for another request.
-    pub fn answer_to(
-        &self,
-        request: &IdempotentRequest,
-        now: Timestamp,
-    ) -> Result<Option<StoredAnswer>, IdempotencyError> {
-        let row = self.store.read(|tx| idempotency(tx, &request.scope, &request.key))?;
-        let Some(row) = row.filter(|row| row.expires_at > now) else { return Ok(None) };
-        if row.fingerprint != request.fingerprint {
-            return Err(IdempotencyError::Mismatch);
-        }
-        match row.state {
-            IdempotencyState::Answered(answer) => Ok(Some(answer)),
-            IdempotencyState::InFlight { .. } => Err(IdempotencyError::InFlight),
-        }
-    }
-
-    /// Keeps the answer to a request that makes no record.
-    pub async fn keep_answer(
-        &self,
-        request: IdempotentRequest,
-        answer: StoredAnswer,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.store
-            .write(move |tx| {
-                let row = IdempotencyRow {
-                    fingerprint: request.fingerprint,
-                    record: NO_RECORD,
-                    state: IdempotencyState::Answered(answer.clone()),
-                    expires_at: now.plus(KEPT_FOR),
-                };
-                tx.put_idempotency(&request.scope, &request.key, &row)
-            })
-            .await
     }
 
     /// Stores an answer to be given again, and returns the one to give now: of two that are made

@@ -6,6 +6,7 @@
 //! registers a row twice nor leaves one out, and the report is true.
 
 mod csv;
+mod erase;
 mod intake;
 mod report;
 mod rows;
@@ -13,16 +14,16 @@ mod run;
 
 use std::time::Duration;
 
-use tokio::sync::watch;
-
+use crate::service::once::Keep;
 use crate::service::registration::{RegistrationError, RegistrationService, Wake};
 use crate::storage::imports::{import, import_rows, imports};
-use crate::storage::{Store, StoreError, WriteTx};
+use crate::storage::{Store, StoreError, Tables, WriteTx};
 use crate::types::{ImportId, Timestamp};
 
 pub use crate::storage::{ImportState, RowFault, RowOutcome, StoredImport, StoredImportRow};
-pub use intake::Intake;
-pub use report::ReportPage;
+pub use erase::erase_row;
+pub use intake::{Intake, Start};
+pub use report::{Report, ReportPage};
 pub use rows::{FileFault, ImportFormat};
 pub use run::Step;
 
@@ -32,6 +33,12 @@ pub const MAX_ROWS: u32 = 100_000;
 pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
 /// The most imports or rows on one page.
 pub const MAX_PAGE: usize = 500;
+/// The most imports that are kept.
+pub const MAX_KEPT: usize = 200;
+/// The most bytes of the files of all imports that are kept.
+pub const MAX_KEPT_BYTES: u64 = 512 * 1024 * 1024;
+/// The longest name of a file in characters.
+pub const MAX_NAME: usize = 200;
 /// How long an import is kept after its last step.
 pub const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -44,6 +51,14 @@ pub enum ImportError {
     /// The file has more than [`MAX_ROWS`] rows.
     #[error("the file has more than {MAX_ROWS} rows")]
     TooManyRows,
+    /// As many imports, or bytes of them, are kept as may be.
+    #[error("{kept} imports of {bytes} bytes are kept already")]
+    Full {
+        /// Imports that are kept.
+        kept: usize,
+        /// Bytes of their files.
+        bytes: u64,
+    },
     /// There is no such import.
     #[error("there is no such import")]
     NotFound,
@@ -64,8 +79,30 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-/// Where those who watch hear of imports; the last one that moved.
-pub type ImportNews = watch::Sender<Option<StoredImport>>;
+/// Which rows are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFilter {
+    /// All of them.
+    All,
+    /// Those that are good and were not registered.
+    Waiting,
+    /// Those that were registered.
+    Registered,
+    /// Those that cannot be registered.
+    Bad,
+}
+
+impl RowFilter {
+    const fn fits(self, outcome: &RowOutcome) -> bool {
+        matches!(
+            (self, outcome),
+            (Self::All, _)
+                | (Self::Waiting, RowOutcome::Good(_))
+                | (Self::Registered, RowOutcome::Registered(_))
+                | (Self::Bad, RowOutcome::Bad { .. })
+        )
+    }
+}
 
 /// Takes files of products and registers them.
 #[derive(Clone)]
@@ -76,54 +113,50 @@ pub struct ImportService {
     pub registration: RegistrationService,
     /// Has the background go on.
     pub wake: Wake,
-    /// Told of every step.
-    pub news: ImportNews,
 }
 
 impl ImportService {
-    /// Watches imports: what is seen is the last one that moved, as it was then.
-    pub fn watch(&self) -> watch::Receiver<Option<StoredImport>> {
-        self.news.subscribe()
-    }
-
     /// Returns an import.
     pub fn get(&self, id: ImportId) -> Result<StoredImport, ImportError> {
-        self.store.read(|tx| import(tx, id))?.ok_or(ImportError::NotFound)
+        self.store.read(|tx| expect_import(tx, id))
     }
 
-    /// Returns imports that came before `before`, newest first, and whether there are more.
+    /// Returns imports that came before `before`, newest first, and the one to go on after, if there
+    /// are more.
     pub fn list(
         &self,
         before: Option<ImportId>,
         limit: usize,
-    ) -> Result<(Vec<StoredImport>, bool), StoreError> {
+    ) -> Result<(Vec<StoredImport>, Option<ImportId>), StoreError> {
         let limit = limit.clamp(1, MAX_PAGE);
         let mut found = self.store.read(|tx| imports(tx, before, limit + 1))?;
         let has_more = found.len() > limit;
         found.truncate(limit);
-        Ok((found, has_more))
+        let next = found.last().filter(|_| has_more).map(|last| last.id);
+        found.retain(|it| it.state != ImportState::Forgetting);
+        Ok((found, next))
     }
 
-    /// Returns rows from number `from` and the number to go on with. With `only_bad` a page has only
-    /// those that cannot be registered, and may have fewer rows than asked for and still go on.
+    /// Returns rows from number `from` and the number to go on with. With a filter a page may have fewer
+    /// rows than asked for and still go on.
     pub fn rows(
         &self,
         id: ImportId,
         from: u32,
         limit: usize,
-        only_bad: bool,
+        filter: RowFilter,
     ) -> Result<(Vec<StoredImportRow>, Option<u32>), ImportError> {
         const MOST_SCANNED: usize = 5_000;
         self.get(id)?;
         let limit = limit.clamp(1, MAX_PAGE);
-        let most = if only_bad { MOST_SCANNED } else { limit };
+        let most = if filter == RowFilter::All { limit } else { MOST_SCANNED };
         let found = self.store.read(|tx| import_rows(tx, id, from, most + 1))?;
         let mut rows = Vec::new();
         for (scanned, (number, row)) in found.into_iter().enumerate() {
             if rows.len() == limit || scanned == most {
                 return Ok((rows, Some(number)));
             }
-            if !only_bad || matches!(row.outcome, RowOutcome::Bad { .. }) {
+            if filter.fits(&row.outcome) {
                 rows.push(row);
             }
         }
@@ -140,24 +173,24 @@ impl ImportService {
         id: ImportId,
         skips_bad: bool,
         actor: &str,
+        keep: Keep<StoredImport>,
         now: Timestamp,
     ) -> Result<StoredImport, ImportError> {
         let actor = actor.to_owned();
-        let begin = move |tx: &mut WriteTx<'_>, old: StoredImport| match old.state {
-            ImportState::Running => Ok(old),
-            ImportState::Checked if old.bad > 0 && !skips_bad => {
-                Err(ImportError::BadRows { bad: old.bad })
-            }
-            ImportState::Checked => {
-                tx.append_audit(now, &actor, "import.start", &id.to_string())?;
-                let actor = actor.clone();
-                let state = ImportState::Running;
-                Ok(StoredImport { state, actor, started_at: Some(now), ..old })
-            }
-            ImportState::Receiving
-            | ImportState::Done
-            | ImportState::Cancelled
-            | ImportState::Forgetting => Err(ImportError::WrongState(old.state)),
+        let begin = move |tx: &mut WriteTx<'_>, old: StoredImport| {
+            let started = match old.state {
+                ImportState::Running => old,
+                ImportState::Checked if old.bad > 0 && !skips_bad => {
+                    return Err(ImportError::BadRows { bad: old.bad });
+                }
+                ImportState::Checked => set_off(tx, old, &actor, now)?,
+                ImportState::Receiving
+                | ImportState::Done
+                | ImportState::Cancelled
+                | ImportState::Forgetting => return Err(ImportError::WrongState(old.state)),
+            };
+            keep.put(tx, &started)?;
+            Ok(started)
         };
         let started = self.change(id, begin).await?;
         (self.wake)();
@@ -186,6 +219,28 @@ impl ImportService {
         .await
     }
 
+    /// Forgets an import that does not run, and what its rows said with it. What was registered stays
+    /// registered.
+    pub async fn forget(
+        &self,
+        id: ImportId,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<StoredImport, ImportError> {
+        let actor = actor.to_owned();
+        self.change(id, move |tx, old| match old.state {
+            ImportState::Checked | ImportState::Done | ImportState::Cancelled => {
+                tx.append_audit(now, &actor, "import.forget", &id.to_string())?;
+                let (state, forgotten_at) = (ImportState::Forgetting, Timestamp::from_millis(0));
+                Ok(StoredImport { state, forgotten_at, ..old })
+            }
+            ImportState::Receiving | ImportState::Running | ImportState::Forgetting => {
+                Err(ImportError::WrongState(old.state))
+            }
+        })
+        .await
+    }
+
     /// Puts what `change` makes of an import in its place.
     async fn change(
         &self,
@@ -194,18 +249,44 @@ impl ImportService {
         + Send
         + 'static,
     ) -> Result<StoredImport, ImportError> {
-        let changed = self
-            .store
+        self.store
             .write(move |tx| {
-                let old = import(tx, id)?.ok_or(ImportError::NotFound)?;
+                let old = expect_import(tx, id)?;
                 let new = change(tx, old.clone())?;
                 if new != old {
                     tx.put_import(&new)?;
                 }
                 Ok::<_, ImportError>(new)
             })
-            .await?;
-        self.news.send_replace(Some(changed.clone()));
-        Ok(changed)
+            .await
     }
+}
+
+/// Has a checked import run, on the word of `actor`.
+fn set_off(
+    tx: &mut WriteTx<'_>,
+    checked: StoredImport,
+    actor: &str,
+    now: Timestamp,
+) -> Result<StoredImport, StoreError> {
+    tx.append_audit(now, actor, "import.start", &checked.id.to_string())?;
+    let (state, actor) = (ImportState::Running, actor.to_owned());
+    Ok(StoredImport { state, actor, started_at: Some(now), ..checked })
+}
+
+/// Returns an import that is not being forgotten.
+fn expect_import(tables: &impl Tables, id: ImportId) -> Result<StoredImport, ImportError> {
+    let found = import(tables, id)?.filter(|it| it.state != ImportState::Forgetting);
+    found.ok_or(ImportError::NotFound)
+}
+
+/// Says whether so many more imports, and bytes of them, may be kept.
+fn expect_room(tables: &impl Tables, more: usize, more_bytes: u64) -> Result<(), ImportError> {
+    let mut all = imports(tables, None, usize::MAX)?;
+    all.retain(|it| it.state != ImportState::Forgetting);
+    let (kept, bytes) = (all.len(), all.iter().map(|it| it.bytes).sum::<u64>());
+    if kept + more > MAX_KEPT || bytes.saturating_add(more_bytes) > MAX_KEPT_BYTES {
+        return Err(ImportError::Full { kept, bytes });
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use crate::storage::{Patch, PatchOrder, PatchWalk, Store, StoreError, Tables};
 
 pub use cursor::{CursorError, read_cursor, write_cursor};
 pub use export::{COLUMNS, ExportFormat, ExportPage, ExportPlace, export_page};
-pub(super) use export::{neutral, write_csv};
+pub(super) use export::{as_written, neutral, write_csv};
 
 /// The most products on one page.
 pub const MAX_PAGE: usize = 200;

@@ -2,10 +2,7 @@
 //! in here either.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
 
 use crate::types::Timestamp;
 
@@ -75,14 +72,7 @@ pub struct LogFilter {
 
 /// Keeps the newest lines; clones keep the same.
 #[derive(Clone, Default)]
-pub struct LogBuffer(Arc<Shared>);
-
-#[derive(Default)]
-struct Shared {
-    kept: Mutex<Kept>,
-    is_followed: AtomicBool,
-    grown: Notify,
-}
+pub struct LogBuffer(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
@@ -106,10 +96,6 @@ impl LogBuffer {
         while kept.lines.len() > MOST_LINES || kept.bytes > MOST_BYTES {
             let Some(oldest) = kept.lines.pop_front() else { break };
             kept.bytes -= oldest.text.len();
-        }
-        drop(kept);
-        if self.0.is_followed.load(Ordering::Acquire) {
-            self.0.grown.notify_one();
         }
     }
 
@@ -142,18 +128,8 @@ impl LogBuffer {
         self.lock().bytes
     }
 
-    /// Begins or ends to wake whoever waits in [`LogBuffer::grown`].
-    pub fn follow(&self, is_followed: bool) {
-        self.0.is_followed.store(is_followed, Ordering::Release);
-    }
-
-    /// Waits for another line, while the log is followed.
-    pub async fn grown(&self) {
-        self.0.grown.notified().await;
-    }
-
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

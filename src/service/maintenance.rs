@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::service::funding::{FundingError, FundingService, SyncSummary};
 use crate::service::progress::Progress;
 use crate::service::registration::Wake;
+use crate::service::resync::is_fenced;
 use crate::service::treasury::{
     StaleLease, StaleLimits, Started, TreasuryError, TreasuryRequest, TreasuryService,
 };
@@ -71,6 +72,9 @@ pub enum MaintenanceError {
     /// Another one is under way.
     #[error("{} is under way since {}", .0.action.as_str(), .0.since)]
     Running(Running),
+    /// The store was restored, and the chain has not been asked about everything.
+    #[error("the store was restored and is fenced; `patchproof restore status` says how far it is")]
+    Fenced,
     /// An address or key that is not what it must be.
     #[error("{field} {expected}")]
     Mismatch {
@@ -118,6 +122,9 @@ impl MaintenanceService {
         now: Timestamp,
     ) -> Result<Report, MaintenanceError> {
         self.check(request)?;
+        if self.funding.store.read(is_fenced)? {
+            return Err(MaintenanceError::Fenced);
+        }
         let turn = self.state.begin(request.action, now).map_err(MaintenanceError::Running)?;
         self.note(request, now).await?;
         let mut steps = Vec::new();

@@ -8,11 +8,13 @@ pub mod anchoring;
 pub mod anchors;
 pub mod api_keys;
 pub mod audit;
+pub mod backups;
 pub mod batches;
 pub mod callback;
 pub mod claims;
 pub mod console;
 pub mod email_codes;
+pub mod fence;
 pub mod funding;
 pub mod headers;
 pub mod idempotency;
@@ -25,6 +27,7 @@ pub mod login;
 pub mod logs;
 pub mod maintenance;
 pub mod observed_signer;
+pub mod once;
 pub mod overview;
 pub mod passwords;
 pub mod pending;
@@ -35,6 +38,8 @@ mod proof;
 pub mod readiness;
 pub mod records;
 pub mod registration;
+pub mod restores;
+pub mod resync;
 pub mod runway;
 pub mod sessions;
 pub mod settings;
@@ -49,6 +54,7 @@ use crate::service::accounts::AccountService;
 use crate::service::anchors::AnchorListService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
+use crate::service::backups::BackupService;
 use crate::service::batches::BatchService;
 use crate::service::callback::CallbackService;
 use crate::service::claims::ClaimService;
@@ -68,6 +74,8 @@ use crate::service::privacy::PrivacyService;
 use crate::service::readiness::ReadinessService;
 use crate::service::records::RecordsService;
 use crate::service::registration::RegistrationService;
+use crate::service::restores::RestoreService;
+use crate::service::resync::ResyncService;
 use crate::service::runway::RunwayService;
 use crate::service::sessions::SessionService;
 use crate::service::settings::SettingsService;
@@ -106,6 +114,12 @@ pub struct Services {
     pub callback: CallbackService,
     /// Looks after the pool.
     pub maintenance: MaintenanceService,
+    /// Makes and keeps backups.
+    pub backups: BackupService,
+    /// Restores them beside the running store.
+    pub restores: RestoreService,
+    /// Brings a restored store to agree with the chain.
+    pub resync: ResyncService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Keeps our own chain of headers and what it hangs on.

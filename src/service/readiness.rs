@@ -1,130 +1,47 @@
 //! Whether the process can do its work, dependency by dependency, as last observed.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod judge;
+mod observations;
+mod probes;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::chain::{BreakerState, EndpointBoard, EndpointHealth};
+use crate::service::fence::Fence;
+use crate::service::settings::RuntimeSettings;
+use crate::storage::utxos::pool_totals;
 use crate::storage::{Store, StoreHealth};
-use crate::types::{Clock, Timestamp};
+use crate::types::{Clock, SettingName, Timestamp};
 
-/// What was last seen of something outside this process.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Observation {
-    /// When it last answered.
-    pub last_success: Option<Timestamp>,
-    /// What it did wrong last, if that was later.
-    pub failure: Option<String>,
-}
+pub use judge::{AMPLE_FREE, Condition, Judged, LEAST_FREE, judge_disk, judge_pool};
+pub use observations::{HeadersObservation, Observation, Observations};
+pub use probes::{Line, Prober};
 
-/// What was last made of our own chain of headers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HeadersObservation {
-    /// Which vouched block it contradicts: nothing is proved until that is settled.
-    pub contradiction: Option<String>,
-    /// What else an operator must look into.
-    pub alarm: Option<String>,
-    /// What is worth knowing.
-    pub warning: Option<String>,
-}
-
-/// What the worker saw of signer, network and headers.
-#[derive(Debug, Clone, Default)]
-pub struct Observations(Arc<Mutex<ObservedState>>);
-
-#[derive(Debug, Default)]
-struct ObservedState {
-    signer: Observation,
-    /// Whether the signer gave no answer at all when it was asked last.
-    is_signer_silent: bool,
-    network: Observation,
-    warnings: BTreeMap<&'static str, String>,
-    headers: HeadersObservation,
-}
-
-impl Observations {
-    /// Notes what was made of our headers.
-    pub fn note_headers(&self, headers: HeadersObservation) {
-        self.lock().headers = headers;
-    }
-
-    /// Returns what was last made of our headers.
-    pub fn headers(&self) -> HeadersObservation {
-        self.lock().headers.clone()
-    }
-
-    /// Notes what the signer did.
-    pub fn note_signer(&self, outcome: Result<(), String>, now: Timestamp) {
-        note(&mut self.lock().signer, outcome, now);
-    }
-
-    /// Notes whether the signer answered at all.
-    pub fn note_signer_silence(&self, is_silent: bool) {
-        self.lock().is_signer_silent = is_silent;
-    }
-
-    /// Says whether the signer gave no answer when it was asked last.
-    pub fn is_signer_silent(&self) -> bool {
-        self.lock().is_signer_silent
-    }
-
-    /// Notes what the network endpoint did.
-    pub fn note_network(&self, outcome: Result<(), String>, now: Timestamp) {
-        note(&mut self.lock().network, outcome, now);
-    }
-
-    /// Notes or takes back a warning about `subject`; says whether that is news.
-    pub fn note_warning(&self, subject: &'static str, warning: Option<String>) -> bool {
-        let mut state = self.lock();
-        match warning {
-            Some(text) => state.warnings.insert(subject, text).is_none(),
-            None => state.warnings.remove(subject).is_some(),
-        }
-    }
-
-    /// Returns the warnings that hold at present.
-    pub fn warnings(&self) -> Vec<String> {
-        self.lock().warnings.values().cloned().collect()
-    }
-
-    /// Returns the warnings that hold at present, each with its subject.
-    pub fn warned(&self) -> Vec<(&'static str, String)> {
-        self.lock().warnings.iter().map(|(subject, text)| (*subject, text.clone())).collect()
-    }
-
-    /// Returns what was last seen of the signer.
-    pub fn signer(&self) -> Observation {
-        self.lock().signer.clone()
-    }
-
-    /// Returns what was last seen of the network.
-    pub fn network(&self) -> Observation {
-        self.lock().network.clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, ObservedState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn note(observation: &mut Observation, outcome: Result<(), String>, now: Timestamp) {
-    match outcome {
-        Ok(()) => *observation = Observation { last_success: Some(now), failure: None },
-        Err(reason) => observation.failure = Some(reason),
-    }
-}
+/// What the fence of a restored store is called among the dependencies, while it is up.
+pub const FENCE: &str = "fence";
 
 /// The state of one dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DependencyState {
     /// Its name.
     pub name: &'static str,
-    /// Whether it works.
-    pub is_ok: bool,
-    /// Whether the process can go on accepting without it.
+    /// How it is; the words of `patchproof doctor`.
+    pub condition: Condition,
+    /// Whether the process is not ready without it.
     pub is_vital: bool,
     /// What is wrong, or what is worth knowing.
     pub detail: Option<String>,
+    /// When it last worked; nothing if it has not been seen to work.
+    pub last_success: Option<Timestamp>,
+}
+
+impl DependencyState {
+    /// Says whether it works.
+    pub fn is_ok(&self) -> bool {
+        self.condition != Condition::Fail
+    }
 }
 
 /// An endpoint of the network as it has been lately.
@@ -153,8 +70,18 @@ pub struct ReadinessService {
     pub warnings: Arc<[String]>,
     /// How the network's endpoints are.
     pub endpoints: EndpointBoard,
+    /// Whether the store is fenced after a restore.
+    pub fence: Fence,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// The folder of the store, if it is in one.
+    pub data_dir: Option<PathBuf>,
+    /// What operators set.
+    pub runtime: RuntimeSettings,
+    /// Whether this process sends mail.
+    pub sends_mail: bool,
+    /// Looks at what is outside, if anybody does.
+    pub prober: Prober,
 }
 
 impl ReadinessService {
@@ -184,54 +111,132 @@ impl ReadinessService {
         .collect()
     }
 
+    /// Asks everything outside that was not asked within the last moment, and waits for the answers,
+    /// but no longer than a second; then [`Self::dependencies`] is true of now.
+    pub async fn look(&self) {
+        self.prober.look().await;
+    }
+
     /// Returns every dependency by name.
     pub fn dependencies(&self) -> Vec<DependencyState> {
-        let store = match self.store.health() {
+        let now = self.clock.now();
+        let seen = &self.observations;
+        let endpoints = self.endpoints.snapshot(now);
+        let mut dependencies = vec![
+            self.store_state(now),
+            outside("signer", seen.signer(), seen.line("signer")),
+            outside("network", seen.network(), self.network_line(&endpoints)),
+            headers_state(seen.headers(), seen.headers_good_at()),
+        ];
+        if let Some(reason) = self.fence.reason() {
+            dependencies.push(DependencyState {
+                name: FENCE,
+                condition: Condition::Fail,
+                is_vital: false,
+                detail: Some(reason),
+                last_success: None,
+            });
+        }
+        // One alone is the network.
+        if endpoints.len() > 1 {
+            dependencies.extend(endpoints.into_iter().map(|health| {
+                let line = seen.line(health.name.as_str());
+                of_endpoint(health, line)
+            }));
+        }
+        if self.sends_mail {
+            dependencies.push(outside("mail", seen.mail(), seen.line("mail")));
+        }
+        dependencies.push(self.pool_state(now));
+        dependencies.extend(self.disk_state(now));
+        dependencies
+    }
+
+    fn store_state(&self, now: Timestamp) -> DependencyState {
+        let detail = match self.store.health() {
             StoreHealth::Writable => None,
             StoreHealth::Full => Some("storage_full".to_owned()),
             StoreHealth::Failing => Some("storage_failing".to_owned()),
         };
-        let outside = |name, seen: Observation| DependencyState {
-            name,
-            is_ok: seen.failure.is_none(),
-            // Records are accepted and kept while signer or network are away.
-            is_vital: false,
-            detail: seen.failure,
+        // It is looked at here and now.
+        let last_success = detail.is_none().then_some(now);
+        let condition = Condition::of_failure(detail.as_ref());
+        DependencyState { name: "store", condition, is_vital: true, detail, last_success }
+    }
+
+    /// The way to the network is cut if the ways to all of its endpoints are.
+    fn network_line(&self, endpoints: &[EndpointHealth]) -> Option<Observation> {
+        let lines = match endpoints {
+            [] => vec![self.observations.line("whatsonchain")?],
+            _ => endpoints
+                .iter()
+                .map(|one| self.observations.line(one.name.as_str()))
+                .collect::<Option<Vec<_>>>()?,
         };
-        let mut dependencies = vec![
-            DependencyState {
-                name: "store",
-                is_ok: store.is_none(),
-                is_vital: true,
-                detail: store,
+        lines.into_iter().max_by_key(|line| (line.failure.is_none(), line.last_success))
+    }
+
+    fn pool_state(&self, now: Timestamp) -> DependencyState {
+        let least = self.runtime.current().value(SettingName::MinUtxoCount);
+        let judged = match self.store.read(pool_totals) {
+            Ok(totals) => judge_pool(&totals, least),
+            Err(error) => Judged {
+                condition: Condition::Fail,
+                text: error.to_string(),
+                trouble: Some("it cannot be read"),
             },
-            outside("signer", self.observations.signer()),
-            outside("network", self.observations.network()),
-            headers_state(self.observations.headers()),
-        ];
-        let endpoints = self.endpoints.snapshot(self.clock.now());
-        // One alone is the network.
-        if endpoints.len() > 1 {
-            dependencies.extend(endpoints.into_iter().map(of_endpoint));
+        };
+        self.judged("pool", judged, now)
+    }
+
+    fn disk_state(&self, now: Timestamp) -> Option<DependencyState> {
+        let found = rustix::fs::statvfs(self.data_dir.as_ref()?).ok()?;
+        let free = found.f_bavail.saturating_mul(found.f_frsize);
+        Some(self.judged("disk", judge_disk(free), now))
+    }
+
+    fn judged(&self, name: &'static str, judged: Judged, now: Timestamp) -> DependencyState {
+        let Judged { condition, trouble, .. } = judged;
+        let is_ok = condition != Condition::Fail;
+        let last_success = self.observations.note_judged(name, is_ok, now);
+        DependencyState {
+            name,
+            condition,
+            is_vital: false,
+            detail: trouble.map(str::to_owned),
+            last_success,
         }
-        dependencies
     }
 }
 
-fn of_endpoint(health: EndpointHealth) -> DependencyState {
+/// What is asked for its work, and the way to it. Records are accepted and kept while it is away, but
+/// nobody who asks for readiness is to think that all is well.
+fn outside(name: &'static str, seen: Observation, line: Option<Observation>) -> DependencyState {
+    let last_success = seen.last_success;
+    let line = line.and_then(|line| line.failure);
+    let detail = line.or(seen.failure);
+    let condition = Condition::of_failure(detail.as_ref());
+    DependencyState { name, condition, is_vital: true, detail, last_success }
+}
+
+fn of_endpoint(health: EndpointHealth, line: Option<Observation>) -> DependencyState {
+    let line = line.and_then(|line| line.failure);
+    // On trial it waits for traffic, which may be long in coming.
+    let is_cut = line.is_some() || health.state == BreakerState::Open;
     DependencyState {
         name: health.name.as_str(),
-        // On trial it waits for traffic, which may be long in coming.
-        is_ok: health.state != BreakerState::Open,
+        condition: if is_cut { Condition::Fail } else { Condition::Ok },
         is_vital: false,
-        detail: health.failure,
+        detail: line.or(health.failure),
+        last_success: health.last_success,
     }
 }
 
 /// Headers that contradict what is vouched for are vital: a record that counts as mined by them would
 /// be a lie to whoever asks.
-fn headers_state(seen: HeadersObservation) -> DependencyState {
+fn headers_state(seen: HeadersObservation, good_at: Option<Timestamp>) -> DependencyState {
     let is_vital = seen.contradiction.is_some();
     let detail = seen.contradiction.or(seen.alarm);
-    DependencyState { name: "headers", is_ok: detail.is_none(), is_vital, detail }
+    let condition = Condition::of_failure(detail.as_ref());
+    DependencyState { name: "headers", condition, is_vital, detail, last_success: good_at }
 }

@@ -149,9 +149,9 @@ impl From<IdempotencyError> for RegistrationError {
     fn from(error: IdempotencyError) -> Self {
         match error {
             IdempotencyError::Store(store) => Self::Store(store),
-            other @ (IdempotencyError::Mismatch | IdempotencyError::InFlight) => {
-                Self::Idempotency(other)
-            }
+            other @ (IdempotencyError::Mismatch
+            | IdempotencyError::InFlight
+            | IdempotencyError::Lost) => Self::Idempotency(other),
         }
     }
 }

@@ -4,15 +4,18 @@
 //! answered. What the browser holds is kept nowhere, only its hash.
 
 use crate::auth::account::{AccountId, AccountName, Password};
+use crate::auth::device::DeviceKey;
 use crate::auth::session::{SessionId, Ticket, ends_at, is_live, is_use_noted};
 use crate::auth::svd::UserId;
 use crate::auth::{Principal, Subject, TokenScope};
 use crate::crypto::random_bytes;
+use crate::service::login::{MAX_BROWSER_KEYS, is_registered};
 use crate::service::passwords::{Busy, Passwords};
 use crate::storage::accounts::{account, account_named, list_accounts};
+use crate::storage::browser_keys::browser_key;
 use crate::storage::sessions::{list_sessions, session, sessions_of};
 use crate::storage::svd_keys::svd_key;
-use crate::storage::{LinkedKey, Store, StoreError, StoredAccount, Tables};
+use crate::storage::{BrowserKey, LinkedKey, Store, StoreError, StoredAccount, Tables};
 use crate::types::Timestamp;
 
 pub use crate::storage::{LoginMethod, StoredSession};
@@ -35,6 +38,12 @@ pub enum SessionError {
     /// A key is linked by whoever knows the password.
     #[error("the session did not begin with the password")]
     NotByPassword,
+    /// As many browsers keep a key of the account as may.
+    #[error("{MAX_BROWSER_KEYS} browsers keep a key of the account, which is the most")]
+    TooManyKeys,
+    /// No browser keeps such a key of the account.
+    #[error("no browser keeps such a key of the account")]
+    NoSuchKey,
     /// Too many passwords wait to be looked at.
     #[error(transparent)]
     Busy(#[from] Busy),
@@ -77,6 +86,8 @@ pub struct SessionService {
     pub store: Store,
     /// The work that passwords cost.
     pub passwords: Passwords,
+    /// Knows the browsers that somebody has logged in with.
+    pub devices: DeviceKey,
 }
 
 impl SessionService {
@@ -108,12 +119,9 @@ impl SessionService {
         now: Timestamp,
     ) -> Result<(LiveSession, Ticket), SessionError> {
         let user = user_of(subject)?;
-        let found = self.store.read(|tx| match linked_key(tx, user)? {
-            Some(key) => account_of_key(tx, key),
-            None => Ok(None),
-        })?;
-        let found = found.ok_or(SessionError::NotAccepted)?;
-        self.begin(found, LoginMethod::LoginKey, now).await
+        let found = self.store.read(|tx| opened_by(tx, user))?;
+        let (found, method) = found.ok_or(SessionError::NotAccepted)?;
+        self.begin(found, method, now).await
     }
 
     /// Begins a session of an account whose holder has proved who he is. If the account changed since
@@ -130,13 +138,23 @@ impl SessionService {
             .store
             .write(move |tx| {
                 let found = account(tx, proved.id)?.filter(|it| it.disabled_at.is_none());
+                let key = match method {
+                    LoginMethod::BrowserKey(user) => browser_key(tx, user)?,
+                    LoginMethod::Password | LoginMethod::Link | LoginMethod::LoginKey => None,
+                };
                 let is_proof_good = |it: &StoredAccount| match method {
                     LoginMethod::Password | LoginMethod::Link => it.password == proved.password,
                     LoginMethod::LoginKey => it.login_key == proved.login_key,
+                    LoginMethod::BrowserKey(_) => {
+                        key.as_ref().is_some_and(|it| it.account == proved.id)
+                    }
                 };
                 let mut found = found.filter(is_proof_good).ok_or(SessionError::NotAccepted)?;
                 found.logged_in_at = Some(now);
                 tx.put_account(&found)?;
+                if let Some(key) = key {
+                    tx.put_browser_key(&BrowserKey { used_at: Some(now), ..key })?;
+                }
                 let session = StoredSession {
                     digest,
                     account: found.id,
@@ -240,7 +258,7 @@ impl SessionService {
         now: Timestamp,
     ) -> Result<StoredAccount, SessionError> {
         let user = user_of(subject)?;
-        if live.session.method == LoginMethod::LoginKey {
+        if live.session.method.is_key() {
             return Err(SessionError::NotByPassword);
         }
         self.set_key(live.account.id, Some(user), now).await
@@ -272,7 +290,7 @@ impl SessionService {
                     return Ok(old);
                 }
                 if let Some(key) = key
-                    && account_of_key(tx, key)?.is_some()
+                    && (account_of_key(tx, key)?.is_some() || browser_key(tx, key.user)?.is_some())
                 {
                     return Err(SessionError::KeyTaken);
                 }
@@ -301,6 +319,25 @@ fn user_of(subject: &Subject) -> Result<UserId, SessionError> {
 fn linked_key(tables: &impl Tables, user: UserId) -> Result<Option<LinkedKey>, StoreError> {
     let key = svd_key(tables, user)?.filter(|key| key.revoked_at.is_none());
     Ok(key.map(|key| LinkedKey { user, registered_at: key.registered_at }))
+}
+
+/// Returns the account that a user's login key opens, and how.
+fn opened_by(
+    tables: &impl Tables,
+    user: UserId,
+) -> Result<Option<(StoredAccount, LoginMethod)>, StoreError> {
+    let Some(key) = linked_key(tables, user)? else { return Ok(None) };
+    let kept = match browser_key(tables, user)? {
+        Some(kept) if is_registered(tables, &kept)? => Some(kept),
+        Some(_) | None => None,
+    };
+    match kept {
+        Some(kept) => {
+            let found = account(tables, kept.account)?;
+            Ok(found.map(|it| (it, LoginMethod::BrowserKey(user))))
+        }
+        None => Ok(account_of_key(tables, key)?.map(|it| (it, LoginMethod::LoginKey))),
+    }
 }
 
 fn account_of_key(

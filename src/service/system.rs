@@ -1,6 +1,6 @@
 //! The process and the machine below it: version, store, disk, and what the doctor finds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,8 +59,7 @@ impl SystemService {
 
     /// Returns the bytes of the store's file; nothing if it is in memory.
     pub fn store_bytes(&self) -> Option<u64> {
-        let file = self.data_dir.as_ref()?.join(STORE_FILE);
-        std::fs::metadata(file).ok().map(|found| found.len())
+        store_bytes(self.data_dir.as_deref())
     }
 
     /// Returns what the doctor finds, at most 30 seconds old, and when that was; nothing where there
@@ -75,4 +74,10 @@ impl SystemService {
         }
         examined.clone()
     }
+}
+
+/// Returns the bytes of the store's file in `data_dir`.
+pub(in crate::service) fn store_bytes(data_dir: Option<&Path>) -> Option<u64> {
+    let file = data_dir?.join(STORE_FILE);
+    std::fs::metadata(file).ok().map(|found| found.len())
 }

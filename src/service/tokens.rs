@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::auth::svd::UserId;
 use crate::auth::token::TokenKeys;
 use crate::auth::{Bearer, Subject, TokenRejection, TokenScope, Tokens};
+use crate::service::once::Keep;
 use crate::service::persons::Persons;
 use crate::storage::svd_keys::svd_key;
 use crate::storage::token_epochs::token_epoch;
@@ -49,11 +50,18 @@ impl TokenService {
         &self,
         subject: &str,
         actor: &str,
+        keep: Keep<u64>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let (subject, actor, persons) =
             (subject.to_owned(), actor.to_owned(), self.persons.clone());
-        self.store.write(move |tx| note_issue(tx, Some(&persons), &subject, &actor, now)).await
+        self.store
+            .write(move |tx| {
+                let epoch = note_issue(tx, Some(&persons), &subject, &actor, now)?;
+                keep.put(tx, &epoch)?;
+                Ok(epoch)
+            })
+            .await
     }
 
     /// Takes back every token that a person has.

@@ -19,6 +19,7 @@ use crate::service::progress::{Progress, ProgressWaiter};
 use crate::service::registration::{Acceptance, Caller, EventDraft, Wake};
 use crate::service::transfer::present::{Present, find_present};
 use crate::storage::batches::place_in_batch;
+use crate::storage::fence::dispute;
 use crate::storage::jobs::expect_job;
 use crate::storage::patches::patch;
 use crate::storage::records::expect_record;
@@ -60,6 +61,9 @@ pub enum TransferError {
     /// The owner has too many products in the batch to try them all, and none was named.
     #[error("the transaction carries too many products of this owner")]
     TooManyProducts,
+    /// A transaction on chain that is not known here has moved the custody on.
+    #[error("transaction {0}, which the restored backup did not know, has moved the custody on")]
+    Disputed(Txid),
     /// The new owner is the present one.
     #[error("the new owner is the present owner")]
     SameOwner,
@@ -78,9 +82,9 @@ impl From<IdempotencyError> for TransferError {
     fn from(error: IdempotencyError) -> Self {
         match error {
             IdempotencyError::Store(store) => Self::Store(store),
-            other @ (IdempotencyError::Mismatch | IdempotencyError::InFlight) => {
-                Self::Idempotency(other)
-            }
+            other @ (IdempotencyError::Mismatch
+            | IdempotencyError::InFlight
+            | IdempotencyError::Lost) => Self::Idempotency(other),
         }
     }
 }
@@ -282,6 +286,9 @@ impl TransferService {
         let is_free = is_free || Defect::TransferWithoutCompare.is_planted();
         if !is_free {
             return Err(TransferError::StateMoved);
+        }
+        if let Some(txid) = dispute(tx, record.uid.as_str())? {
+            return Err(TransferError::Disputed(txid));
         }
         if !expect_job(tx, found.head)?.is_on_network() {
             return Err(TransferError::StateMoved);

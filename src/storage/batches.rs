@@ -162,6 +162,17 @@ pub fn batches_before(
         .collect()
 }
 
+/// Returns the batch with a root; all are looked through, which is for rare questions only.
+pub fn batch_by_root(tables: &impl Tables, root: &Digest) -> Result<Option<RecordId>, StoreError> {
+    for row in tables.batches().iter()? {
+        let found = decode_batch(row?.1.value())?;
+        if found.root == *root {
+            return Ok(Some(found.id));
+        }
+    }
+    Ok(None)
+}
+
 /// Returns where a record stands, if it is in a batch.
 pub fn place_in_batch(
     tables: &impl Tables,

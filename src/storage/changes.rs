@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::storage::claims::ClaimId;
 use crate::storage::{StageName, Store};
-use crate::types::{RecordId, Txid};
+use crate::types::{ImportId, RecordId, Txid};
 
 /// The most changes that wait for the watcher; of 72 bytes each.
 const MOST_WAITING: usize = 16_384;
@@ -33,6 +33,8 @@ pub enum StoreChange {
     Claim(ClaimId),
     /// A setting was changed or taken back.
     Settings,
+    /// An import came to another state or went on.
+    Import(ImportId),
 }
 
 /// What was changed since the last time that somebody asked.

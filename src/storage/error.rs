@@ -1,8 +1,25 @@
 //! What can go wrong with the store.
 
-use std::io;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use crate::wallet::utxo::UtxoTransitionError;
+
+/// A copy of the store that was kept before a migration; printed, it says how to go back to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptCopy(pub PathBuf);
+
+impl fmt::Display for KeptCopy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (copy, directory) = (self.0.display(), self.0.parent().unwrap_or(Path::new(".")));
+        write!(
+            formatter,
+            "; a copy from before its migration is {copy}. To go back to it, without what was stored \
+             since: patchproof restore --data-dir {} {copy}",
+            directory.display()
+        )
+    }
+}
 
 /// An operation on the store that did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +34,17 @@ pub enum StoreError {
     #[error("another process has the store open")]
     InUse,
     /// The file is of a newer version of this program.
-    #[error("the store has schema version {found}, this program knows up to {known}")]
+    #[error(
+        "the store has schema version {found}, this program knows up to {known}{}",
+        copy.as_ref().map(ToString::to_string).unwrap_or_default()
+    )]
     TooNew {
         /// Version of the file.
         found: u32,
         /// Newest version known.
         known: u32,
+        /// The copy from before the migration, if there is one that this program can use.
+        copy: Option<KeptCopy>,
     },
     /// The store belongs to another network or other keys.
     #[error("the store belongs to {what} {stored}, the configuration says {configured}")]

@@ -33,6 +33,8 @@ pub enum IdempotencyState {
     },
     /// Answered.
     Answered(StoredAnswer),
+    /// Answered; the body is sealed, because it may show what is shown once.
+    Sealed(StoredAnswer),
 }
 
 /// A request with a key.
@@ -70,6 +72,16 @@ impl WriteTx<'_> {
         }
         let expiry = (row.expires_at.as_millis(), scope, key);
         self.tables.idempotency_by_expiry.insert(expiry, ())?;
+        Ok(())
+    }
+
+    /// Removes the row under a credential and key, if there is one.
+    pub fn remove_idempotency(&mut self, scope: &str, key: &str) -> Result<(), StoreError> {
+        let Some(row) = idempotency(self, scope, key)? else { return Ok(()) };
+        self.is_dirty = true;
+        let expiry = (row.expires_at.as_millis(), scope, key);
+        self.tables.idempotency_by_expiry.remove(expiry)?;
+        self.tables.idempotency.remove((scope, key))?;
         Ok(())
     }
 

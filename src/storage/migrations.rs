@@ -3,7 +3,9 @@
 //! A file of a newer version is refused. Before the first step on an existing file a copy of it is
 //! made beside it, so that the way back is to put the copy in place.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use redb::{AccessGuard, Database, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -11,6 +13,7 @@ use crate::anchor::canonical::from_canonical_bytes;
 use crate::bitcoin::Address;
 use crate::patch::record::AuthenticationRecord;
 use crate::storage::codec::decode;
+use crate::storage::error::KeptCopy;
 use crate::storage::tables::{WriteTables, create_all};
 use crate::storage::{LogLeaf, StoreError, StoreOptions, StoredRecord, log};
 use crate::types::RecordId;
@@ -38,7 +41,7 @@ const LADDER: [Step; 3] = [create_tables, add_parties, begin_log];
 pub(super) fn migrate(database: &Database, options: &StoreOptions) -> Result<(), StoreError> {
     let found = stored_version(database)?;
     if found > NEWEST {
-        return Err(StoreError::TooNew { found, known: NEWEST });
+        return Err(too_new(options, found));
     }
     if found > 0 && found < NEWEST {
         keep_copy(options, found)?;
@@ -145,7 +148,7 @@ fn owner_of(record: &StoredRecord) -> Result<[u8; 20], StoreError> {
 }
 
 /// Returns the version of the file, 0 for a new one.
-fn stored_version(database: &Database) -> Result<u32, StoreError> {
+pub(super) fn stored_version(database: &Database) -> Result<u32, StoreError> {
     let transaction = database.begin_write()?;
     let version = {
         let meta = transaction.open_table(META)?;
@@ -164,10 +167,35 @@ pub(super) fn version_of(row: Option<AccessGuard<'_, &'static [u8]>>) -> Result<
     }
 }
 
+/// The name of the copy that is kept before a file of this version is migrated.
+fn copy_before(file: &Path, version: u32) -> PathBuf {
+    file.with_extension(format!("v{version}.bak"))
+}
+
+/// Copies a file so that its name only ever stands for a whole copy that is on disk.
+fn copy_whole(file: &Path, copy: &Path) -> io::Result<()> {
+    let unfinished = copy.with_extension("bak-unfinished");
+    fs::copy(file, &unfinished)?;
+    File::open(&unfinished)?.sync_all()?;
+    fs::rename(&unfinished, copy)?;
+    let directory = copy.parent().filter(|directory| !directory.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Refuses a file of a newer version, and says how to go back to the copy from before its migration,
+/// where there is one that this program can use.
+pub(super) fn too_new(options: &StoreOptions, found: u32) -> StoreError {
+    let kept = options.file().and_then(|file| {
+        let copies = (1..=NEWEST).rev().map(|version| copy_before(file, version));
+        copies.into_iter().find(|copy| copy.exists())
+    });
+    StoreError::TooNew { found, known: NEWEST, copy: kept.map(KeptCopy) }
+}
+
 fn keep_copy(options: &StoreOptions, version: u32) -> Result<(), StoreError> {
     let Some(file) = options.file() else { return Ok(()) };
-    let copy = file.with_extension(format!("v{version}.bak"));
-    fs::copy(file, &copy).map_err(redb::StorageError::Io)?;
+    let copy = copy_before(file, version);
+    copy_whole(file, &copy).map_err(redb::StorageError::Io)?;
     tracing::info!(copy = %copy.display(), "kept a copy of the store before its migration");
     Ok(())
 }

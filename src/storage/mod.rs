@@ -9,7 +9,9 @@ pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 mod backend;
+pub mod backup;
 pub mod batches;
+pub mod browser_keys;
 pub mod challenges;
 mod changes;
 mod check;
@@ -20,6 +22,7 @@ pub mod email_codes;
 pub mod erasures;
 mod error;
 pub mod fees;
+pub mod fence;
 pub mod headers;
 pub mod idempotency;
 pub mod identity;
@@ -30,6 +33,7 @@ pub mod log;
 pub mod mails;
 mod migrations;
 mod open;
+mod operation;
 pub mod outside_spends;
 mod overlay;
 pub mod patches;
@@ -62,22 +66,29 @@ pub use api_keys::{ApiKeyPage, StoredApiKey};
 pub use audit::{AuditEntry, AuditLine, AuditState};
 pub use backend::FailureSwitch;
 pub use batches::{BatchLeaf, BatchPlace, StoredBatch};
+pub use browser_keys::BrowserKey;
 pub use challenges::Challenge;
 pub use changes::{Changes, StoreChange};
-pub use check::{CheckReport, Ledger, Violation, check, check_acknowledged, count_all_rows};
+pub use check::{
+    CheckReport, Ledger, Violation, check, check_acknowledged, check_watched, count_all_rows,
+};
 pub use contents::StoredContent;
 pub use email_codes::{EmailGuesses, StoredEmailCode};
 pub use erasures::{ErasedPerson, ErasedRecord};
-pub use error::StoreError;
+pub use error::{KeptCopy, StoreError};
 pub use fees::DayFees;
+pub use fence::{FoundCommitment, StoredFence, StoredFinding};
 pub use headers::{ChainHead, StoredHeader};
 pub use idempotency::{IdempotencyRow, IdempotencyState, StoredAnswer};
 pub use identity::IdentityClaim;
-pub use imports::{ImportFields, ImportState, RowFault, RowOutcome, StoredImport, StoredImportRow};
+pub use imports::{
+    ImportFields, ImportState, RowFault, RowOutcome, RowTexts, StoredImport, StoredImportRow,
+};
 pub use jobs::StageName;
 pub use log::{LogCheckpoint, LogLeaf};
 pub use mails::{MailHour, StoredMail};
 pub use migrations::NEWEST as SCHEMA_VERSION;
+use open::{FILE_NAME, NEXT_NAME, STAGING_NAME};
 pub use open::{FILE_NAME as STORE_FILE, StoreOptions};
 pub use patches::{Patch, PatchOrder, PatchPage, PatchWalk};
 pub use reader::StoreReader;
@@ -92,10 +103,12 @@ pub use transactions::{StoredTransaction, TransactionOrigin, TransactionState};
 pub use treasury_operations::TreasuryOperation;
 pub use utxos::{PoolTotals, UtxoTotal};
 
+use crate::telemetry::StoreMeters;
 use crate::types::Digest;
 use changes::ChangeQueue;
+use operation::queued;
 use tables::{ReadTables, WriteTables};
-use writer::{Writer, queued};
+use writer::Writer;
 
 /// Shards of the counters that tell readers whether what they remember of a product is still true.
 const GENERATION_SHARDS: usize = 4096;
@@ -111,11 +124,15 @@ pub enum StoreHealth {
     Failing,
 }
 
+/// What a walk through everything keeps in memory: it reads each page once.
+const WALK_CACHE_BYTES: usize = 8 * 1024 * 1024;
+
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
     writer: Arc<Writer>,
+    options: Arc<StoreOptions>,
 }
 
 struct Shared {
@@ -123,6 +140,7 @@ struct Shared {
     health: AtomicU8,
     commits: AtomicU64,
     writes: AtomicU64,
+    meters: StoreMeters,
     generations: Vec<AtomicU64>,
     chain_generation: AtomicU64,
     credential_generation: AtomicU64,
@@ -159,13 +177,14 @@ impl Store {
             health: AtomicU8::new(0),
             commits: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            meters: StoreMeters::default(),
             generations: (0..GENERATION_SHARDS).map(|_| AtomicU64::new(0)).collect(),
             chain_generation: AtomicU64::new(0),
             credential_generation: AtomicU64::new(0),
             changes: ChangeQueue::default(),
         });
-        let writer = Arc::new(Writer::start(Arc::clone(&shared), options)?);
-        Ok(Self { shared, writer })
+        let writer = Arc::new(Writer::start(Arc::clone(&shared), options.clone())?);
+        Ok(Self { shared, writer, options: Arc::new(options) })
     }
 
     /// Runs `operation` in a write transaction and answers once it is on disk.
@@ -195,9 +214,28 @@ impl Store {
         read(&ReadTx { tables })
     }
 
+    /// Runs `read`, which walks far and takes its time, on one unchanging view through a handle of its
+    /// own: the pages that others have in memory stay there, and a store that fails meanwhile is opened
+    /// anew without waiting for it. A store that is in no file is read as by [`Self::read`].
+    pub fn read_apart<T, E: From<StoreError>>(
+        &self,
+        read: impl FnOnce(&ReadTx) -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.options.file().is_none() {
+            return self.read(read);
+        }
+        let options = StoreOptions::clone(&self.options).with_cache_bytes(WALK_CACHE_BYTES);
+        StoreReader::open(&options)?.read(read)
+    }
+
     /// Says whether the store can be written to.
     pub fn health(&self) -> StoreHealth {
         self.shared.health()
+    }
+
+    /// Returns what the writer measures of its own work.
+    pub fn meters(&self) -> StoreMeters {
+        self.shared.meters.clone()
     }
 
     /// Returns how many commits the writer has made; fewer than writes, because it groups them.
@@ -253,7 +291,21 @@ impl Shared {
     }
 }
 
-impl WriteTx<'_> {
+impl<'txn> WriteTx<'txn> {
+    /// Begins on a transaction in which nothing was written yet.
+    fn over(transaction: &'txn redb::WriteTransaction) -> Self {
+        Self {
+            tables: WriteTables::new(transaction),
+            is_dirty: false,
+            touched_shards: Vec::new(),
+            touched_chain: false,
+            touched_credentials: false,
+            changes: Vec::new(),
+            audit_end: None,
+            log_end: None,
+        }
+    }
+
     /// Notes that what readers remember of a product is no longer true.
     pub(super) fn touch_patch(&mut self, uid: &str) {
         self.is_dirty = true;

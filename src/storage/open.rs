@@ -16,6 +16,12 @@ use crate::storage::overlay::OverlayBackend;
 /// The name of the file in the data directory.
 pub const FILE_NAME: &str = "patchproof.redb";
 
+/// The name under which a restore prepares its file, in the same directory.
+pub(super) const STAGING_NAME: &str = "patchproof.redb-restoring";
+
+/// The name of a restored store that waits to take the place of the present one, in the same directory.
+pub(super) const NEXT_NAME: &str = "patchproof.redb-next";
+
 /// How to open the store.
 #[derive(Debug, Clone)]
 pub struct StoreOptions {
@@ -46,6 +52,11 @@ impl StoreOptions {
     /// The store in `directory`.
     pub fn in_directory(directory: &Path) -> Self {
         Self::at(Place::File(directory.join(FILE_NAME)), 64 * 1024 * 1024)
+    }
+
+    /// The store that a restore prepares in `directory`.
+    pub(super) fn staging_in(directory: &Path) -> Self {
+        Self::at(Place::File(directory.join(STAGING_NAME)), 64 * 1024 * 1024)
     }
 
     /// A store in memory; the same options open the same bytes again, as after a crash.

@@ -2,7 +2,7 @@
 
 use redb::{ReadOnlyDatabase, ReadableDatabase};
 
-use crate::storage::migrations::{META, NEWEST, VERSION_KEY, version_of};
+use crate::storage::migrations::{META, NEWEST, VERSION_KEY, too_new, version_of};
 use crate::storage::tables::ReadTables;
 use crate::storage::{ReadTx, StoreError, StoreOptions};
 
@@ -22,7 +22,7 @@ impl StoreReader {
         if found == NEWEST {
             Ok(reader)
         } else if found > NEWEST {
-            Err(StoreError::TooNew { found, known: NEWEST })
+            Err(too_new(options, found))
         } else {
             Err(StoreError::Failed(format!(
                 "the file has schema version {found}; start the server once to bring it to {NEWEST}"

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::account::AccountId;
 use crate::auth::session::{MAX_SESSIONS, SessionId, is_live};
+use crate::auth::svd::UserId;
 use crate::storage::codec::{decode, encode};
 use crate::storage::{StoreError, Tables, WriteTx};
 use crate::types::{Digest, Timestamp};
@@ -18,6 +19,26 @@ pub enum LoginMethod {
     LoginKey,
     /// By a one-time link, with which he set the password.
     Link,
+    /// By the login key that a browser keeps, registered for this user.
+    BrowserKey(UserId),
+}
+
+impl LoginMethod {
+    /// Says whether a key was enough, and nobody had to know the password.
+    pub const fn is_key(self) -> bool {
+        match self {
+            Self::LoginKey | Self::BrowserKey(_) => true,
+            Self::Password | Self::Link => false,
+        }
+    }
+
+    /// Returns the user of the browser's key, where one was it.
+    pub const fn browser_key(self) -> Option<UserId> {
+        match self {
+            Self::BrowserKey(user) => Some(user),
+            Self::Password | Self::LoginKey | Self::Link => None,
+        }
+    }
 }
 
 /// A session.

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use redb::{
-    ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition,
-    TableError, WriteTransaction,
+    Key, ReadTransaction, ReadableTable, ReadableTableMetadata, StorageError, TableDefinition,
+    TableError, Value, WriteTransaction,
 };
 
 use crate::storage::lazy::{LazyReadTable, LazyTable};
@@ -22,6 +22,32 @@ type Hash = [u8; 32];
 type Id = [u8; 16];
 /// An outpoint.
 type Point = [u8; 36];
+
+/// Whoever looks at every table, whatever its types are.
+pub(super) trait TableVisitor {
+    /// What can go wrong.
+    type Error;
+
+    /// Looks at a table.
+    fn visit<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        name: &'static str,
+        table: &impl ReadableTable<K, V>,
+    ) -> Result<(), Self::Error>;
+}
+
+/// Whoever fills a table, whatever its types are.
+pub(super) trait TableFiller {
+    /// What can go wrong.
+    type Error;
+
+    /// Puts rows into a table.
+    fn fill<K: Key + 'static, V: Value + 'static>(
+        &mut self,
+        transaction: &WriteTransaction,
+        table: TableDefinition<'static, K, V>,
+    ) -> Result<(), Self::Error>;
+}
 
 macro_rules! schema {
     ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty = $text:literal;)*) => {
@@ -45,6 +71,29 @@ macro_rules! schema {
             tables: &impl Tables,
         ) -> Result<BTreeMap<&'static str, u64>, StorageError> {
             Ok(BTreeMap::from([$(($text, tables.$name().len()?),)*]))
+        }
+
+        /// Calls `visitor` for every table, in the order of this page.
+        pub(super) fn visit_tables<T: TableVisitor>(
+            tables: &impl Tables,
+            visitor: &mut T,
+        ) -> Result<(), T::Error> {
+            $(visitor.visit::<$key, $value>($text, tables.$name())?;)*
+            Ok(())
+        }
+
+        /// Lets `filler` fill the table of this name; nothing if the schema has none.
+        pub(super) fn fill_table<T: TableFiller>(
+            transaction: &WriteTransaction,
+            name: &str,
+            filler: &mut T,
+        ) -> Option<Result<(), T::Error>> {
+            match name {
+                $($text => Some(
+                    filler.fill::<$key, $value>(transaction, TableDefinition::new($text)),
+                ),)*
+                _ => None,
+            }
         }
 
         impl<'txn> WriteTables<'txn> {
@@ -125,6 +174,12 @@ schema! {
     leases: (Id, Point) => () = "leases-1";
     /// Outputs that a transaction from outside has spent, with that transaction.
     outside_spends: Point => Hash = "outside-spends-1";
+    /// Transactions of our keys that a resync after a restore found and the store did not know.
+    restore_findings: Hash => Bytes = "restore-findings-1";
+    /// Products whose custody such a transaction has moved: tag to transaction.
+    disputed_patches: Text => Hash = "disputed-patches-1";
+    /// Events of ours whose commitment such a transaction carries: event to transaction.
+    found_records: Id => Hash = "found-records-1";
     /// The way of each record to the chain.
     jobs: Id => Bytes = "jobs-1";
     /// Index: due time in milliseconds, job.
@@ -219,6 +274,10 @@ schema! {
     accounts: [u8; 8] => Bytes = "accounts-1";
     /// Index: name of an account as it is looked up.
     accounts_by_name: Text => [u8; 8] = "accounts-by-name-1";
+    /// Login keys that accounts keep in browsers, by the user each is registered for.
+    browser_keys: [u8; 12] => Bytes = "browser-keys-1";
+    /// Index: account, user.
+    browser_keys_by_account: ([u8; 8], [u8; 12]) => () = "browser-keys-by-account-1";
     /// Sessions of accounts by SHA-256 of their tickets.
     sessions: Hash => Bytes = "sessions-1";
     /// Index: account, session.

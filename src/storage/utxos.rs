@@ -182,6 +182,18 @@ pub fn largest_candidates(
     Ok(found)
 }
 
+/// Returns every output, seals too, that counts as unspent here: unconfirmed, available or held.
+pub fn unspent_outputs(tables: &impl Tables) -> Result<Vec<Utxo>, StoreError> {
+    let mut unspent = Vec::new();
+    for row in tables.utxos().iter()? {
+        let output: Utxo = decode(row?.1.value(), "output")?;
+        if !matches!(output.state, UtxoState::Spent { .. }) {
+            unspent.push(output);
+        }
+    }
+    Ok(unspent)
+}
+
 /// Lists pool outputs of one status, smallest first, at most `limit`.
 pub fn list_utxos(
     tables: &impl Tables,

@@ -11,7 +11,6 @@
 //! opened, readers get a view of it that needs no writes. An unwritable store looks by itself,
 //! every [`PROBE_PERIOD`], whether it can be written to again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +18,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use redb::{Database, Durability, WriteTransaction};
-use tokio::sync::oneshot;
 
-use crate::storage::tables::WriteTables;
+use crate::storage::operation::Operation;
 use crate::storage::{Shared, StoreChange, StoreError, StoreHealth, StoreOptions, WriteTx};
+use crate::telemetry::StoreMeters;
 
 /// The most operations in one transaction.
 const MAX_GROUP: usize = 256;
@@ -36,64 +35,11 @@ const LINGER_FROM: usize = 8;
 /// How often an unwritable store looks whether it is writable again.
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
-/// A queued write.
-pub(super) trait Operation: Send {
-    /// Runs it; true if it wants to be committed.
-    fn run(&mut self, transaction: &mut WriteTx<'_>) -> bool;
-    /// Answers the caller: with its own result, or with what went wrong in the store.
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>);
-}
-
-struct Queued<F, T, E> {
-    operation: F,
-    result: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<T, E>>,
-}
-
-/// Wraps a closure; the receiver gets its result once it is on disk.
-pub(super) fn queued<T, E, F>(operation: F) -> (Box<dyn Operation>, oneshot::Receiver<Result<T, E>>)
-where
-    F: FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
-    T: Send + 'static,
-    E: From<StoreError> + Send + 'static,
-{
-    let (answer, receiver) = oneshot::channel();
-    (Box::new(Queued { operation, result: None, answer }), receiver)
-}
-
-impl<F, T, E> Operation for Queued<F, T, E>
-where
-    F: FnMut(&mut WriteTx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<StoreError> + Send,
-{
-    fn run(&mut self, transaction: &mut WriteTx<'_>) -> bool {
-        // A panic in one operation must not take the writer, and so everybody's writes, with it.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.operation)(transaction)))
-            .unwrap_or_else(|_| {
-                transaction.is_dirty = true;
-                Err(StoreError::Panicked.into())
-            });
-        let is_good = result.is_ok();
-        self.result = Some(result);
-        is_good
-    }
-
-    fn finish(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let result = match (outcome, self.result) {
-            (Ok(()), Some(result)) => result,
-            (Ok(()), None) => Err(StoreError::Closed.into()),
-            (Err(error), _) => Err(error.into()),
-        };
-        // A caller that has gone away no longer wants the answer; what is stored stays stored.
-        drop(self.answer.send(result));
-    }
-}
-
 type Group = Vec<Box<dyn Operation>>;
 
 /// The queue in front of the writer thread.
 pub(super) struct Writer {
+    meters: StoreMeters,
     queue: Mutex<Option<Sender<Box<dyn Operation>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -102,21 +48,24 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(shared: Arc<Shared>, options: StoreOptions) -> Result<Self, StoreError> {
         let (queue, operations) = channel();
+        let meters = shared.meters.clone();
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || WriterThread { shared, options, is_usable: true }.run(&operations))
             .map_err(|error| StoreError::Failed(error.to_string()))?;
-        Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+        Ok(Self { meters, queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
     /// Queues an operation.
     pub(super) fn submit(&self, operation: Box<dyn Operation>) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        self.meters.queue();
         let refused = match queue.as_ref() {
             Some(queue) => queue.send(operation).err().map(|refused| refused.0),
             None => Some(operation),
         };
         if let Some(operation) = refused {
+            self.meters.take(1);
             operation.finish(Err(StoreError::Closed));
         }
     }
@@ -177,16 +126,7 @@ struct GroupRun {
 }
 
 fn run_group(transaction: &WriteTransaction, group: &mut Group) -> Result<GroupRun, StoreError> {
-    let mut open = WriteTx {
-        tables: WriteTables::new(transaction),
-        is_dirty: false,
-        touched_shards: Vec::new(),
-        touched_chain: false,
-        touched_credentials: false,
-        changes: Vec::new(),
-        audit_end: None,
-        log_end: None,
-    };
+    let mut open = WriteTx::over(transaction);
     let mut is_dirty = false;
     let poisoned_at = group.iter_mut().position(|operation| {
         open.is_dirty = false;
@@ -246,6 +186,7 @@ impl WriterThread {
         while let Some(first) = self.next(operations) {
             let group = gather(operations, first, &last);
             let (size, begun) = (group.len(), Instant::now());
+            self.shared.meters.take(size - 1);
             self.process(group);
             last = LastGroup { size, took: begun.elapsed() };
         }
@@ -254,11 +195,16 @@ impl WriterThread {
 
     /// Waits for an operation; nothing when the store is closed.
     fn next(&self, operations: &Receiver<Box<dyn Operation>>) -> Option<Box<dyn Operation>> {
-        if self.shared.health() == StoreHealth::Writable {
-            return operations.recv().ok();
-        }
-        match operations.recv_timeout(PROBE_PERIOD) {
-            Ok(operation) => Some(operation),
+        let next = if self.shared.health() == StoreHealth::Writable {
+            operations.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            operations.recv_timeout(PROBE_PERIOD)
+        };
+        match next {
+            Ok(operation) => {
+                self.shared.meters.take(1);
+                Some(operation)
+            }
             Err(RecvTimeoutError::Timeout) => Some(Box::new(Probe)),
             Err(RecvTimeoutError::Disconnected) => None,
         }
@@ -305,6 +251,7 @@ impl WriterThread {
         database: &Database,
         group: &mut Group,
     ) -> Result<GroupOutcome, StoreError> {
+        let begun = Instant::now();
         let mut transaction = database.begin_write()?;
         transaction
             .set_durability(Durability::Immediate)
@@ -320,6 +267,7 @@ impl WriterThread {
             }
         } else {
             transaction.commit()?;
+            self.shared.meters.committed(begun.elapsed());
             self.shared.commits.fetch_add(1, Ordering::AcqRel);
             self.shared.writes.fetch_add(group.len() as u64, Ordering::AcqRel);
             self.committed();

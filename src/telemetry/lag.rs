@@ -4,12 +4,29 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::telemetry::observe;
+
 /// Records that are looked back on.
 const WINDOW: usize = 100;
+/// Upper bounds in seconds of the buckets: from a quick network to a night without a signer.
+const LAG_SECONDS: [f64; 12] =
+    [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 43200.0];
 
-/// The times of the last records.
-#[derive(Debug, Default)]
-pub struct LagWindow(Mutex<VecDeque<Duration>>);
+/// The times of the last records, and those of all.
+#[derive(Debug)]
+pub struct LagWindow {
+    last: Mutex<VecDeque<Duration>>,
+    all: Histogram,
+}
+
+impl Default for LagWindow {
+    fn default() -> Self {
+        Self { last: Mutex::default(), all: Histogram::new(LAG_SECONDS) }
+    }
+}
 
 /// What was usual lately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +40,17 @@ pub struct Lag {
 }
 
 impl LagWindow {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let lag = Self::default();
+        let help = "Time from a record's acceptance to the network's";
+        registry.register("anchoring_lag_seconds", help, lag.all.clone());
+        lag
+    }
+
     /// Notes the time of a record.
     pub fn note(&self, took: Duration) {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observe(&self.all, took);
+        let mut window = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if window.len() == WINDOW {
             window.pop_front();
         }
@@ -34,7 +59,7 @@ impl LagWindow {
 
     /// Returns what was usual lately; nothing before the first record of this process.
     pub fn lag(&self) -> Option<Lag> {
-        let window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sorted: Vec<Duration> = window.iter().copied().collect();
         drop(window);
         sorted.sort_unstable();

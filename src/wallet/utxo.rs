@@ -5,7 +5,8 @@
 //!                   ↑___________|  ↑________|   only when the spending transaction is proved dead
 //! ```
 //!
-//! A transaction from outside that is known to spend an output takes it from unconfirmed or available
+//! An output whose spender is found on chain and turns out to be ours goes to that one's job from wherever
+//! it is. A transaction from outside that is known to spend an output takes it from unconfirmed or available
 //! to spent. A lease belongs to a job, never to a clock.
 
 use serde::{Deserialize, Serialize};
@@ -175,6 +176,22 @@ impl Utxo {
         }
     }
 
+    /// Gives the output to a job whose transaction, found on chain, spends it.
+    pub fn hold_for_spender(self, by: Txid, job: RecordId) -> Result<Self, UtxoTransitionError> {
+        match self.state {
+            UtxoState::Unconfirmed | UtxoState::Available => {
+                Ok(Self { state: UtxoState::Locked { by: job }, ..self })
+            }
+            UtxoState::Spent { by: spender } if spender == by => {
+                Ok(Self { state: UtxoState::Locked { by: job }, ..self })
+            }
+            UtxoState::Locked { by: holder } if holder == job => Ok(self),
+            UtxoState::Locked { .. } | UtxoState::Spent { .. } => {
+                Err(self.refuse("held for its spender"))
+            }
+        }
+    }
+
     /// Sets the output aside because the block in which a transaction from outside spent it has left
     /// the best chain.
     pub fn doubt_spender(self, by: Txid) -> Result<Self, UtxoTransitionError> {
@@ -251,6 +268,18 @@ mod tests {
         assert!(spent.clone().doubt_spender(dead).is_err());
         assert_eq!(spent.clone().doubt_spender(good).unwrap().state, UtxoState::Unconfirmed);
         assert_eq!(spent.release(good, mine).unwrap().state, UtxoState::Available);
+    }
+
+    #[test]
+    fn what_was_found_spent_is_held_for_its_spender_and_for_no_other() {
+        let (mine, other) = (RecordId::from_bytes([1; 16]), RecordId::from_bytes([2; 16]));
+        let (good, bad) = (Txid::from_bytes([8; 32]), Txid::from_bytes([9; 32]));
+        let held = UtxoState::Locked { by: mine };
+        for state in [UtxoState::Unconfirmed, UtxoState::Available, UtxoState::Spent { by: good }] {
+            assert_eq!(utxo(state).hold_for_spender(good, mine).unwrap().state, held);
+        }
+        assert!(utxo(UtxoState::Spent { by: bad }).hold_for_spender(good, mine).is_err());
+        assert!(utxo(UtxoState::Locked { by: other }).hold_for_spender(good, mine).is_err());
     }
 
     #[test]

@@ -71,6 +71,7 @@ impl ChainTask {
         };
         let gauge = &self.parts.metrics.reorganisation_depth;
         gauge.set(gauge.get().max(i64::from(deepest)));
+        self.parts.observations.note_headers(seen.clone(), self.parts.clock.now());
         if seen == self.said {
             return;
         }
@@ -84,7 +85,6 @@ impl ChainTask {
         if self.said.contradiction.is_some() && seen.contradiction.is_none() {
             tracing::info!("the chain of headers agrees with the checkpoints again");
         }
-        self.parts.observations.note_headers(seen.clone());
         self.said = seen;
     }
 

@@ -1,18 +1,15 @@
 //! Lets expire what has expired and keeps the gauges true.
 
+mod measure;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 use crate::service::login::REMEMBERED;
-use crate::storage::audit::audit_count;
-use crate::storage::jobs::job_totals;
-use crate::storage::mails::mail_count;
-use crate::storage::utxos::pool_totals;
-use crate::storage::{StageName, StoreError};
+use crate::storage::StoreError;
 use crate::types::Timestamp;
-use crate::wallet::utxo::UtxoStatus;
 use crate::worker::{Wakes, WorkerParts, next_round};
 
 /// Rows that expire in one storage transaction.
@@ -92,51 +89,10 @@ impl HousekeepingTask {
         self.parts.audit.write_refusals(now).await
     }
 
-    fn measure(&self, now: Timestamp) -> Result<(), StoreError> {
-        for endpoint in self.parts.endpoints.snapshot(now) {
-            let state = endpoint.state.as_number();
-            self.parts.metrics.set_endpoint(endpoint.name.as_str(), state);
-        }
-        let (commits, writes) = (self.parts.store.commit_count(), self.parts.store.write_count());
-        self.parts.metrics.store_commits.set(i64::try_from(commits).unwrap_or(i64::MAX));
-        self.parts.metrics.store_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
-        let (lines, mails) =
-            self.parts.store.read(|tx| Ok::<_, StoreError>((audit_count(tx)?, mail_count(tx)?)))?;
-        self.parts.metrics.audit_lines_are(lines);
-        self.parts.metrics.mail_spool.set(i64::try_from(mails).unwrap_or(i64::MAX));
-        let (jobs, pool) =
-            self.parts.store.read(|tx| Ok::<_, StoreError>((job_totals(tx)?, pool_totals(tx)?)))?;
-        let pending: u64 =
-            jobs.iter().filter(|(stage, _)| is_pending(*stage)).map(|(_, count)| count).sum();
-        let pending = pending.saturating_add(self.parts.batches.waiting()?);
-        self.parts.metrics.records_pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
-        let available = pool.iter().filter(|((_, status), _)| *status == UtxoStatus::Available);
-        let available: u64 = available.map(|(_, total)| total.count).sum();
-        if available < self.parts.maintenance.treasury.policy.current().min_utxo_count {
-            self.wakes.shortage.notify_one();
-        }
-        let held = jobs.iter().filter(|(stage, _)| *stage == StageName::Held);
-        let held: u64 = held.map(|(_, count)| count).sum();
-        self.parts.metrics.records_held.set(i64::try_from(held).unwrap_or(i64::MAX));
-        for ((key_identifier, status), total) in pool {
-            let count = i64::try_from(total.count).unwrap_or(i64::MAX);
-            let satoshis = i64::try_from(total.satoshis).unwrap_or(i64::MAX);
-            self.parts.metrics.set_pool(&key_identifier, status.as_str(), count, satoshis);
-        }
-        Ok(())
-    }
-
     /// Sets the gauges of the runway, and warns once when it gets short or the day's fees are spent.
     fn measure_runway(&self, now: Timestamp) -> Result<(), StoreError> {
         let runway = self.parts.runway.look(now)?;
-        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let metrics = &self.parts.metrics;
-        metrics.pool_runway_days.set(runway.days_left.map_or(-1, gauge));
-        metrics.oldest_unanchored_seconds.set(gauge(runway.oldest_unanchored_secs.unwrap_or(0)));
-        for stage in StageName::ALL {
-            let held = runway.locked.get(stage.as_str()).copied().unwrap_or(0);
-            metrics.set_locked(stage.as_str(), gauge(held));
-        }
+        self.gauge_runway(&runway);
         let short = runway.days_left.ok().filter(|_| runway.is_short());
         let short = short.map(|days| {
             format!("the pool lasts {days} more days at the rate of the last seven; fund it")
@@ -164,8 +120,4 @@ impl HousekeepingTask {
             None => tracing::info!("{over}"),
         }
     }
-}
-
-const fn is_pending(stage: StageName) -> bool {
-    matches!(stage, StageName::Accepted | StageName::Reserved | StageName::Signed | StageName::Held)
 }

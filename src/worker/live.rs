@@ -9,7 +9,7 @@ use crate::service::console::{ConsoleService, Told};
 use crate::storage::StoreError;
 use crate::worker::WorkerParts;
 
-/// Between two looks at the overview while somebody listens: four a second.
+/// Between two looks at the overview, the log and the imports while somebody listens: four a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The task that tells what happens.
@@ -55,10 +55,6 @@ impl LiveTask {
                 changes = console.store.changes() => {
                     console.tell(&mut told, changes, self.parts.clock.now())
                 }
-                () = console.logs.grown() => {
-                    console.tell_log(&mut told);
-                    Ok(())
-                }
                 _ = ticks.tick() => self.tick(console, &mut told),
             };
             if let Err(error) = outcome {
@@ -66,15 +62,12 @@ impl LiveTask {
                 console.feed.forget();
             }
         }
-        console.logs.follow(false);
     }
 
     fn tick(&self, console: &ConsoleService, told: &mut Told) -> Result<(), StoreError> {
         let now = self.parts.clock.now();
-        console.logs.follow(console.feed.has_log_listeners());
-        if !console.feed.has_log_listeners() {
-            console.tell_log(told);
-        }
+        console.tell_log(told);
+        console.tell_imports(told)?;
         console.feed.rest(now);
         console.tell_expired(told, now)?;
         console.look_again(told, now)

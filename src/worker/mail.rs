@@ -54,6 +54,8 @@ impl MailTask {
             }
         };
         if report.sent > 0 || report.trouble.is_some() {
+            let outcome = report.trouble.clone().map_or(Ok(()), Err);
+            self.parts.observations.note_mail(outcome, self.parts.clock.now());
             let warning = report.trouble.map(|reason| format!("mail is not taken: {reason}"));
             self.parts.observations.note_warning("mail", warning);
         }

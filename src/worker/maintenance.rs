@@ -112,7 +112,7 @@ impl MaintenanceTask {
                     tracing::info!(action = step.action.as_str(), "the pool was looked after");
                 }
             }
-            Err(MaintenanceError::Running(_)) => {}
+            Err(MaintenanceError::Running(_) | MaintenanceError::Fenced) => {}
             Err(error) => tracing::warn!(%error, "the pool could not be looked after"),
         }
     }

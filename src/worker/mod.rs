@@ -4,6 +4,7 @@
 //! timer. A task that panics is logged and goes on; one that finds the store unwritable waits.
 
 mod backfill;
+mod backup;
 mod batches;
 mod chain;
 mod history;
@@ -13,9 +14,10 @@ mod live;
 mod log;
 mod mail;
 mod maintenance;
+mod outside;
 mod pipeline;
 mod policy;
-mod signer;
+mod resync;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::chain::{EndpointBoard, NetworkPolicy, PolicySource};
 use crate::service::anchoring::AnchoringService;
 use crate::service::api_keys::ApiKeyService;
 use crate::service::audit::AuditService;
+use crate::service::backups::BackupService;
 use crate::service::batches::BatchService;
 use crate::service::console::ConsoleService;
 use crate::service::email_codes::MailSpool;
@@ -36,12 +39,15 @@ use crate::service::log::LogService;
 use crate::service::maintenance::MaintenanceService;
 use crate::service::privacy::PrivacyService;
 use crate::service::readiness::Observations;
+use crate::service::restores::RestoreService;
+use crate::service::resync::ResyncService;
 use crate::service::runway::RunwayService;
 use crate::storage::Store;
 use crate::telemetry::Metrics;
 use crate::types::Clock;
 
 pub use backfill::BackfillTask;
+pub use backup::BackupTask;
 pub use batches::BatchTask;
 pub use chain::ChainTask;
 pub use history::HistoryTask;
@@ -51,9 +57,10 @@ pub use live::LiveTask;
 pub use log::LogTask;
 pub use mail::MailTask;
 pub use maintenance::{MaintenanceTask, Schedule};
+pub use outside::{PostTask, SignerTask};
 pub use pipeline::PipelineTask;
 pub use policy::PolicyTask;
-pub use signer::SignerTask;
+pub use resync::ResyncTask;
 
 /// How often tasks look by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +71,8 @@ pub struct Periods {
     pub housekeeping: Duration,
     /// The longest sleep of the pipeline when nothing is due.
     pub pipeline: Duration,
+    /// Between two questions to the mail server whether it would take a letter.
+    pub mail: Duration,
 }
 
 impl Default for Periods {
@@ -72,6 +81,7 @@ impl Default for Periods {
             chain: Duration::from_secs(5),
             housekeeping: Duration::from_secs(5),
             pipeline: Duration::from_secs(5),
+            mail: Duration::from_secs(60),
         }
     }
 }
@@ -95,6 +105,12 @@ pub struct WorkerParts {
     pub log_period: Duration,
     /// Registers the rows of files.
     pub imports: ImportService,
+    /// Makes and keeps backups.
+    pub backups: BackupService,
+    /// Restores them beside the running store.
+    pub restores: RestoreService,
+    /// Brings a restored store to agree with the chain.
+    pub resync: ResyncService,
     /// Tells how long the pool lasts.
     pub runway: RunwayService,
     /// Notes which API keys were used.
@@ -175,12 +191,15 @@ impl Driver {
         if let Some(mails) = self.parts.mails.clone() {
             let mail = MailTask::new(mails, self.parts.clone(), self.wakes.clone());
             tasks.spawn(mail.run(shutdown.clone()));
+            tasks.spawn(PostTask::new(self.parts.clone()).run(shutdown.clone()));
         }
         tasks.spawn(BackfillTask::new(self.parts.clone()).run(shutdown.clone()));
         let housekeeping = HousekeepingTask::new(self.parts.clone(), self.wakes.clone());
         tasks.spawn(housekeeping.run(shutdown.clone()));
         tasks.spawn(HistoryTask::new(self.parts.clone()).run(shutdown.clone()));
         tasks.spawn(LiveTask::new(self.parts.clone()).run(shutdown.clone()));
+        tasks.spawn(ResyncTask::new(self.parts.clone(), self.wakes.clone()).run(shutdown.clone()));
+        tasks.spawn(BackupTask::new(self.parts.clone()).run(shutdown.clone()));
         let policy = PolicyTask::new(self.parts.clone());
         tasks.spawn(policy.run(shutdown.clone()));
         let signer = SignerTask::new(self.parts);

@@ -102,6 +102,19 @@ export async function recognise() {
 export const logIn = async (name, password) =>
   begin((await ask('POST', '/v1/admin/session', { json: { name, password }, isLogin: true })).body)
 
+/** Logs in with a key that this browser keeps (docs/SVD_AUTH.md). */
+export async function logInWithKey(key) {
+  const { answer } = await import('./parts/browser-keys.js')
+  const { M } = await post('/api/svd/begin', { userId: key.id }, { isLogin: true })
+  const answered = { userId: key.id, M, signatureHex: await answer(key, M) }
+  const { token } = await post('/api/svd/complete', answered, { isLogin: true })
+  const headers = { authorization: `Bearer ${token}` }
+  begin((await ask('POST', '/v1/admin/session/svd', { headers, isLogin: true })).body)
+}
+
+/** Looks at a one-time link without using it up: `{name, expiresAt}`, the name of the account it is for. */
+export const lookAtLink = (token) => post('/v1/admin/setup/check', { token }, { isLogin: true })
+
 /** Makes the first account by a one-time link, and logs in. */
 export const setUp = async (token, name, password) =>
   begin((await ask('POST', '/v1/admin/setup', { json: { token, name, password }, isLogin: true })).body)

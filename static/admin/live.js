@@ -46,6 +46,26 @@ export function listen(topic, listener) {
   return () => listeners.get(topic).delete(listener)
 }
 
+/**
+ * Hears a topic that the one stream leaves out, on one of its own, until what it returns is called.
+ * `begun` is called whenever it is there (again): what came before that is to be read by a route.
+ */
+export function follow(topic, { begun, heard }) {
+  let own
+  let again
+  const listen = () => {
+    own = new EventSource(`/v1/admin/events?topics=${topic}`)
+    own.onopen = begun
+    own.onerror = () => { if (own.readyState === EventSource.CLOSED) again = setTimeout(listen, RETRY_MS) }
+    own.addEventListener(topic, (event) => heard(JSON.parse(event.data)))
+  }
+  listen()
+  return () => {
+    clearTimeout(again)
+    own.close()
+  }
+}
+
 /** Opens the stream; the browser opens it again and says where it stood. */
 export function open() {
   if (source) return

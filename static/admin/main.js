@@ -2,7 +2,7 @@
 
 import { hasExpired, recognise, session } from './api.js'
 import { close as closeStream, open as openStream } from './live.js'
-import { effect, html, render, useEffect, useState } from './parts/html.js'
+import { effect, html, render, signal, useEffect, useState } from './parts/html.js'
 import { Questions } from './parts/dialog.js'
 import { Problem } from './parts/problem.js'
 import { Shell } from './parts/shell.js'
@@ -11,9 +11,9 @@ import { followLinks, go, href, place, takeToken } from './router.js'
 import { find, visible } from './routes.js'
 import { begin as beginText, language, t } from './text/text.js'
 import { Empty, Page } from './parts/page.js'
-import { Login } from './pages/login.js'
+import { Login, SetUp } from './pages/login.js'
 
-const link = takeToken()
+const link = signal(takeToken())
 const modules = new Map()
 
 function NotFound() {
@@ -54,8 +54,9 @@ function Console() {
   // Every text is written anew when the language changes.
   const spoken = language.value
   const inside = session.value
+  const door = () => html`<${Login} expired=${hasExpired.value} />`
   return html`<div class="console" key=${spoken}>
-    ${inside ? html`<${Inside} />` : html`<${Login} link=${link} expired=${hasExpired.value} />`}
+    ${link.value ? html`<${SetUp} link=${link.value} onLeave=${() => { link.value = null }} />` : inside ? html`<${Inside} />` : door()}
     <${Questions} /><${Toasts} /></div>`
 }
 

@@ -7,6 +7,7 @@ export const PAGES = [
   { name: 'overview', path: '/', group: 'products', key: 'o', load: () => import('./pages/overview.js'), may: () => mayRead('metrics:read') },
   { name: 'patches', path: '/patches', group: 'products', key: 'p', load: () => import('./pages/patches.js'), may: () => mayRead('patches:write') },
   { name: 'register', path: '/register', group: 'products', key: 'n', load: () => import('./pages/register.js'), may: () => may('patches:write') },
+  { name: 'imports', path: '/imports', group: 'products', key: 'i', load: () => import('./pages/imports.js'), may: () => mayRead('patches:write') },
   { name: 'records', path: '/records', group: 'products', key: 'r', load: () => import('./pages/records.js'), may: () => mayRead('patches:write') },
   { name: 'claims', path: '/claims', group: 'products', key: 'c', load: () => import('./pages/claims.js'), may: () => mayRead('pos') },
   { name: 'anchors', path: '/anchors', group: 'chain', key: 'a', load: () => import('./pages/anchors.js'), may: () => true },
@@ -17,6 +18,7 @@ export const PAGES = [
   { name: 'people', path: '/people', group: 'house', key: 'm', load: () => import('./pages/people.js'), may: () => may('admin') },
   { name: 'settings', path: '/settings', group: 'house', key: 's', load: () => import('./pages/settings.js'), may: () => mayRead('settings:write') },
   { name: 'audit', path: '/audit', group: 'house', key: 't', load: () => import('./pages/audit.js'), may: () => mayRead('admin') },
+  { name: 'backups', path: '/backups', group: 'house', key: 'b', load: () => import('./pages/backups.js'), may: () => mayRead('admin') },
   { name: 'logs', path: '/logs', group: 'house', key: 'l', load: () => import('./pages/logs.js'), may: () => mayRead('admin') },
   { name: 'system', path: '/system', group: 'house', key: 'y', load: () => import('./pages/system.js'), may: () => mayRead('metrics:read') }
 ]
@@ -24,6 +26,7 @@ export const PAGES = [
 /** Pages that are reached from others. */
 const HIDDEN = [
   { name: 'me', pattern: /^\/me()$/, load: () => import('./pages/me.js'), may: () => true },
+  { name: 'import', pattern: /^\/imports\/([\w-]+)$/, under: 'imports', load: () => import('./pages/import.js'), may: () => mayRead('patches:write') },
   { name: 'patch', pattern: /^\/patches\/(.+)$/, under: 'patches', load: () => import('./pages/patch.js'), may: () => true }
 ]
 

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use crate::processes::{World, get, get_text};
+use crate::processes::{Process, World, get, get_text};
 use crate::{Figure, load, store};
 
-const SECONDS: u64 = 15;
+const DURATION: Duration = Duration::from_secs(15);
 /// Longer than the server's housekeeping takes to come round.
 const HOUSEKEEPING: Duration = Duration::from_secs(6);
 
@@ -36,25 +36,22 @@ impl Grouping {
     }
 }
 
-/// Measures with the pipeline at work, and with the signer away so that only accepting is measured.
+/// Measures with the signer away, so that only accepting is measured, and with the pipeline at work. Each
+/// has a store of its own: what anchoring leaves to confirm would be paid for by whoever comes after it.
 pub(crate) fn measure() -> Vec<Figure> {
     let mut world = World::start("2s");
-    world.fund(500);
-    let server = world.serve();
-    let health = get(&server.address, "/v1/admin/utxo-health");
-    let owner = health["funding"]["address"].as_str().unwrap().to_owned();
-    let duration = Duration::from_secs(SECONDS);
-    let busy = load::register(&server.address, &owner, "BUSY", 64, duration, None);
-    world.signer = crate::processes::Process::start(&mut world.command(&[
-        "simnet",
-        "--listen",
-        "127.0.0.1:0",
-    ]));
+    let (server, owner) = begin(&world);
+    let nobody = ["simnet", "--listen", "127.0.0.1:0"];
+    world.signer = Process::start(&mut world.command(&nobody));
     let before = Grouping::read(&server.address);
-    let alone = load::register(&server.address, &owner, "ALONE", 64, duration, None);
+    let alone = load::register(&server.address, &owner, "ALONE", 64, DURATION, None);
     let group = Grouping::read(&server.address).since(&before);
-    drop(server);
+    drop((server, world));
     let raw = store::raw_rows_per_second(alone.count.min(20_000), group);
+    let world = World::start("2s");
+    let (server, owner) = begin(&world);
+    let busy = load::register(&server.address, &owner, "BUSY", 64, DURATION, None);
+    drop((server, world));
     let line = |name: &str, run: &load::Accepted| Figure {
         name: name.to_owned(),
         value: format!(
@@ -70,4 +67,13 @@ pub(crate) fn measure() -> Vec<Figure> {
         line("accepted registrations, 64 clients, signer away", &alone),
         line("accepted registrations, 64 clients, anchoring meanwhile", &busy),
     ]
+}
+
+/// Starts a server with coins, and returns it and the address that it pays from.
+fn begin(world: &World) -> (Process, String) {
+    world.fund(500);
+    let server = world.serve();
+    let health = get(&server.address, "/v1/admin/utxo-health");
+    let owner = health["funding"]["address"].as_str().unwrap().to_owned();
+    (server, owner)
 }

@@ -7,6 +7,7 @@
 
 mod accept;
 mod anchor;
+mod backup;
 mod bare;
 mod batch;
 mod bundle;
@@ -14,6 +15,7 @@ mod idle;
 mod list;
 mod load;
 mod login;
+mod login_service;
 mod processes;
 mod store;
 mod verify;
@@ -50,6 +52,9 @@ fn main() -> ExitCode {
     }
     if wanted("anchor") {
         table.extend(anchor::measure());
+    }
+    if wanted("backup") {
+        table.extend(backup::measure());
     }
     if wanted("batch") {
         table.extend(batch::measure());

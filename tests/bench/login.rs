@@ -9,10 +9,11 @@ use patchproof::types::Digest;
 use serde_json::Value;
 
 use crate::load::Connection;
+use crate::login_service::AT_A_TIME;
 use crate::processes::{Process, World, post};
 use crate::{Figure, median};
 
-const USERS: u64 = 200;
+pub(crate) const USERS: u64 = 200;
 const LOGINS: usize = 60_000;
 const CLIENTS: usize = 64;
 /// Pairs of a known and an unknown user whose answers are timed.
@@ -35,8 +36,11 @@ pub(crate) fn measure() -> Vec<Figure> {
         ratio: Some(rate / raw),
     };
     let (known, unknown) = medians(&server.address);
+    drop((server, world));
+    let alone = crate::login_service::complete(LOGINS);
     vec![
-        line("logins completed, 64 clients, signer away", without),
+        line("logins completed over HTTP, 64 clients, signer away", without),
+        line(&format!("the same without HTTP, {AT_A_TIME} at a time"), alone),
         line("logins completed, 64 clients, each with the signer's proof", with_proof),
         Figure {
             name: format!("begin, median of {PAIRS} pairs, known user"),
@@ -47,11 +51,11 @@ pub(crate) fn measure() -> Vec<Figure> {
     ]
 }
 
-fn user(number: u64) -> String {
+pub(crate) fn user(number: u64) -> String {
     format!("{number:024x}")
 }
 
-fn secret(number: u64) -> SecretKey {
+pub(crate) fn secret(number: u64) -> SecretKey {
     let mut bytes = [3u8; 32];
     bytes[24..].copy_from_slice(&number.to_be_bytes());
     SecretKey::from_bytes(&bytes).unwrap()
@@ -134,7 +138,10 @@ fn medians(address: &str) -> (f64, f64) {
         let mut connection = Connection::open(address).await;
         let (mut known, mut unknown) = (Vec::new(), Vec::new());
         for pair in 0..PAIRS as u64 {
-            for (is_known, number) in [(true, pair % USERS), (false, pair + 1_000_000)] {
+            let mut both = [(true, pair % USERS), (false, pair + 1_000_000)];
+            // Whoever comes second finds the caches as the first left them: they take turns.
+            both.rotate_left((pair % 2) as usize);
+            for (is_known, number) in both {
                 let body = format!("{{\"userId\":\"{}\"}}", user(number));
                 let begun = Instant::now();
                 assert_eq!(connection.post("/api/svd/begin", &body).await, 200);

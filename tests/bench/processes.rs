@@ -91,6 +91,7 @@ impl World {
         let mut command = Command::new(BINARY);
         command
             .args(arguments)
+            .env("PATCHPROOF_CONFIG", "/dev/null")
             .env("BIND", "127.0.0.1")
             .env("PORT", "0")
             .env("PATCHPROOF_DATA_DIR", self.data())

@@ -27,8 +27,9 @@ const BY_DUE: TableDefinition<(i64, [u8; 16]), ()> = TableDefinition::new("by-du
 const BY_STAGE: TableDefinition<(u8, [u8; 16]), ()> = TableDefinition::new("by-stage");
 const TOTALS: TableDefinition<u8, u64> = TableDefinition::new("totals");
 const AUDIT: TableDefinition<u64, Bytes> = TableDefinition::new("audit");
+const LOG: TableDefinition<u64, ([u8; 16], [u8; 32])> = TableDefinition::new("log");
 
-/// Writes the nine rows of `count` registrations, `group` registrations a commit, and returns
+/// Writes the ten rows of `count` registrations, `group` registrations a commit, and returns
 /// registrations per second: two-phase commit, quick repair, immediate, as the store does.
 pub(crate) fn raw_rows_per_second(count: u64, group: u64) -> f64 {
     let directory = tempfile::TempDir::new_in(".").unwrap();
@@ -51,6 +52,7 @@ pub(crate) fn raw_rows_per_second(count: u64, group: u64) -> f64 {
             let mut by_stage = transaction.open_table(BY_STAGE).unwrap();
             let mut totals = transaction.open_table(TOTALS).unwrap();
             let mut lines = transaction.open_table(AUDIT).unwrap();
+            let mut log = transaction.open_table(LOG).unwrap();
             for _ in 0..group {
                 let uid = format!("RAW-{number:08}");
                 let id = identifier(number).to_bytes();
@@ -63,6 +65,7 @@ pub(crate) fn raw_rows_per_second(count: u64, group: u64) -> f64 {
                 by_stage.insert((0, id), ()).unwrap();
                 totals.insert(0, number).unwrap();
                 lines.insert(number, audit.as_slice()).unwrap();
+                log.insert(number, (id, [5; 32])).unwrap();
                 number += 1;
             }
         }

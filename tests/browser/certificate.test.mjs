@@ -1,31 +1,24 @@
 // Certificates in a real Chromium: what visitors see, what their browser asks for, what it finds.
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { call, demo, freshTag, products, register, until } from '../interop/demo.mjs'
 import { mine } from '../interop/network.mjs'
-import { launch, open, verdictOf } from './chromium.mjs'
+import { flaws, launch, open, verdictOf } from './chromium.mjs'
 
-const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const MOST_BYTES = 60_000
 const MOST_MILLISECONDS = 300
 const SOMEBODY = 'mpx4EvUchH6HDeqxV3caxbq58DKJzKL22W'
 const artefact = (name) => join(process.env.ARTEFACTS, name)
 const address = (uid) => new URL(`certificates/${encodeURIComponent(uid)}`, demo.baseUrl).href
 
-/** Returns what axe finds serious. Its script is brought in past the policy, which is the page's own. */
-async function seriousFlaws(browser, url, options) {
-  const { context, page } = await open(browser, url, { ...options, bypassCSP: true })
-  await page.evaluate(AXE)
-  const { violations } = await page.evaluate(() => globalThis.axe.run())
-  await context.close()
-  return violations
+/** Returns what axe finds serious. */
+const seriousFlaws = async (browser, url, options) =>
+  (await flaws(browser, url, options))
     .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`)
-}
+    .map(({ text }) => text)
 
 describe('a certificate in Chromium', () => {
   let browser

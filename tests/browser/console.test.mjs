@@ -3,15 +3,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 
 import { Owner, PatchProof } from '../../static/sdk/patchproof.mjs'
 import { call, demo, freshTag, products, register, until, verify } from '../interop/demo.mjs'
-import { launch, open } from './chromium.mjs'
+import { launch, open, slowDown } from './chromium.mjs'
+import { address, artefact, isNote, logIn, sessionOf, settled, visit } from './console.mjs'
 
 const AXE = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const MOST_BYTES = 120_000
+const LOADS = 5
 const MOST_MILLISECONDS = 1000
 const SLOWDOWN = 4
 const LIVE_MILLISECONDS = 1500
@@ -19,44 +20,10 @@ const WIDTHS = [360, 768, 1280]
 const SCHEMES = ['light', 'dark']
 const SOMEBODY = 'mpx4EvUchH6HDeqxV3caxbq58DKJzKL22W'
 const PAGES = {
-  overview: '/admin', patches: '/admin/patches', register: '/admin/register', records: '/admin/records?stage=final',
+  overview: '/admin', patches: '/admin/patches', register: '/admin/register', imports: '/admin/imports', records: '/admin/records?stage=final',
   attention: '/admin/records', claims: '/admin/claims', anchors: '/admin/anchors', pool: '/admin/pool', headers: '/admin/headers',
   networks: '/admin/networks', keys: '/admin/keys', people: '/admin/people', settings: '/admin/settings', audit: '/admin/audit',
-  logs: '/admin/logs', system: '/admin/system', me: '/admin/me', nothing: '/admin/no/such/page'
-}
-
-/** What the browser notes by itself where nobody is logged in yet. */
-const isNote = (text) => text.includes('401')
-const artefact = (name) => join(process.env.ARTEFACTS, name)
-const address = (path) => new URL(path, demo.baseUrl).href
-
-/** Waits until a page has a heading and nothing of it is on its way. */
-async function settled(page) {
-  await page.waitForSelector('h1')
-  await page.waitForFunction(() => !document.querySelector('.loading, [aria-busy="true"]'))
-}
-
-/** Opens a page; the stream never ends, so a quiet network is not waited for. */
-async function visit(page, path) {
-  await page.goto(address(path), { waitUntil: 'load' })
-  await settled(page)
-}
-
-async function logIn(page) {
-  await page.goto(address('/admin'))
-  await page.fill('input[autocomplete="username"]', demo.consoleUser)
-  await page.fill('input[type="password"]', demo.consolePassword)
-  await page.press('input[type="password"]', 'Enter')
-  await page.waitForSelector('nav#navigation', { state: 'attached' })
-}
-
-/** Returns a session's cookies, so that few passwords are tried. */
-async function sessionOf(browser) {
-  const { context, page } = await open(browser, address('/admin'))
-  await logIn(page)
-  const state = await context.storageState()
-  await context.close()
-  return state
+  backups: '/admin/backups', logs: '/admin/logs', system: '/admin/system', me: '/admin/me', nothing: '/admin/no/such/page'
 }
 
 async function seriousFlaws(page) {
@@ -70,11 +37,16 @@ describe('the console in Chromium', () => {
   let browser
   let storageState
   let patch
+  let imported
 
   before(async () => {
     browser = await launch()
     storageState = await sessionOf(browser)
-    patch = `/admin/patches/${encodeURIComponent((await products())[0].uid_tag_id)}`
+    const { uid_tag_id: uid } = (await products())[0]
+    patch = `/admin/patches/${encodeURIComponent(uid)}`
+    const file = `uid_tag_id,owner,name\n${freshTag('FILE')},${SOMEBODY},Shirt\n${uid},${SOMEBODY},Twin\nx,${SOMEBODY},"Far too short a tag, and a name that is rather long for a row"\n`
+    const { json } = await call('POST', 'v1/admin/imports?name=spring%20collection.csv', { apiKey: true, body: file, headers: { 'content-type': 'text/csv' } })
+    imported = `/admin/imports/${json.id}`
   })
   after(() => browser.close())
 
@@ -86,14 +58,14 @@ describe('the console in Chromium', () => {
     let bytes = 0
     await devtools.send('Network.enable')
     devtools.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength))
-    await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN })
+    const disturbance = await slowDown(page, devtools, SLOWDOWN)
     await page.goto(address('/admin'), { waitUntil: 'commit' })
     const ready = await page.waitForFunction(() => document.querySelector('.tiles.stages') && performance.now())
-    const milliseconds = await ready.jsonValue()
+    const measured = await ready.jsonValue()
     await page.waitForSelector('.chart canvas')
     await settled(page)
     await context.close()
-    return { bytes, milliseconds }
+    return { bytes, measured, milliseconds: measured / disturbance }
   }
 
   test('first load is small, and ready within a second on a slow machine', async () => {
@@ -102,9 +74,11 @@ describe('the console in Chromium', () => {
       const { json } = await call('GET', 'v1/admin/overview/history?series=pool.availableCount', { apiKey: true })
       return json.series['pool.availableCount'].length > 1
     })
-    const loads = [await loadFirst(), await loadFirst(), await loadFirst()].sort((a, b) => a.milliseconds - b.milliseconds)
-    const { bytes, milliseconds } = loads[1]
-    console.log(`${bytes} bytes over the wire, ready after ${Math.round(milliseconds)} ms, the median of ${loads.length}`)
+    const loads = []
+    for (let n = 0; n < LOADS; n++) loads.push(await loadFirst())
+    loads.sort((a, b) => a.milliseconds - b.milliseconds)
+    const { bytes, measured, milliseconds } = loads[(LOADS - 1) / 2]
+    console.log(`${bytes} bytes over the wire, ready after ${Math.round(milliseconds)} ms, the median of ${LOADS} (${Math.round(measured)} ms with what else the machine does)`)
     assert.ok(bytes > 0 && bytes <= MOST_BYTES, `${bytes} bytes`)
     assert.ok(milliseconds <= MOST_MILLISECONDS, `${milliseconds} ms`)
   })
@@ -114,7 +88,7 @@ describe('the console in Chromium', () => {
       test(`every page at ${width} pixels, ${colorScheme}`, async () => {
         const options = { colorScheme, storageState, viewport: { width, height: 900 } }
         const { context, page, seen } = await open(browser, 'about:blank', options)
-        for (const [name, path] of Object.entries({ ...PAGES, patch })) {
+        for (const [name, path] of Object.entries({ ...PAGES, patch, imported })) {
           await visit(page, path)
           await page.screenshot({ path: artefact(`console-${name}-${colorScheme}-${width}.png`), fullPage: true })
           const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
@@ -130,7 +104,7 @@ describe('the console in Chromium', () => {
         const options = { colorScheme, storageState, viewport: { width, height: 900 }, bypassCSP: true }
         const { context, page } = await open(browser, 'about:blank', options)
         const found = {}
-        for (const [name, path] of Object.entries({ ...PAGES, patch })) {
+        for (const [name, path] of Object.entries({ ...PAGES, patch, imported })) {
           await visit(page, path)
           await page.evaluate(AXE)
           const flaws = await seriousFlaws(page)
@@ -214,6 +188,91 @@ describe('the console in Chromium', () => {
     await page.screenshot({ path: artefact('console-checked.png'), fullPage: true })
     assert.equal(await page.locator('.check-now .stage.bad').count(), 0)
     assert.deepEqual([seen.violations, seen.errors], [[], []])
+    await context.close()
+  })
+
+  test('a file is checked, imported without its bad row, and the row mended and sent again, by the keyboard', async () => {
+    const { context, page, seen } = await open(browser, 'about:blank', { storageState })
+    await visit(page, '/admin/imports')
+    await page.setInputFiles('input[type="file"]', { name: 'photo.png', mimeType: 'image/png', buffer: Buffer.from('x') })
+    await page.waitForSelector('.problem')
+    await page.screenshot({ path: artefact('console-import-flaw.png'), fullPage: true })
+    await page.setInputFiles('input[type="file"]', { name: 'broken.csv', mimeType: 'text/csv', buffer: Buffer.from('tag;price\n1;2\n') })
+    await page.waitForSelector('.problem:has-text("column")')
+    const [example] = await Promise.all([page.waitForEvent('download'), page.click('.card > header button')])
+    assert.match(readFileSync(await example.path(), 'utf8'), /^uid_tag_id,owner,name,[^\n]*\r\nTAG-0001,/)
+    const tags = [freshTag('GOOD'), freshTag('GOOD'), freshTag('BAD')]
+    const rows = tags.map((tag, at) => `${tag};${at === 2 ? 'nobody' : SOMEBODY};"Shirt, ""${at}"""\r\n`)
+    const buffer = Buffer.from(`uid_tag_id;owner;name\r\n${rows.join('')}`)
+    await page.setInputFiles('input[type="file"]', { name: 'winter.csv', mimeType: 'text/csv', buffer })
+    await page.waitForURL('**/admin/imports/*-*')
+    await settled(page)
+    assert.equal(await page.innerText('h1'), 'winter.csv')
+    await page.waitForSelector('tbody tr:has-text("nobody"), tbody tr .stage.bad')
+    assert.equal(await page.locator('tbody tr').count(), 1, 'the bad row comes first')
+    const { total: before } = (await call('GET', 'v1/admin/patches', { apiKey: true })).json
+    await page.locator('.head button.primary').focus()
+    await page.keyboard.press('Enter')
+    await page.waitForSelector('dialog[open]')
+    assert.match(await page.innerText('dialog p'), /2 products .*1 row is left out/s)
+    await page.screenshot({ path: artefact('console-import-confirm.png') })
+    await page.locator('dialog button.primary').focus()
+    await page.keyboard.press('Enter')
+    await page.waitForSelector('.verdict .stage.good')
+    await page.click('.tabs a >> nth=0')
+    await page.waitForFunction(() => document.querySelectorAll('tbody tr').length === 3)
+    await page.screenshot({ path: artefact('console-import-done.png'), fullPage: true })
+    const { total: after } = (await call('GET', 'v1/admin/patches', { apiKey: true })).json
+    assert.equal(after - before, 2)
+    const [leftovers] = await Promise.all([page.waitForEvent('download'), page.click('.exports a >> nth=0')])
+    const mended = readFileSync(await leftovers.path(), 'utf8').replace('nobody', SOMEBODY)
+    assert.ok(mended.includes(`${tags[2]},"Shirt, ""2"""`), mended)
+    await visit(page, '/admin/imports')
+    await page.setInputFiles('input[type="file"]', { name: 'mended.csv', mimeType: 'text/csv', buffer: Buffer.from(mended) })
+    await page.waitForSelector('.head button.primary:has-text("1 product")')
+    await page.click('.head button >> nth=1')
+    await page.click('dialog button.danger')
+    await page.waitForURL('**/admin/imports')
+    assert.deepEqual([seen.violations.filter((text) => !text.includes('400')), seen.errors], [[], []])
+    await context.close()
+  })
+
+  test('an import that goes on elsewhere is shown as it goes', async () => {
+    const { context, page } = await open(browser, 'about:blank', { storageState })
+    const prefix = freshTag('MANY')
+    const rows = Array.from({ length: 400 }, (_, at) => `${prefix}-${at},${SOMEBODY}\n`).join('')
+    const { json } = await call('POST', 'v1/admin/imports', { apiKey: true, body: `uid_tag_id,owner\n${rows}`, headers: { 'content-type': 'text/csv' } })
+    await visit(page, `/admin/imports/${json.id}`)
+    await page.waitForSelector('.stream.on')
+    await page.evaluate(() => {
+      globalThis.shown = new Set()
+      new MutationObserver(() => {
+        const bar = document.querySelector('progress')
+        if (bar) globalThis.shown.add(bar.value)
+      }).observe(document.body, { childList: true, subtree: true, attributes: true })
+    })
+    await call('POST', `v1/admin/imports/${json.id}/start`, { apiKey: true })
+    await page.waitForSelector('.verdict .stage.good', { timeout: 30_000 })
+    const shown = await page.evaluate(() => [...globalThis.shown])
+    console.log(`the bar stood at ${shown.join(', ')}`)
+    // A quick machine may be done before the first word of it comes; what is shown never goes back.
+    assert.deepEqual(shown, [...shown].sort((one, other) => one - other))
+    await context.close()
+  })
+
+  test('an auditor sees imports and why he sends none', async () => {
+    const made = await call('POST', 'v1/admin/accounts', { apiKey: true, json: { name: 'Ari', role: 'auditor' } })
+    const { context, page } = await open(browser, made.json.link.url)
+    await page.fill('input[type="password"]', 'a sentence to remember')
+    await page.press('input[type="password"]', 'Enter')
+    await page.waitForSelector('nav#navigation', { state: 'attached' })
+    await visit(page, '/admin/imports')
+    await page.waitForSelector('.notice:has-text("operator")')
+    assert.equal(await page.locator('input[type="file"]').count(), 0)
+    await page.screenshot({ path: artefact('console-imports-auditor.png'), fullPage: true })
+    await visit(page, imported)
+    await page.waitForSelector('tbody tr')
+    assert.equal(await page.locator('.head button').count(), 0)
     await context.close()
   })
 
@@ -307,13 +366,31 @@ describe('the console in Chromium', () => {
 
   test('both languages have the same sentences', async () => {
     const [en, de] = await Promise.all(['en', 'de'].map(async (name) => {
-      const parts = await Promise.all(['shared', 'pages'].map(async (part) => {
+      const parts = await Promise.all(['shared', 'pages', 'imports'].map(async (part) => {
         const text = readFileSync(new URL(`../../static/admin/text/${name}/${part}.js`, import.meta.url), 'utf8')
         return (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default
       }))
       return Object.assign({}, ...parts)
     }))
     assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort())
+  })
+
+  test('a line of the log is shown as it is written, without asking for it', async () => {
+    const { context, page, seen } = await open(browser, 'about:blank', { storageState })
+    const stream = page.waitForResponse((response) => response.url().includes('topics=log'))
+    await visit(page, '/admin/logs')
+    await stream
+    await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'))
+    const faults = new URL('/sim/faults', demo.chainUrl)
+    const rule = { fault: { kind: 'unavailable' }, class: 'header', occurrence: 'always' }
+    const made = await fetch(faults, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(rule) })
+    assert.equal(made.status, 201)
+    await page.waitForSelector('tbody tr:has-text("could not be followed")')
+    await fetch(faults, { method: 'DELETE' })
+    await page.screenshot({ path: artefact('console-log-line.png') })
+    const asked = seen.requests.filter((url) => url.includes('/v1/admin/logs'))
+    assert.ok(asked.length <= 2, 'read once, and once more when the stream began')
+    await context.close()
   })
 
   test('whoever logs out is out, and a session that ended says so', async () => {

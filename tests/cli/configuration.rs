@@ -128,13 +128,13 @@ fn what_is_in_force_is_shown_alone_or_with_its_origin() {
     let names: Vec<String> =
         rows(&["--set"]).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     let set = ["API_KEY", "JWT_SECRET", "ISSUER_KEY_IDENTIFIER", "UTXO_FUNDING_KEY_IDENTIFIER"];
-    assert_eq!(names, [&set[..], &["REDIS_URL"]].concat());
+    assert_eq!(names, [&["PATCHPROOF_CONFIG"], &set[..], &["REDIS_URL"]].concat());
 
     let entries = run(&["config", "show", "--origin", "--set", "--json"], &variables).expect(0);
     let expected = serde_json::json!({
         "variable": "JWT_SECRET", "value": "***", "origin": credential, "takesEffect": "restart",
     });
-    assert_eq!(entries.json()[1], expected);
+    assert_eq!(entries.json()[2], expected);
     assert!(run(&["config", "show", "--origin"], FAULTS).expect(78).stdout.is_empty());
 }
 

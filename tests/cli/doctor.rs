@@ -45,11 +45,18 @@ fn h10_a_healthy_installation_is_well_beside_its_server_and_without_it() {
     world.fund(12);
     let post_office = PostOffice::open();
     let port = post_office.address.port().to_string();
-    let complete = [COMPLETE, &[("SMTP_PORT", port.as_str())]].concat();
+    let backups = world.folder.path().join("backups");
+    let more = [
+        ("SMTP_PORT", port.as_str()),
+        ("BACKUP_DIR", backups.to_str().unwrap()),
+        ("BACKUP_PASSPHRASE", "canary-5d7f9b1c3e5a7c9e1b3d5f7a9c1e3b5d"),
+    ];
+    let complete = [COMPLETE, &more].concat();
     let asked = |arguments: &[&str]| {
         world.with_environment(|variables| run(arguments, &[variables, &complete].concat()))
     };
     asked(&["utxo", "sync"]).expect(0);
+    asked(&["backup"]).expect(0);
     let server = world.serve_with(&complete);
     let beside = doctor(&world, &complete).json();
     for finding in about_us(&beside) {
@@ -66,6 +73,7 @@ fn h10_a_healthy_installation_is_well_beside_its_server_and_without_it() {
         "headers",
         "clock",
         "mail",
+        "backup",
     ] {
         find(&beside, check, "ok");
     }
@@ -197,13 +205,13 @@ fn what_a_killed_server_left_is_named() {
 }
 
 #[test]
-fn a_mail_server_that_is_away_or_in_the_way_is_a_warning_with_a_remedy() {
+fn a_mail_server_that_is_away_or_in_the_way_is_a_failure_with_a_remedy() {
     let world = World::start();
     let closed = PostOffice::open();
     closed.is(Reception::Closed);
     let port = closed.address.port().to_string();
     let report = doctor(&world, &[COMPLETE, &[("SMTP_PORT", port.as_str())]].concat()).json();
-    let mail = find(&report, "mail", "warn");
+    let mail = find(&report, "mail", "fail");
     assert!(mail["finding"].as_str().unwrap().contains(&format!("127.0.0.1:{port}")), "{mail}");
     assert!(mail["remedy"].as_str().unwrap().contains("SMTP_PORT"), "{mail}");
     let bad = [COMPLETE, &[("SMTP_CA_FILE", "/no/such/file.pem")]].concat();

@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod admin;
+#[path = "../http_edge/authority.rs"]
+mod authority;
+mod backups;
 mod batches;
 mod boot;
 mod canaries;
@@ -15,6 +18,8 @@ mod headers;
 mod help;
 mod keys;
 mod log;
+mod migration;
+mod operation;
 mod patches;
 mod pool;
 #[path = "../it/support/post_office.rs"]
@@ -23,8 +28,14 @@ mod program;
 mod proof;
 mod records;
 mod request_ids;
+mod restores;
 mod servers;
+mod service_manager;
 mod settings;
+mod setup;
 mod stub;
+mod tls;
 mod token;
+#[cfg(feature = "otlp")]
+mod traces;
 mod world;

@@ -31,10 +31,11 @@ impl Finished {
     }
 }
 
-/// Prepares a run with nothing in its environment but `variables`.
+/// Prepares a run with nothing in its environment but `variables`, nor in a file beneath it.
 fn command(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_patchproof"));
-    command.args(arguments).env_clear().envs(variables.iter().copied()).stdin(Stdio::null());
+    command.args(arguments).env_clear().env("PATCHPROOF_CONFIG", "/dev/null");
+    command.envs(variables.iter().copied()).stdin(Stdio::null());
     command
 }
 
@@ -68,6 +69,23 @@ pub(crate) fn run_within(
     }
     assert!(Command::new("kill").args(["-KILL", &id]).status().unwrap().success());
     unreachable!("{arguments:?} was still there after {most:?}: {:?}", ended.recv())
+}
+
+/// Runs the program and kills it (SIGKILL) after this time; says whether it had ended by itself before.
+pub(crate) fn run_and_kill(
+    after: Duration,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> bool {
+    let mut command = command(arguments, variables);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = child.stdout.take().unwrap();
+    let (sender, ended) = channel();
+    std::thread::spawn(move || sender.send(said.read_to_end(&mut Vec::new())));
+    // Its output ends with it.
+    drop(ended.recv_timeout(after));
+    child.kill().unwrap();
+    child.wait().unwrap().code().is_some()
 }
 
 /// A server that is running, told to end at the end of the test.
@@ -111,6 +129,11 @@ impl Running {
 }
 
 impl Running {
+    /// Returns the number of its process.
+    pub(crate) fn id(&self) -> String {
+        self.child.id().to_string()
+    }
+
     /// Ends the server at once.
     pub(crate) fn kill(&mut self) {
         drop(self.child.kill());

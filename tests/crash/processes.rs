@@ -117,6 +117,7 @@ impl World {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("PATCHPROOF_CONFIG", "/dev/null")
             .env("NODE_ENV", "development")
             .env("BIND", "127.0.0.1")
             .env("PORT", "0")

@@ -29,6 +29,7 @@ use patchproof::http::{self, HttpOptions, HttpParts, HttpState};
 use patchproof::mail::ShownMailer;
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringSettings, FeeCaps};
+use patchproof::service::backups::BackupPlan;
 use patchproof::service::batches::BatchPolicy;
 use patchproof::service::keys::KeyNames;
 use patchproof::service::log::LogSettings;
@@ -162,7 +163,11 @@ pub(crate) async fn router(settings: Settings, gate: &Arc<Gate>) -> axum::Router
         verdicts: verdict_cache(),
         metrics: Arc::new(Metrics::new()),
         maintain: Arc::new(|| {}),
-        limits: Limits::new(&settings.options.limits.rates, &(Arc::new(SystemClock) as _)),
+        limits: Limits::new(
+            &settings.options.limits.rates,
+            &(Arc::new(SystemClock) as _),
+            &Metrics::new(),
+        ),
         options: settings.options,
     });
     http::router(state, routes)
@@ -204,6 +209,9 @@ async fn services() -> Services {
         utxo_source: chain,
         network: NetworkSide::default(),
         console: ConsoleSide::default(),
+        renewal: None,
+        lines: Vec::new(),
+        traces: None,
         clock: Arc::new(SystemClock),
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(&[7; 32], None).unwrap()),
@@ -242,6 +250,7 @@ async fn services() -> Services {
         max_mails_per_hour: 600,
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
+        backup: BackupPlan::default(),
         http: options(),
         periods: Periods::default(),
         warnings: Vec::new(),
@@ -325,7 +334,14 @@ struct Reported(ReadinessStatus);
 impl Readiness for Reported {
     fn report(&self) -> ReadinessReport {
         let ok = self.0 == ReadinessStatus::Ok;
-        let dependency = Dependency { name: "store".into(), ok, detail: None };
+        let dependency = Dependency {
+            name: "store".into(),
+            ok,
+            state: if ok { "ok" } else { "fail" }.into(),
+            last_success: None,
+            age_seconds: None,
+            detail: None,
+        };
         ReadinessReport { status: self.0, dependencies: vec![dependency], warnings: vec![] }
     }
 }

@@ -12,7 +12,7 @@ use crate::support::clients::Owner;
 use crate::support::schema::Documentation;
 
 /// Pages and documents that describe the API and are not part of it.
-const UNDESCRIBED: [&str; 13] = [
+const UNDESCRIBED: [&str; 15] = [
     "/anchors",
     "/openapi.json",
     "/openapi.yaml",
@@ -20,6 +20,8 @@ const UNDESCRIBED: [&str; 13] = [
     "/docs/errors",
     "/docs/errors/{code}",
     "/docs/assets/{file}",
+    "/docs/guide",
+    "/docs/guide/{name}",
     "/certificates/{name}",
     "/certificates/assets/{version}/{file}",
     "/admin",

@@ -42,7 +42,7 @@ async fn until_mined(app: &TestApp, tag: &str) {
 }
 
 async fn dependency(app: &TestApp, name: &str) -> Value {
-    let ready = app.anonymous().get(&["ready"]).await.expect(200);
+    let ready = app.anonymous().get(&["ready"]).await.json();
     let all = ready["dependencies"].as_array().unwrap().clone();
     all.into_iter().find(|one| one["name"] == name).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ use patchproof::service::headers::{
     Advance, Anchored, Backfill, FollowError, HeaderService, ImportError, Imported, TrustAnchors,
     Voucher, export_headers, import_headers,
 };
+use patchproof::service::once::Keep;
 use patchproof::simnet::{Filling, Node, Policy, Reorganisation};
 use patchproof::storage::headers::{best_hash_at, header};
 use patchproof::storage::{Store, StoreOptions, check};
@@ -264,7 +265,8 @@ async fn a_checkpoint_outweighs_work() {
     followed.follow().await;
     let heavier = Told::new(15);
     heavier.mine_others(30);
-    followed.headers.add_checkpoint(told.checkpoint(18), "operator", NOW).await.unwrap();
+    let checkpoint = told.checkpoint(18);
+    followed.headers.add_checkpoint(checkpoint, "operator", Keep::nothing(), NOW).await.unwrap();
     let followed = followed.told_by(&heavier);
     let ours = followed.tip();
     for _ in 0..2 {
@@ -278,7 +280,10 @@ async fn a_checkpoint_outweighs_work() {
     let advance = followed.follow().await;
     assert!(matches!(advance, Advance::Changed { lowest: 16, tip: 45, depth: 5 }), "{advance:?}");
     // Vouching for the lighter branch brings it back, once an endpoint tells it.
-    let judged = followed.headers.add_checkpoint(told.checkpoint(18), "operator", NOW).await;
+    let judged = followed
+        .headers
+        .add_checkpoint(told.checkpoint(18), "operator", Keep::nothing(), NOW)
+        .await;
     assert!(judged.unwrap().contradiction().is_some());
     let followed = followed.told_by(&told);
     followed.follow().await;

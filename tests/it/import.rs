@@ -11,13 +11,18 @@ use crate::support::answer::Answer;
 use crate::support::app::TestApp;
 use crate::support::clients::{Owner, registration};
 
-const IMPORTS: [&str; 3] = ["v1", "admin", "imports"];
+pub(crate) const IMPORTS: [&str; 3] = ["v1", "admin", "imports"];
 
 pub(crate) async fn send(app: &TestApp, kind: &str, file: impl Into<Vec<u8>>) -> Answer {
     app.api().call(Method::POST, &IMPORTS).body(kind, file).send().await
 }
 
-async fn act(app: &TestApp, import: &Value, verb: &str, query: &[(&str, &str)]) -> Answer {
+pub(crate) async fn act(
+    app: &TestApp,
+    import: &Value,
+    verb: &str,
+    query: &[(&str, &str)],
+) -> Answer {
     let path = [&IMPORTS[..], &[import["id"].as_str().unwrap(), verb]].concat();
     app.api().call(Method::POST, &path).query(query).send().await
 }
@@ -29,7 +34,7 @@ pub(crate) async fn rows(app: &TestApp, import: &Value) -> Vec<Value> {
     page["items"].as_array().unwrap().clone()
 }
 
-async fn until_ended(app: &TestApp, import: &Value) -> Value {
+pub(crate) async fn until_ended(app: &TestApp, import: &Value) -> Value {
     let path = [&IMPORTS[..], &[import["id"].as_str().unwrap()]].concat();
     app.until("the import ends", async || {
         let now = app.api().get(&path).await.expect(200);

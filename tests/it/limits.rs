@@ -349,3 +349,26 @@ async fn g7_every_request_is_counted_once() {
         }
     }
 }
+
+#[cfg(feature = "console")]
+#[tokio::test]
+async fn a_page_of_many_files_uses_up_nothing_of_what_its_reader_may_ask() {
+    let app = limited(RateLimits { public: MINUTE, ..generous() }).await;
+    let client = client_at("127.0.0.2");
+    let get = async |path: &str| {
+        let sent = client.get(app.base.join(path).unwrap()).send().await.unwrap();
+        (sent.status(), sent.text().await.unwrap())
+    };
+    let (status, page) = get("admin").await;
+    assert_eq!(status, StatusCode::OK);
+    let files = page.split('"').filter(|part| part.starts_with("/admin/assets/"));
+    let files: Vec<&str> = files.collect();
+    assert!(files.len() > 20, "{page}");
+    for file in &files {
+        assert_eq!(get(file).await.0, StatusCode::OK, "{file}");
+    }
+    for _ in 0..BUDGET {
+        assert_eq!(get("v1/patches/verify/TAG-1").await.0, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(get("v1/patches/verify/TAG-1").await.0, StatusCode::TOO_MANY_REQUESTS);
+}

@@ -280,7 +280,7 @@ async fn a_signer_that_is_away_delays_the_checkpoint_and_nothing_else() {
     assert!(matches!(refused, LogError::Signer(_)), "{refused}");
     register(&app, "TAG-3", &Owner::number(1)).await;
     assert_eq!(signed(&app).await, before, "what was signed is still told");
-    assert_eq!(app.anonymous().get(&["ready"]).await.status, 200);
+    assert_eq!(app.anonymous().get(&["health"]).await.status, 200);
     app.outside.signer_is(Mood::OtherHash);
     app.services.log.publish(app.outside.clock.now()).await.unwrap_err();
     assert_eq!(signed(&app).await, before, "a signature that does not match is not taken");

@@ -4,6 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::join_all;
 use patchproof::auth::svd::{change_key_digest, revoke_digest};
 use patchproof::crypto::SecretKey;
+use patchproof::service::once::Keep;
 use patchproof::types::Clock;
 use reqwest::Method;
 use serde_json::json;
@@ -119,7 +120,8 @@ async fn a_registration_counts_though_whoever_asked_for_it_has_gone_away() {
     let login = app.services.login.clone();
     let (user, key, now) = (ADA.parse().unwrap(), ada.key.public_key(), app.outside.clock.now());
     // Polled once, so that the write is queued, and dropped, if it is not done already.
-    let _answer_if_quick = login.register(user, key, "somebody", now).now_or_never();
+    let _answer_if_quick =
+        login.register(user, key, "somebody", Keep::nothing(), now).now_or_never();
     app.until("the user is known", async || {
         let begun = post(&app, "begin", &json!({ "userId": ADA })).await.expect(200);
         (begun["pmcHex"] == json!(key)).then_some(())

@@ -8,7 +8,11 @@ mod admin;
 #[cfg(test)]
 mod anchors;
 #[cfg(test)]
+mod api_reference;
+#[cfg(test)]
 mod audit;
+#[cfg(test)]
+mod backups;
 #[cfg(test)]
 mod batch;
 #[cfg(test)]
@@ -16,7 +20,11 @@ mod batch_defects;
 #[cfg(test)]
 mod batch_trouble;
 #[cfg(test)]
+mod browser_keys;
+#[cfg(test)]
 mod bundle;
+#[cfg(test)]
+mod cashiers;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
@@ -27,6 +35,10 @@ mod claim_list;
 mod claims;
 #[cfg(test)]
 mod console;
+#[cfg(test)]
+mod description;
+#[cfg(test)]
+mod devices;
 #[cfg(test)]
 mod documentation;
 #[cfg(test)]
@@ -42,6 +54,8 @@ mod endpoints;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod headers;
 #[cfg(test)]
 mod health;
@@ -50,7 +64,11 @@ mod idempotency;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod import_again;
+#[cfg(test)]
 mod import_hostile;
+#[cfg(test)]
+mod import_kept;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
@@ -74,7 +92,11 @@ mod logs;
 #[cfg(test)]
 mod lying_proofs;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod network;
+#[cfg(test)]
+mod once;
 #[cfg(test)]
 mod pending;
 #[cfg(test)]
@@ -97,6 +119,14 @@ mod register_fields;
 mod reorganisation;
 #[cfg(test)]
 mod reorganisation_depth;
+#[cfg(test)]
+mod restore;
+#[cfg(test)]
+mod restore_adoption;
+#[cfg(test)]
+mod restore_foreign;
+#[cfg(test)]
+mod restores;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

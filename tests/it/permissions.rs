@@ -13,7 +13,7 @@ use crate::support::staff::{Browser, PASSWORD, log_in};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
+pub(crate) enum Who {
     /// Anybody.
     Anybody,
     /// The holder of a key with the scope.
@@ -42,7 +42,7 @@ use Who::{
 };
 
 /// The table.
-const TABLE: &[(&str, &str, Who)] = &[
+pub(crate) const TABLE: &[(&str, &str, Who)] = &[
     ("GET", "/health", Anybody),
     ("GET", "/livez", Anybody),
     ("GET", "/ready", Anybody),
@@ -95,6 +95,7 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("DELETE", "/v1/admin/keys/{id}", Key(Scope::KeysWrite)),
     ("POST", "/v1/admin/keys/{id}/rotate", Key(Scope::KeysWrite)),
     ("POST", "/v1/admin/setup", Anybody),
+    ("POST", "/v1/admin/setup/check", Anybody),
     ("POST", "/v1/admin/setup-links", Key(Scope::Admin)),
     ("GET", "/v1/admin/accounts", Key(Scope::Admin)),
     ("POST", "/v1/admin/accounts", Key(Scope::Admin)),
@@ -107,22 +108,36 @@ const TABLE: &[(&str, &str, Who)] = &[
     ("POST", "/v1/admin/session/svd", Token),
     ("PUT", "/v1/admin/session/svd", SessionAndToken),
     ("DELETE", "/v1/admin/session/svd", Session),
+    ("GET", "/v1/admin/session/keys", Session),
+    ("POST", "/v1/admin/session/keys", Session),
+    ("DELETE", "/v1/admin/session/keys/{id}", Session),
     ("PUT", "/v1/admin/session/password", Session),
     ("GET", "/v1/admin/sessions", SessionOrKey(Scope::Admin)),
     ("DELETE", "/v1/admin/sessions/{id}", SessionOrKey(Scope::Admin)),
     ("GET", "/v1/admin/patches", Read(Scope::PatchesWrite)),
     ("GET", "/v1/admin/patches/export", Read(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/imports", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports", Read(Scope::PatchesWrite)),
     ("POST", "/v1/admin/imports", Key(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/imports/{id}", Key(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/imports/{id}/rows", Key(Scope::PatchesWrite)),
-    ("GET", "/v1/admin/imports/{id}/report", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}", Read(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}/rows", Read(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}/report", Read(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/imports/{id}/leftovers", Read(Scope::PatchesWrite)),
+    ("DELETE", "/v1/admin/imports/{id}", Key(Scope::PatchesWrite)),
     ("POST", "/v1/admin/imports/{id}/start", Key(Scope::PatchesWrite)),
     ("POST", "/v1/admin/imports/{id}/cancel", Key(Scope::PatchesWrite)),
     // It only hastens what was accepted under the same scope.
     ("POST", "/v1/admin/batch-anchor", Key(Scope::PatchesWrite)),
     ("GET", "/v1/admin/records", Read(Scope::PatchesWrite)),
     ("POST", "/v1/admin/records/recover", Key(Scope::PatchesWrite)),
+    ("GET", "/v1/admin/backups", Read(Scope::Admin)),
+    ("POST", "/v1/admin/backups", Key(Scope::Admin)),
+    ("GET", "/v1/admin/backups/{name}", Key(Scope::Admin)),
+    ("DELETE", "/v1/admin/backups/{name}", Key(Scope::Admin)),
+    ("GET", "/v1/admin/restore", Read(Scope::Admin)),
+    ("POST", "/v1/admin/restore", Key(Scope::Admin)),
+    ("DELETE", "/v1/admin/restore", Key(Scope::Admin)),
+    ("POST", "/v1/admin/restore/apply", Key(Scope::Admin)),
+    ("POST", "/v1/admin/restore/release", Key(Scope::Admin)),
     ("GET", "/v1/admin/overview", Read(Scope::MetricsRead)),
     ("GET", "/v1/admin/overview/history", Read(Scope::MetricsRead)),
     ("GET", "/v1/admin/logs", Read(Scope::Admin)),
@@ -298,10 +313,11 @@ async fn b16_every_route_lets_in_exactly_whom_the_table_says() {
 
 /// Every secret that the environment of the server may hold. None of them signs anything on chain:
 /// signatures come from the signer, another process, over `KMS_SIGN_URL`.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "API_KEY",
     "ARC_API_KEY",
     "ARC_CALLBACK_TOKEN",
+    "BACKUP_PASSPHRASE",
     "JWT_SECRET",
     "JWT_SECRET_PREVIOUS",
     "KMS_API_KEY",

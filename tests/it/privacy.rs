@@ -145,7 +145,7 @@ async fn c31_an_erasure_leaves_a_chain_that_verifies_and_nothing_of_the_person()
     let done = person.erase().await;
     assert_eq!(
         done["erased"],
-        json!({ "loginKey": true, "emailCodes": 0, "claims": 0, "records": 1 })
+        json!({ "loginKey": true, "emailCodes": 0, "claims": 0, "importRows": 0, "records": 1 })
     );
     assert_eq!(done["scheduled"], 0);
     let state = person.verify().await;

@@ -77,6 +77,28 @@ async fn a_link_is_good_for_half_an_hour_and_until_there_is_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_link_is_looked_at_without_using_it_up() {
+    let app = TestApp::penniless().await;
+    let look = async |link: &Value| {
+        let call = app.anonymous().call(Method::POST, &["v1", "admin", "setup", "check"]);
+        call.json(&json!({ "token": link["token"] })).send().await
+    };
+    let link = link(&app).await;
+    for _ in 0..3 {
+        let found = look(&link).await.expect(200);
+        assert_eq!(found, json!({ "name": null, "expiresAt": link["expiresAt"] }));
+    }
+    let ada = Browser::of(&use_link(&app, &first(&link)).await);
+    look(&link).await.problem(410, "LINK_GONE");
+    let ben = json!({ "name": "Ben", "role": "auditor" });
+    let made = ada.send(&app, Method::POST, "v1/admin/accounts", &ben).await.expect(201);
+    assert_eq!(look(&made["link"]).await.expect(200)["name"], "Ben");
+    app.outside.clock.advance(Duration::from_secs(30 * 60));
+    look(&made["link"]).await.problem(410, "LINK_GONE");
+    look(&json!({ "token": "nonsense" })).await.problem(410, "LINK_GONE");
+}
+
+#[tokio::test]
 async fn of_sixty_four_who_use_one_link_at_once_one_is_let_in() {
     let app = TestApp::penniless().await;
     let link = link(&app).await;

@@ -275,9 +275,12 @@ impl Stage {
         match outcome {
             Ok(acceptance) => Ok(heard(&acceptance)),
             Err(TransferError::Store(error)) => self.hear_store(&error),
-            Err(error @ (TransferError::Idempotency(_) | TransferError::Canonical(_))) => {
-                Err(Violation(format!("a transfer failed: {error:?}")))
-            }
+            // Nothing is restored here, so nothing can be disputed.
+            Err(
+                error @ (TransferError::Idempotency(_)
+                | TransferError::Canonical(_)
+                | TransferError::Disputed(_)),
+            ) => Err(Violation(format!("a transfer failed: {error:?}"))),
             Err(
                 error @ (TransferError::NotFound
                 | TransferError::NotOwner

@@ -107,9 +107,15 @@ async fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     transaction.commit().unwrap();
     drop(database);
     let refused = Store::open(options).err();
-    assert!(matches!(refused, Some(StoreError::TooNew { found: 99, known: 3 })), "{refused:?}");
+    assert!(matches!(refused, Some(StoreError::TooNew { found: 99, known: 3, .. })), "{refused:?}");
+    // Where its migration has kept a copy, the way back to that is named, command and all.
+    let copy = directory.path().join("patchproof.v2.bak");
+    std::fs::write(&copy, "").unwrap();
     let refused = StoreReader::open(&StoreOptions::in_directory(directory.path())).err();
     assert!(matches!(refused, Some(StoreError::TooNew { .. })), "{refused:?}");
+    let (folder, copy) = (directory.path().display(), copy.display());
+    let command = format!("patchproof restore --data-dir {folder} {copy}");
+    assert!(refused.unwrap().to_string().ends_with(&command));
     let database = Database::create(&file).unwrap();
     let meta = database.begin_read().unwrap().open_table(META).unwrap();
     let stored = redb::ReadableTable::get(&meta, "schema").unwrap().unwrap();

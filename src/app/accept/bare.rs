@@ -8,10 +8,10 @@ use crate::http::problem::{PROBLEM_JSON, Problem, ProblemCode};
 use crate::types::{Clock, SystemClock};
 
 /// Writes a whole answer that ends the connection.
-pub(super) fn answer(code: ProblemCode) -> Vec<u8> {
+pub(super) fn answer(problem: &Problem) -> Vec<u8> {
     let id = RequestId::generate(SystemClock.now());
-    let body = Problem::new(code).to_json(id.as_str(), None);
-    let status = code.status();
+    let body = problem.to_json(id.as_str(), None);
+    let status = problem.code().status();
     let head = format!(
         "HTTP/1.1 {} {}\r\nconnection: close\r\ncontent-type: {PROBLEM_JSON}\r\n\
          content-length: {}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\
@@ -55,7 +55,7 @@ mod tests {
     fn only_answers_without_a_request_id_are_the_librarys() {
         let bare = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\r\n";
         assert_eq!(library_refusal(bare), Some(ProblemCode::HeadersTooLarge));
-        assert_eq!(library_refusal(&answer(ProblemCode::BadRequest)), None);
+        assert_eq!(library_refusal(&answer(&Problem::new(ProblemCode::BadRequest))), None);
         assert_eq!(library_refusal(b"HTTP/1.1 200 OK\r\n\r\n"), None);
         assert_eq!(library_refusal(b"HTTP"), None);
     }

@@ -25,8 +25,8 @@ use tower::Service as _;
 
 use crate::app::accept::progress::SharedProgress;
 use crate::app::accept::stream::ObservedStream;
-use crate::app::accept::{ConnectionLimits, bare};
-use crate::http::edge::{AmbiguousFraming, ClientAddress};
+use crate::app::accept::{ConnectionLimits, bare, forwarded};
+use crate::http::edge::{AmbiguousFraming, ClientAddress, Scheme};
 
 /// What all connections share.
 #[derive(Clone)]
@@ -60,6 +60,7 @@ impl Connections {
         &self,
         stream: S,
         address: ClientAddress,
+        scheme: Scheme,
     ) -> impl Future<Output = ()> + Send + use<S>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -67,7 +68,8 @@ impl Connections {
         let Self { router, protocol, limits, shutdown } = self.clone();
         let progress = SharedProgress::new(Instant::now());
         let stream = TokioIo::new(ObservedStream::new(stream, progress.clone()));
-        let handler = Handler { router, progress: progress.clone(), address };
+        let (handed, kept) = (progress.clone(), Arc::clone(&limits));
+        let handler = Handler { router, progress: handed, limits: kept, address, scheme };
         drive(protocol.serve_connection(stream, handler), progress, limits, shutdown)
     }
 }
@@ -121,7 +123,9 @@ async fn drive<S>(
 struct Handler {
     router: Router,
     progress: SharedProgress,
+    limits: Arc<ConnectionLimits>,
     address: ClientAddress,
+    scheme: Scheme,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Handler {
@@ -135,8 +139,12 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
         let is_ambiguous = progress.framing.is_ambiguous(number);
         let is_last = progress.framing.is_lost_after(number);
         drop(progress);
+        let proxies = &self.limits.proxies;
+        let (client, scheme) =
+            forwarded::origin(request.headers(), self.address, self.scheme, proxies);
         let extensions = request.extensions_mut();
-        extensions.insert(self.address);
+        extensions.insert(client);
+        extensions.insert(scheme);
         if is_ambiguous {
             extensions.insert(AmbiguousFraming);
         }

@@ -43,6 +43,17 @@ impl Ledger {
         }
     }
 
+    /// Starts with no handshakes under way.
+    pub(super) fn of_handshakes(limits: &ConnectionLimits) -> Self {
+        Self {
+            total: limits.handshakes,
+            per_address: limits.handshakes_per_address,
+            per_proxy: limits.handshakes,
+            proxies: limits.proxies.clone(),
+            counts: Mutex::default(),
+        }
+    }
+
     /// Lets a connection in if there is room for it.
     pub(super) fn enter(self: &Arc<Self>, from: ClientAddress) -> Option<Seat> {
         let address = counted_address(from);

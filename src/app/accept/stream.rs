@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::app::accept::bare;
 use crate::app::accept::progress::SharedProgress;
+use crate::http::problem::Problem;
 
 /// How much of what a client still sends is read before it is cut off, in bytes.
 const LINGER_LIMIT: usize = 1024 * 1024;
@@ -41,7 +42,7 @@ impl<S> ObservedStream<S> {
             && let Some(code) = bare::library_refusal(answer)
             && !self.progress.lock().is_in_flight()
         {
-            self.replacement = Some((bare::answer(code), 0));
+            self.replacement = Some((bare::answer(&Problem::new(code)), 0));
         }
     }
 

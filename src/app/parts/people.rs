@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::parts::Parts;
+use crate::auth::device::DeviceKey;
 use crate::auth::email_code::EmailKeys;
 use crate::auth::pseudonym::PseudonymKey;
 use crate::auth::svd::ChallengeKey;
@@ -30,8 +31,13 @@ impl Parts {
     pub(in crate::app) fn accounts(&self) -> (AccountService, SessionService) {
         // One bound for both: it is one machine's memory.
         let passwords = Passwords::default();
-        let accounts = AccountService { store: self.store.clone(), passwords: passwords.clone() };
-        (accounts, SessionService { store: self.store.clone(), passwords })
+        let accounts = AccountService {
+            store: self.store.clone(),
+            passwords: passwords.clone(),
+            persons: self.persons(),
+        };
+        let devices = DeviceKey::derive(&self.settings.master_secret);
+        (accounts, SessionService { store: self.store.clone(), passwords, devices })
     }
 
     pub(in crate::app) fn persons(&self) -> Persons {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
 use crate::app::parts::Parts;
 use crate::patch::claim::ClaimKey;
 use crate::patch::erasure::ErasureKey;
@@ -35,7 +33,6 @@ impl Parts {
             store: self.store.clone(),
             registration: self.registration(process),
             wake: Arc::new(move || imports.notify_one()),
-            news: watch::Sender::new(None),
         }
     }
 

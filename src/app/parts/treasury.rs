@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use crate::app::Settings;
 use crate::app::parts::Parts;
+use crate::service::backups::BackupService;
 use crate::service::funding::FundingService;
 use crate::service::headers::{HeaderService, TrustAnchors};
 use crate::service::maintenance::MaintenanceService;
+use crate::service::restores::RestoreService;
+use crate::service::resync::ResyncService;
 use crate::service::runway::RunwayService;
 use crate::service::treasury::TreasuryService;
+use crate::types::Timestamp;
 
 impl Parts {
     pub(in crate::app) fn maintenance(&self) -> MaintenanceService {
@@ -45,6 +49,29 @@ impl Parts {
             chain_view_ttl: self.settings.chain_view_ttl,
             chain_view: Arc::default(),
             last_asked: Arc::default(),
+        }
+    }
+
+    pub(in crate::app) fn backups(&self, process: Timestamp) -> BackupService {
+        BackupService::new(self.store.clone(), self.settings.backup.clone(), process)
+    }
+
+    pub(in crate::app) fn restores(&self, backups: &BackupService) -> RestoreService {
+        let (data_dir, renewal) = (&self.ports.console.data_dir, &self.ports.renewal);
+        let plan = Arc::clone(&backups.plan);
+        RestoreService::new(self.store.clone(), data_dir.clone(), plan, renewal.clone())
+    }
+
+    pub(in crate::app) fn resync(&self) -> ResyncService {
+        ResyncService {
+            store: self.store.clone(),
+            keyring: Arc::clone(&self.keyring),
+            tracker: Arc::clone(&self.ports.tracker),
+            source: Arc::clone(&self.ports.utxo_source),
+            anchors: self.anchors(),
+            funding: self.funding(),
+            anchoring: self.anchoring(),
+            fence: self.fence.clone(),
         }
     }
 

@@ -4,9 +4,11 @@
 //! font has is shown by its number, [U+6F22], and copied as itself: nothing is left out silently.
 
 use std::borrow::Cow;
+use std::io::Read as _;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use flate2::read::GzDecoder;
 use krilla::text::{Font, GlyphId, KrillaGlyph};
 use rustybuzz::{Face, UnicodeBuffer};
 
@@ -25,11 +27,11 @@ pub(super) enum Style {
 
 impl Style {
     const ALL: [(Self, &'static str); 5] = [
-        (Self::Regular, "regular.ttf"),
-        (Self::Italic, "italic.ttf"),
-        (Self::Medium, "medium.ttf"),
-        (Self::Fixed, "fixed.ttf"),
-        (Self::Wide, "wide.ttf"),
+        (Self::Regular, "regular.ttf.gz"),
+        (Self::Italic, "italic.ttf.gz"),
+        (Self::Medium, "medium.ttf.gz"),
+        (Self::Fixed, "fixed.ttf.gz"),
+        (Self::Wide, "wide.ttf.gz"),
     ];
 }
 
@@ -46,6 +48,16 @@ fn file(name: &str) -> Option<Cow<'static, [u8]>> {
 fn file(_: &str) -> Option<Cow<'static, [u8]>> {
     None
 }
+
+/// The files, inflated for the first document and kept for all others; nothing where one is missing.
+static FILES: LazyLock<Option<Vec<Arc<Vec<u8>>>>> = LazyLock::new(|| {
+    let inflate = |(_, name): &(Style, &str)| {
+        let mut bytes = Vec::new();
+        GzDecoder::new(file(name)?.as_ref()).read_to_end(&mut bytes).ok()?;
+        Some(Arc::new(bytes))
+    };
+    Style::ALL.iter().map(inflate).collect()
+});
 
 /// The fonts, read.
 pub(super) struct Fonts(Vec<(Arc<Vec<u8>>, Font)>);
@@ -69,12 +81,12 @@ pub(super) struct Shaped {
 impl Fonts {
     /// Reads the fonts.
     pub(super) fn load() -> Result<Self, PdfError> {
-        let read = |(_, name): &(Style, &str)| {
-            let bytes = Arc::new(file(name).ok_or(PdfError::NoFonts)?.into_owned());
+        let files = FILES.as_ref().ok_or(PdfError::NoFonts)?;
+        let read = |bytes: &Arc<Vec<u8>>| {
             let font = Font::new(bytes.clone().into(), 0).ok_or(PdfError::NoFonts)?;
-            Ok((bytes, font))
+            Ok((bytes.clone(), font))
         };
-        Style::ALL.iter().map(read).collect::<Result<_, _>>().map(Self)
+        files.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
     /// Turns a text into glyphs; `spacing` is added after each, in units of the size.

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod owners;
+mod product;
 mod report;
 mod secrets;
 mod seed;
@@ -51,7 +52,7 @@ impl DemoArgs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let (directory, temporary) = self.directory()?;
         let route = if self.batch { Route::Batch } else { Route::Direct };
-        let world = World::start(&directory, self.listen, self.mine_every_secs, route)
+        let mut world = World::start(&directory, self.listen, self.mine_every_secs, route)
             .await
             .context("the demo could not start")?;
         world.write_description().context("demo.json could not be written")?;
@@ -68,7 +69,10 @@ impl DemoArgs {
             () = &mut stop => return world.stop(temporary).await,
         }
         if !self.exit_when_ready {
-            stop.await;
+            tokio::select! {
+                () = stop => {}
+                renewed = world.renew() => renewed.context("the demo could not begin anew")?,
+            }
         }
         world.stop(temporary).await
     }

@@ -87,7 +87,7 @@ impl Api<'_> {
 
     /// Asks the faucet for money unless the pool has some, and takes it in.
     async fn fund(&self) -> anyhow::Result<()> {
-        let pool = self.world.services.funding.pool()?;
+        let pool = self.world.product.services.funding.pool()?;
         if pool.get("available").is_some_and(|total| total.count >= 10) {
             return Ok(());
         }
@@ -104,12 +104,12 @@ impl Api<'_> {
         let mined = self.client.post(faucet).json(&json!({})).send().await?;
         mined.error_for_status().context("no block could be mined")?;
         let now = self.world.clock.now();
-        let summary = self.world.services.funding.sync("demo", now).await?;
+        let summary = self.world.product.services.funding.sync("demo", now).await?;
         if summary.listed == 0 {
             bail!("the network lists no outputs for the funding address");
         }
-        self.world.wakes.pipeline.notify_one();
-        self.world.wakes.chain.notify_one();
+        self.world.product.wakes.pipeline.notify_one();
+        self.world.product.wakes.chain.notify_one();
         Ok(())
     }
 

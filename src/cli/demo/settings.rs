@@ -1,20 +1,24 @@
 //! What the demo decides where an operator would configure.
 
+use std::path::Path;
 use std::time::Duration;
 
 use url::Url;
 
 use crate::anchor::lifecycle::RetryPolicy;
 use crate::app::{LoginSettings, Settings};
+use crate::cli::demo::secrets::Secrets;
 use crate::config::InitialSettings;
 use crate::http::HttpOptions;
 use crate::http::edge::EdgeLimits;
 use crate::http::limits::RateLimits;
 use crate::service::anchoring::{AnchoringSettings, FeeCaps};
+use crate::service::backups::BackupPlan;
 use crate::service::batches::{BatchPolicy, Route};
 use crate::service::keys::KeyNames;
 use crate::service::log::LogSettings;
 use crate::service::settings::RuntimeSettings;
+use crate::storage::backup::BackupLock;
 use crate::types::{ChainProfile, Network};
 use crate::wallet::policy::{PoolPolicy, PoolPolicySource};
 use crate::worker::{Periods, Schedule};
@@ -25,8 +29,12 @@ const GENEROSITY: u32 = 100;
 const BATCH_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// Returns what an operator would configure.
-pub(super) fn settings(master_secret: &str, base_url: &Url, route: Route) -> Settings {
-    let second = Duration::from_secs(1);
+pub(super) fn settings(
+    secrets: &Secrets,
+    base_url: &Url,
+    directory: &Path,
+    route: Route,
+) -> Settings {
     let runtime = RuntimeSettings::new(InitialSettings::default());
     let pool = PoolPolicy::of(runtime.current().fee_rate(), 25);
     Settings {
@@ -57,8 +65,9 @@ pub(super) fn settings(master_secret: &str, base_url: &Url, route: Route) -> Set
         claim_ttl: Duration::from_secs(180),
         login: LoginSettings::default(),
         max_mails_per_hour: 600,
-        master_secret: master_secret.as_bytes().to_vec().into(),
+        master_secret: secrets.master_secret.as_bytes().to_vec().into(),
         chain_view_ttl: Duration::from_secs(5),
+        backup: backups(secrets, directory),
         http: HttpOptions {
             network: Network::Test,
             public_url: base_url.clone(),
@@ -76,7 +85,23 @@ pub(super) fn settings(master_secret: &str, base_url: &Url, route: Route) -> Set
             insecure_cookie: true,
             deploy_sha: None,
         },
-        periods: Periods { chain: second, housekeeping: second, pipeline: second },
+        periods: periods(),
         warnings: vec!["demo: the network is simulated, keys lie in the data directory".into()],
     }
+}
+
+/// Returns how backups are made: when somebody asks for one.
+fn backups(secrets: &Secrets, directory: &Path) -> BackupPlan {
+    BackupPlan {
+        folder: directory.join("backups"),
+        interval: None,
+        keep: 14,
+        lock: Some(BackupLock::Passphrase(secrets.passphrase.clone().into())),
+    }
+}
+
+/// Returns how often the demo looks at what it waits for: somebody watches it.
+fn periods() -> Periods {
+    let second = Duration::from_secs(1);
+    Periods { chain: second, housekeeping: second, pipeline: second, ..Periods::default() }
 }

@@ -8,36 +8,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
-use futures_util::FutureExt;
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::app::accept::{ConnectionLimits, serve};
-use crate::app::control::ControlSocket;
-use crate::app::{App, ConsoleSide, NetworkSide, Ports, shutdown_signal};
+use crate::app::{ConsoleSide, NetworkSide, Ports, shutdown_signal};
 use crate::auth::token::TokenKeys;
-use crate::chain::{WhatsOnChain, WhatsOnChainConfig};
+use crate::chain::{
+    Router as ChainRouter, RouterEndpoint, RouterPolicy, WhatsOnChain, WhatsOnChainConfig,
+};
 use crate::cli::demo::catalogue::{Catalogue, catalogue};
 use crate::cli::demo::owners::{Owner, load_or_create};
+use crate::cli::demo::product::{Product, spawn_server};
 use crate::cli::demo::secrets::{ADMIN, Secrets, admit};
 use crate::cli::demo::settings::settings;
-use crate::config::control_socket_in;
 use crate::crypto::{PassphraseCost, random_bytes};
 use crate::http::credentials::ConfiguredApiKey;
 use crate::mail::ShownMailer;
-use crate::service::Services;
 use crate::service::batches::Route;
 use crate::signer::{
     Keystore, KmsConfig, KmsSigner, SignerServerConfig, SigningLog, signer_router,
 };
 use crate::simnet::{Simnet, SimnetConfig};
-use crate::storage::{Store, StoreOptions};
 use crate::types::{Clock, Network, SystemClock, Timestamp};
-use crate::worker::Wakes;
 
 /// What a script that drives the demo needs to know.
 #[derive(Debug, Clone, Serialize)]
@@ -82,13 +77,10 @@ pub(super) struct World {
     pub(super) catalogue: Catalogue,
     /// Their owners by name.
     pub(super) owners: BTreeMap<String, Owner>,
-    /// The services, for what has no route yet.
-    pub(super) services: Services,
-    /// Wakes the background.
-    pub(super) wakes: Wakes,
+    /// The product, which may begin anew while network and signer go on.
+    pub(super) product: Product,
     /// The time.
     pub(super) clock: Arc<dyn Clock>,
-    store: Store,
     shutdown: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -114,17 +106,12 @@ impl World {
             start_network(directory, &clock, mine_every_secs, &stopping, &mut tasks).await?;
         let signer_url = start_signer(directory, &secrets, &clock, &stopping, &mut tasks).await?;
         let ports = ports(directory, &secrets, &chain_url, &signer_url, &clock)?;
-        let store = Store::open(StoreOptions::in_directory(directory))
-            .context("the demo's store cannot be opened; is another demo using this directory?")?;
-        let settings = settings(&secrets.master_secret, &base_url, route);
-        let app = App::build(store.clone(), settings, ports).await?;
-        admit(&app.services, &secrets, clock.now()).await?;
-        let control = ControlSocket::bind(&control_socket_in(directory))?;
-        spawn_servers(&mut tasks, control, api, &app.router, &stopping);
-        tasks.spawn(app.driver.run(stopping));
+        let settings = settings(&secrets, &base_url, directory, route);
+        let product = Product::start(directory, api, settings, ports).await?;
+        admit(&product.services, &secrets, clock.now()).await?;
         let catalogue = catalogue()?;
         let owners = load_or_create(directory, &catalogue.owners)?;
-        let keyring = &app.services.registration.keyring;
+        let keyring = &product.services.registration.keyring;
         let description = Description {
             console_url: base_url.join("admin")?,
             console_user: ADMIN.to_owned(),
@@ -146,10 +133,8 @@ impl World {
             description,
             catalogue,
             owners,
-            services: app.services,
-            wakes: app.wakes,
+            product,
             clock,
-            store,
             shutdown,
             tasks,
         })
@@ -165,39 +150,25 @@ impl World {
         write_private(&self.description_file(), &serde_json::to_vec_pretty(&self.description)?)
     }
 
+    /// Has the product begin anew, at the same address, whenever a restored store waits; never returns
+    /// but with an error.
+    pub(super) async fn renew(&mut self) -> anyhow::Result<()> {
+        loop {
+            self.product.asked().await;
+            self.product.begin_anew(&self.directory).await?;
+        }
+    }
+
     /// Lets requests and work in hand finish, then stops; removes a temporary directory.
     pub(super) async fn stop(mut self, temporary: Option<PathBuf>) -> anyhow::Result<()> {
+        self.product.stop().await;
         self.shutdown.send_replace(true);
         while self.tasks.join_next().await.is_some() {}
-        self.store.close();
         if let Some(directory) = temporary {
             std::fs::remove_dir_all(&directory).context("the temporary directory stays")?;
         }
         Ok(())
     }
-}
-
-fn spawn_servers(
-    tasks: &mut JoinSet<()>,
-    control: ControlSocket,
-    api: TcpListener,
-    router: &Router,
-    stopping: &watch::Receiver<bool>,
-) {
-    tasks.spawn(control.serve(router.clone(), stopping.clone()).map(drop));
-    spawn_server(tasks, api, router.clone(), stopping);
-}
-
-fn spawn_server(
-    tasks: &mut JoinSet<()>,
-    listener: TcpListener,
-    router: Router,
-    stopping: &watch::Receiver<bool>,
-) {
-    let stopping = stopping.clone();
-    tasks.spawn(async move {
-        serve(listener, router, ConnectionLimits::default(), stopping).await;
-    });
 }
 
 async fn start_network(
@@ -255,20 +226,27 @@ fn ports(
     let mut chain = WhatsOnChainConfig::new(chain_url.clone(), Network::Test);
     chain.requests_per_second = None;
     let chain = Arc::new(WhatsOnChain::new(chain)?);
+    // As `serve` does it: with a breaker, whose state the console shows.
+    let endpoint = RouterEndpoint::whatsonchain(&chain, true);
+    let chain =
+        Arc::new(ChainRouter::new(vec![endpoint], RouterPolicy::default(), Arc::clone(clock)));
     let signer = Arc::new(KmsSigner::new(kms)?);
     Ok(Ports {
         secret_deriver: Some(Arc::<KmsSigner>::clone(&signer)),
         signer,
-        broadcaster: Arc::<WhatsOnChain>::clone(&chain),
-        tracker: Arc::<WhatsOnChain>::clone(&chain),
+        broadcaster: Arc::<ChainRouter>::clone(&chain),
+        tracker: Arc::<ChainRouter>::clone(&chain),
+        network: NetworkSide { endpoints: chain.board(), ..NetworkSide::default() },
         utxo_source: chain,
-        network: NetworkSide::default(),
         console: ConsoleSide::of(directory),
         clock: Arc::clone(clock),
         api_keys: Arc::new(ConfiguredApiKey::new(&secrets.api_key)),
         token_keys: Arc::new(token_keys(secrets)?),
         relaxes_tokens: false,
         mailer: Some(Arc::new(ShownMailer)),
+        lines: Vec::new(),
+        traces: None,
+        renewal: None,
     })
 }
 

@@ -49,6 +49,7 @@ impl Alone {
         let mut settings = configured::settings(&config, &base_url)?;
         // The command says what is to be done; the schedule is the server's.
         settings.schedule.interval = None;
+        settings.backup.interval = None;
         let store = open_for_changes(place)?;
         let app = match App::build(store.clone(), settings, ports).await {
             Ok(app) => app,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::service::readiness::Condition;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +74,21 @@ impl Findings {
     ) {
         let (finding, remedy) = (finding.into(), Some(remedy.into()));
         self.0.push(Finding { check, level: Level::Failure, finding, remedy });
+    }
+
+    /// Notes what was judged elsewhere; what is as it should be needs no remedy.
+    pub(super) fn judged(
+        &mut self,
+        check: &'static str,
+        condition: Condition,
+        finding: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        match condition {
+            Condition::Ok => self.ok(check, finding),
+            Condition::Warn => self.warn(check, finding, remedy),
+            Condition::Fail => self.fail(check, finding, remedy),
+        }
     }
 
     /// Returns everything that was found.

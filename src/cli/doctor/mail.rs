@@ -4,6 +4,7 @@ use crate::app::configured::smtp_client;
 use crate::cli::Surroundings;
 use crate::cli::doctor::finding::Findings;
 use crate::config::mail_server;
+use crate::mail::Mailer;
 
 const CHECK: &str = "mail";
 
@@ -26,7 +27,7 @@ pub(super) async fn examine(surroundings: &Surroundings, findings: &mut Findings
         }
     };
     let place = format!("{}:{}", server.host, server.port);
-    match client.try_connection().await {
+    match client.would_take().await {
         Ok(()) => {
             let how = match server.credentials {
                 Some(_) => "the password is taken",
@@ -34,7 +35,7 @@ pub(super) async fn examine(surroundings: &Surroundings, findings: &mut Findings
             };
             findings.ok(CHECK, format!("{place} lets us in; {how}"));
         }
-        Err(reason) => findings.warn(
+        Err(reason) => findings.fail(
             CHECK,
             format!("{place} does not let us in: {reason}"),
             "see that SMTP_HOST and SMTP_PORT are the mail server's, that its certificate is for \

@@ -1,5 +1,6 @@
 //! The data folder, its disk, and files with secrets.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -11,15 +12,12 @@ use crate::cli::desk::Place;
 use crate::cli::doctor::finding::Findings;
 use crate::config::{Config, Origin};
 use crate::crypto::random_bytes;
+use crate::service::readiness::{Judged, judge_disk};
 
 const OPEN_TO_OTHERS: u32 = 0o077;
 const WRITABLE_BY_ALL: u32 = 0o002;
 /// Parts of the names of files that nobody else should read.
 const PRIVATE: [&str; 4] = [".redb", "keystore", "secret", "passphrase"];
-const MIB: u64 = 1024 * 1024;
-/// The store's file grows in steps and is copied before a migration.
-const LEAST_FREE: u64 = 200 * MIB;
-const AMPLE_FREE: u64 = 2 * 1024 * MIB;
 /// A commit syncs twice and a registration waits for it.
 const SLOW_SYNC_MS: u128 = 50;
 const PROBES: usize = 5;
@@ -82,15 +80,9 @@ fn disk(folder: &Path, findings: &mut Findings) {
     match rustix::fs::statvfs(folder) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
-            let finding = format!("{} MiB free", free / MIB);
+            let Judged { condition, text, .. } = judge_disk(free);
             let remedy = "make room, or move the data folder to a larger disk";
-            if free < LEAST_FREE {
-                findings.fail("disk", finding, remedy);
-            } else if free < AMPLE_FREE {
-                findings.warn("disk", finding, remedy);
-            } else {
-                findings.ok("disk", finding);
-            }
+            findings.judged("disk", condition, text, remedy);
         }
         Err(error) => findings.warn("disk", format!("not measured: {error}"), "look at the disk"),
     }
@@ -134,15 +126,19 @@ fn measure(file: &mut File) -> io::Result<u128> {
 /// Looks at the files that secrets come from.
 pub(super) fn examine_files(config: Option<&Config>, findings: &mut Findings) {
     let Some(config) = config else { return };
+    let mut seen = BTreeSet::new();
     for variable in &config.effective {
         let path = match &variable.origin {
-            Origin::File { path, .. } => path,
+            Origin::File { path, .. } | Origin::Line { path, .. } => path,
             Origin::Credential(_)
             | Origin::Unset
             | Origin::Default
             | Origin::Generated
             | Origin::Environment(_) => continue,
         };
+        if !seen.insert(path) {
+            continue;
+        }
         if let Ok(found) = fs::metadata(path) {
             permissions("secret file", path, &found, findings);
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::cli::desk::Place;
 use crate::cli::doctor::finding::{Finding, Findings, Level};
-use crate::cli::doctor::{place, records, store};
+use crate::cli::doctor::{place, records, store, tls};
 use crate::cli::store::ReadStore;
 use crate::config::Config;
 use crate::service::system::{Doctor, SystemFinding};
@@ -45,6 +45,7 @@ impl Doctor for ResidentDoctor {
             store::examine(&opened, &mut findings);
             store::examine_pool(&opened, None, &mut findings);
             records::examine(&opened, now, &mut findings);
+            tls::examine(&config, now, &mut findings);
             findings
         });
         match examined.await {

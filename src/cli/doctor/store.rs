@@ -5,7 +5,9 @@ use crate::cli::doctor::finding::Findings;
 use crate::cli::store::ReadStore;
 use crate::config::PoolConfig;
 use crate::service::keys::pinned_funding_address;
+use crate::service::readiness::{Condition, Judged, judge_pool};
 use crate::service::settings::effective_in;
+use crate::storage::backup::next_waits;
 use crate::storage::utxos::pool_totals;
 use crate::storage::{StoreError, check, count_all_rows};
 use crate::types::SettingName;
@@ -16,6 +18,13 @@ const MOST_CHECKED: u64 = 200_000;
 
 /// Opens the store for looking.
 pub(super) fn open(place: &Place, findings: &mut Findings) -> Option<ReadStore> {
+    if next_waits(&place.data_dir) {
+        findings.warn(
+            "restore",
+            "a restored store waits to take the place of this one, which is looked at here",
+            "start the server anew, which puts it in place",
+        );
+    }
     match ReadStore::open(&place.data_dir) {
         Ok(store) => Some(store),
         Err(error) => {
@@ -64,29 +73,16 @@ pub(super) fn examine_pool(store: &ReadStore, parts: Option<&PoolConfig>, findin
         Ok(read) => read,
         Err(error) => return findings.fail(CHECK, error.to_string(), "restore a backup"),
     };
-    let sum = |status: UtxoStatus| {
-        totals
-            .iter()
-            .filter(|((_, it), _)| *it == status)
-            .fold((0u64, 0u64), |(n, sats), (_, it)| {
-                (n.saturating_add(it.count), sats.saturating_add(it.satoshis))
-            })
-    };
-    let (count, satoshis) = sum(UtxoStatus::Available);
-    let (waiting, coming) = sum(UtxoStatus::Unconfirmed);
     let least = settings.value(SettingName::MinUtxoCount);
-    let finding = format!("{count} outputs with {satoshis} satoshis are available");
+    let Judged { condition, text, .. } = judge_pool(&totals, least);
     let address = address.unwrap_or_else(|| "the funding address".to_owned());
     let fund = format!("pay to {address}, then run patchproof utxo sync");
-    if count == 0 && waiting > 0 {
-        let finding = format!("{finding}; {waiting} with {coming} wait for the network");
-        findings.warn(CHECK, finding, "wait for a block, or pay more in");
-    } else if count == 0 {
-        findings.fail(CHECK, format!("{finding}: nothing can be paid for"), fund);
-    } else if count < least {
-        let remedy = format!("run patchproof utxo split; if that has too little, {fund}");
-        findings.warn(CHECK, format!("{finding}, fewer than MIN_UTXO_COUNT ({least})"), remedy);
-    } else {
-        findings.ok(CHECK, finding);
-    }
+    let waits =
+        totals.iter().any(|((_, status), it)| *status == UtxoStatus::Unconfirmed && it.count > 0);
+    let remedy = match condition {
+        Condition::Warn if waits => "wait for a block, or pay more in".to_owned(),
+        Condition::Warn => format!("run patchproof utxo split; if that has too little, {fund}"),
+        Condition::Ok | Condition::Fail => fund,
+    };
+    findings.judged(CHECK, condition, text, remedy);
 }

@@ -10,6 +10,7 @@ use crate::cli::desk::{Ask, Desk};
 use crate::cli::headers::{Headers, ROUTE, is_contradicted, print_checkpoints, trust_json};
 use crate::cli::runtime;
 use crate::cli::store::open_for_changes;
+use crate::service::once::Keep;
 use crate::storage::identity::identity;
 use crate::types::Checkpoint;
 
@@ -83,7 +84,7 @@ impl CheckpointAction {
         let trust = match self {
             Self::List => store.read(|tx| anchors.judge(tx)).map(Some),
             Self::Add { checkpoint } => {
-                anchors.vouch(&store, checkpoint, ACTOR, now).await.map(Some)
+                anchors.vouch(&store, checkpoint, ACTOR, Keep::nothing(), now).await.map(Some)
             }
             Self::Remove { height } => anchors.disown(&store, height, ACTOR, now).await,
         };

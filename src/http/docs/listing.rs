@@ -24,7 +24,8 @@ fn page(document: &OpenApi) -> String {
          <title>PatchProof API</title></head>\n<body>\n<main>\n<h1>PatchProof API</h1>\n\
          <p>The description is at <a href=\"/openapi.json\">/openapi.json</a> and \
          <a href=\"/openapi.yaml\">/openapi.yaml</a>; errors are explained at \
-         <a href=\"/docs/errors\">/docs/errors</a>.</p>\n<ul>\n{items}</ul>\n</main>\n</body>\n\
+         <a href=\"/docs/errors\">/docs/errors</a>, everything else at \
+         <a href=\"/docs/guide\">/docs/guide</a>.</p>\n<ul>\n{items}</ul>\n</main>\n</body>\n\
          </html>\n"
     )
 }

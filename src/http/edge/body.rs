@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::http::problem::{Problem, ProblemCode};
+
+/// How much of a refused body is thrown away before its sender is answered, and for how long.
+const DISCARDED: usize = 8 * 1024 * 1024;
+const DISCARDED_FOR: Duration = Duration::from_secs(1);
 
 /// Why the body of a request could not be read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,18 +76,37 @@ fn refusal_in(error: axum::Error) -> BodyRefusal {
     known.map_or(BodyRefusal::Broken, |refusal| *refusal)
 }
 
-/// Puts a request's body under the limits; a stated length above `limit` is refused unread.
+/// Reads a refused body for a moment and throws it away. A sender that is cut off while it sends loses the
+/// answer with the connection (RFC 9112, section 9.6); behind a proxy that is a 502 for what was a 413.
+pub(super) async fn discard(mut body: Body) {
+    let read = async {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    drop(timeout(DISCARDED_FOR, read).await);
+}
+
+/// Puts a request's body under the limits; a stated length above `limit` is refused, with the body of a
+/// sender that sends it without having asked.
 pub(super) fn guard(
     request: Request,
     limit: usize,
     timeouts: BodyTimeouts,
-) -> Result<Request, BodyRefusal> {
+) -> Result<Request, (BodyRefusal, Option<Body>)> {
     let headers = request.headers();
     let stated = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     match stated.map(str::parse::<usize>) {
         Some(Ok(0)) => return Ok(request),
         Some(Ok(length)) if length <= limit => {}
-        Some(_) => return Err(BodyRefusal::TooLarge),
+        Some(_) => {
+            let is_sent = !headers.contains_key(EXPECT);
+            return Err((BodyRefusal::TooLarge, is_sent.then(|| request.into_body())));
+        }
         None if headers.contains_key(TRANSFER_ENCODING) => {}
         None => return Ok(request),
     }
@@ -179,9 +202,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stated_length_over_the_limit_is_refused_unread() {
-        let request = Request::builder().header(CONTENT_LENGTH, "11").body(Body::empty()).unwrap();
-        assert_eq!(guard(request, 10, TIMEOUTS).unwrap_err(), BodyRefusal::TooLarge);
+    async fn a_stated_length_over_the_limit_is_refused() {
+        let request = || Request::builder().header(CONTENT_LENGTH, "11");
+        let sent = request().body(Body::from("12345678901")).unwrap();
+        let (refusal, body) = guard(sent, 10, TIMEOUTS).unwrap_err();
+        assert_eq!(refusal, BodyRefusal::TooLarge);
+        discard(body.unwrap()).await;
+        // Whoever waits for a word before he sends is told at once.
+        let asked = request().header(EXPECT, "100-continue").body(Body::empty()).unwrap();
+        assert!(guard(asked, 10, TIMEOUTS).unwrap_err().1.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_body_that_never_ends_is_thrown_away_for_a_moment_only() {
+        let before = Instant::now();
+        discard(Body::from_stream(stream::pending::<Result<Bytes, BoxError>>())).await;
+        assert_eq!(before.elapsed(), DISCARDED_FOR);
+        let pieces = stream::repeat_with(|| Ok::<_, BoxError>(Bytes::from_static(&[0; 65536])));
+        discard(Body::from_stream(pieces)).await;
     }
 
     #[tokio::test(start_paused = true)]

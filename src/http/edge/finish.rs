@@ -8,22 +8,25 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
-use crate::http::edge::cors::{CorsGrant, CorsOrigins};
+use crate::http::edge::cors::CorsGrant;
 use crate::http::edge::request_id::{RequestId, X_REQUEST_ID};
+use crate::http::edge::{EdgeLimits, Scheme};
 use crate::http::limits::{LimitClass, Standing};
 use crate::http::problem::{Problem, ProblemCode};
-use crate::telemetry::{Metrics, observe};
+use crate::telemetry::{Metrics, ServedRequest, TraceParent, observe};
 
 /// The header that carries an API key.
 pub(in crate::http) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
+/// Says whose span a request belongs to (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// An answer of the API is data: nothing in it may run, load or be framed.
 const API_POLICY: HeaderValue =
@@ -79,6 +82,10 @@ pub(super) struct Exchange {
     uri: Uri,
     cors: CorsGrant,
     has_credentials: bool,
+    /// How long its sender is to come back over HTTPS only, if it came so.
+    hsts_max_age: Option<Duration>,
+    /// The span of whoever sent it.
+    parent: Option<TraceParent>,
     /// What its sender has left, once it was counted.
     pub(super) standing: Option<Standing>,
     started: Instant,
@@ -86,15 +93,20 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Remembers a request.
-    pub(super) fn begin(request: &Request, id: RequestId, cors: &CorsOrigins) -> Self {
+    pub(super) fn begin(request: &Request, id: RequestId, limits: &EdgeLimits) -> Self {
         let headers = request.headers();
+        let is_https = request.extensions().get() == Some(&Scheme::Https);
         let credentials = [&AUTHORIZATION, &X_API_KEY, &COOKIE];
         Self {
             id,
             method: request.method().clone(),
             uri: request.uri().clone(),
-            cors: cors.grant(headers),
+            cors: limits.cors.grant(headers),
             has_credentials: credentials.iter().any(|name| headers.contains_key(*name)),
+            hsts_max_age: is_https.then_some(limits.hsts_max_age),
+            parent: headers
+                .get(TRACEPARENT)
+                .and_then(|value| TraceParent::parse(value.to_str().ok()?)),
             standing: None,
             started: Instant::now(),
         }
@@ -121,6 +133,16 @@ impl Exchange {
         let elapsed = now.duration_since(self.started);
         observe(route.histogram(&self.method, status), elapsed);
         log_access(&self.method, &route.name, status, elapsed, self.id.as_str());
+        if let Some(traces) = route.metrics.traces.get() {
+            traces.served(&ServedRequest {
+                method: &self.method,
+                route: &route.name,
+                status: status.as_u16(),
+                request_id: self.id.as_str(),
+                parent: self.parent,
+                took: elapsed,
+            });
+        }
         let headers = response.headers_mut();
         self.secure(headers, status);
         headers.insert(X_REQUEST_ID, self.id.into_header_value());
@@ -166,6 +188,11 @@ impl Exchange {
         if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html")) {
             headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
             headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+        }
+        if let Some(age) = self.hsts_max_age
+            && let Ok(value) = HeaderValue::try_from(format!("max-age={}", age.as_secs()))
+        {
+            headers.insert(STRICT_TRANSPORT_SECURITY, value);
         }
         if status.as_u16() >= 400 || self.has_credentials || !self.method.is_safe() {
             headers.entry(CACHE_CONTROL).or_insert(NO_STORE);

@@ -35,6 +35,15 @@ pub enum ClientAddress {
     },
 }
 
+/// What a client speaks, put into the request's extensions: to us, or to the trusted proxy before us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP.
+    Http,
+    /// HTTPS.
+    Https,
+}
+
 /// Marks a request whose head stated the body's length in two ways, put into its extensions.
 #[derive(Debug, Clone, Copy)]
 pub struct AmbiguousFraming;

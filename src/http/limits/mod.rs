@@ -21,8 +21,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::Clock as _;
 use governor::middleware::StateInformationMiddleware;
 use governor::{Quota, RateLimiter};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::http::problem::{Problem, ProblemCode};
+use crate::telemetry::Metrics;
 use crate::types::Clock;
 
 use clock::LimitClock;
@@ -72,6 +74,7 @@ struct Bucket {
     /// In how long one request comes back.
     interval: Duration,
     asked: AtomicU64,
+    refused: Counter,
 }
 
 /// Every limit; clones share them.
@@ -79,9 +82,13 @@ struct Bucket {
 pub struct Limits(Arc<[Bucket; LimitClass::ALL.len()]>);
 
 impl Limits {
-    /// Makes the limits, all unused.
-    pub fn new(rates: &RateLimits, clock: &Arc<dyn Clock>) -> Self {
-        Self(Arc::new(LimitClass::ALL.map(|class| Bucket::new(class, rates.of(class), clock))))
+    /// Makes the limits, all unused, which count in `metrics` whom they refuse.
+    pub fn new(rates: &RateLimits, clock: &Arc<dyn Clock>, metrics: &Metrics) -> Self {
+        let bucket = |class: LimitClass| {
+            let refused = metrics.edge.refused(class.as_str());
+            Bucket::new(class, rates.of(class), clock, refused)
+        };
+        Self(Arc::new(LimitClass::ALL.map(bucket)))
     }
 
     /// Counts one request and says what is left; a problem if nothing was.
@@ -102,7 +109,7 @@ impl Limits {
 }
 
 impl Bucket {
-    fn new(class: LimitClass, rate: Rate, clock: &Arc<dyn Clock>) -> Self {
+    fn new(class: LimitClass, rate: Rate, clock: &Arc<dyn Clock>, refused: Counter) -> Self {
         let most = NonZeroU32::new(rate.most).unwrap_or(NonZeroU32::MIN);
         let window = rate.window.max(Duration::from_millis(1));
         let quota = Quota::with_period(window / most.get()).map(|quota| quota.allow_burst(most));
@@ -112,7 +119,7 @@ impl Bucket {
         let interval = quota.replenish_interval();
         let policy = format!("\"{}\";q={};w={}", class.as_str(), rate.most, rate.window_secs());
         let policy = HeaderValue::try_from(policy).expect("names and numbers are header text");
-        Self { class, policy, limiter, store, interval, asked: AtomicU64::new(0) }
+        Self { class, policy, limiter, store, interval, asked: AtomicU64::new(0), refused }
     }
 
     fn check(&self, key: LimitKey) -> Result<Standing, Problem> {
@@ -125,7 +132,10 @@ impl Bucket {
                 let left = state.remaining_burst_capacity();
                 Ok(Standing { class: self.class, policy: self.policy.clone(), left })
             }
-            Err(until) => Err(self.problem(until.wait_time_from(self.limiter.clock().now()))),
+            Err(until) => {
+                self.refused.inc();
+                Err(self.problem(until.wait_time_from(self.limiter.clock().now())))
+            }
         }
     }
 

@@ -13,6 +13,8 @@ pub enum LimitClass {
     Token,
     /// Whether the process is well; by address.
     Probe,
+    /// A file of a page, out of memory: one page is some forty of them; by address.
+    Files,
     /// Beginning a login, registering a login key; by address.
     SvdBegin,
     /// Answering a challenge, changing or revoking a login key; by address.
@@ -27,6 +29,9 @@ pub enum LimitClass {
     ConsoleLogin,
     /// The same; by the account's name, from all addresses together.
     ConsoleName,
+    /// The same; by browser and name, where somebody of that name has logged in before. Such a try counts
+    /// nowhere else, so that nobody else uses it up.
+    ConsoleDevice,
 }
 
 /// How many times as many wrong passwords all addresses together may try at a name as one may try.
@@ -34,11 +39,12 @@ const ADDRESSES_TOGETHER: u32 = 10;
 
 impl LimitClass {
     /// Every class.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Public,
         Self::ApiKey,
         Self::Token,
         Self::Probe,
+        Self::Files,
         Self::SvdBegin,
         Self::SvdComplete,
         Self::SvdCanary,
@@ -46,6 +52,7 @@ impl LimitClass {
         Self::AuthSubmit,
         Self::ConsoleLogin,
         Self::ConsoleName,
+        Self::ConsoleDevice,
     ];
 
     /// Returns the name in the RateLimit fields.
@@ -55,6 +62,7 @@ impl LimitClass {
             Self::ApiKey => "api-key",
             Self::Token => "token",
             Self::Probe => "probe",
+            Self::Files => "files",
             Self::SvdBegin => "svd-begin",
             Self::SvdComplete => "svd-complete",
             Self::SvdCanary => "svd-canary",
@@ -62,6 +70,7 @@ impl LimitClass {
             Self::AuthSubmit => "auth-submit",
             Self::ConsoleLogin => "console-login",
             Self::ConsoleName => "console-name",
+            Self::ConsoleDevice => "console-device",
         }
     }
 
@@ -74,6 +83,12 @@ impl LimitClass {
     pub fn of_route(path: &str) -> Self {
         match path {
             "/health" | "/livez" | "/ready" | "/readyz" | "/__ping" => Self::Probe,
+            "/admin"
+            | "/admin/"
+            | "/admin/{*path}"
+            | "/admin/assets/{version}/{*file}"
+            | "/certificates/assets/{version}/{file}"
+            | "/docs/assets/{file}" => Self::Files,
             "/api/svd/begin" | "/api/svd/register" => Self::SvdBegin,
             "/api/svd/complete" | "/api/svd/change-key" | "/api/svd/revoke" => Self::SvdComplete,
             "/api/svd/canary" => Self::SvdCanary,
@@ -118,7 +133,7 @@ pub struct RateLimits {
     pub api_key: Rate,
     /// See [`LimitClass::Token`].
     pub token: Rate,
-    /// See [`LimitClass::Probe`].
+    /// See [`LimitClass::Probe`]; [`LimitClass::Files`] has the same.
     pub probe: Rate,
     /// See [`LimitClass::SvdBegin`].
     pub svd_begin: Rate,
@@ -130,7 +145,8 @@ pub struct RateLimits {
     pub auth_request: Rate,
     /// See [`LimitClass::AuthSubmit`].
     pub auth_submit: Rate,
-    /// See [`LimitClass::ConsoleLogin`]; [`LimitClass::ConsoleName`] has ten times as much.
+    /// See [`LimitClass::ConsoleLogin`]; [`LimitClass::ConsoleDevice`] has the same, [`LimitClass::ConsoleName`]
+    /// ten times as much.
     pub console_login: Rate,
 }
 
@@ -158,13 +174,13 @@ impl RateLimits {
             LimitClass::Public => self.public,
             LimitClass::ApiKey => self.api_key,
             LimitClass::Token => self.token,
-            LimitClass::Probe => self.probe,
+            LimitClass::Probe | LimitClass::Files => self.probe,
             LimitClass::SvdBegin => self.svd_begin,
             LimitClass::SvdComplete => self.svd_complete,
             LimitClass::SvdCanary => self.svd_canary,
             LimitClass::AuthRequest => self.auth_request,
             LimitClass::AuthSubmit => self.auth_submit,
-            LimitClass::ConsoleLogin => self.console_login,
+            LimitClass::ConsoleLogin | LimitClass::ConsoleDevice => self.console_login,
             LimitClass::ConsoleName => self.console_login.times(ADDRESSES_TOGETHER),
         }
     }

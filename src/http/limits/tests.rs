@@ -9,7 +9,7 @@ fn limits(rate: Rate) -> (Limits, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_790_000_000)));
     let shared: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
     let rates = RateLimits { public: rate, ..RateLimits::default() };
-    (Limits::new(&rates, &shared), clock)
+    (Limits::new(&rates, &shared, &Metrics::new()), clock)
 }
 
 fn ask(limits: &Limits, key: &str) -> Result<Standing, Problem> {

@@ -87,12 +87,16 @@ problem_codes! {
         "A product is already registered under this tag identifier. A tag is registered once, for ever.";
     StateConflict "STATE_CONFLICT" CONFLICT "State moved on",
         "The request was made for a state that is no longer the present one, or another such action is under way. Read the present state and decide again.";
+    ImportsFull "IMPORTS_FULL" CONFLICT "Too many imports kept",
+        "As many imports are kept as may be: 200, or files of 512 MiB together. They are forgotten by themselves 30 days after their last step. Forget some that are done (DELETE /v1/admin/imports/{id}), then send the file again; what they registered stays registered.";
     ClaimClosed "CLAIM_CLOSED" CONFLICT "Claim closed",
         "The claim was approved before, or its time is over. An approved claim led to a transfer, which its status names; for one that expired the customer files another.";
     MaintenanceRunning "MAINTENANCE_RUNNING" CONFLICT "Maintenance under way",
         "The pool is being looked after, by the scheduler or for somebody else; one run goes on at a time. Repeat the request when it has ended.";
     IdempotencyInFlight "IDEMPOTENCY_IN_FLIGHT" CONFLICT "Same request in flight",
         "A request with this Idempotency-Key is still being worked on. Repeat it a little later to get its answer.";
+    IdempotencyAnswerLost "IDEMPOTENCY_ANSWER_LOST" CONFLICT "Answer lost",
+        "The request with this Idempotency-Key was begun and its answer cannot be given: the process stopped while it worked, or MASTER_SECRET was changed since. Whether the work was done is not known; nothing is done a second time. Look at what is there, and use a new key for a new request.";
     DuplicatePmc "DUPLICATE_PMC" CONFLICT "Key already registered",
         "The user has a login key. It is never overwritten; changing it needs a signature by the old key.";
     SvdReplayed "SVD_REPLAYED" CONFLICT "Login challenge already used",

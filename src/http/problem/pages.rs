@@ -27,8 +27,8 @@ This page is rendered from `src/http/problem/code.rs`; a test compares the two.
 ";
 
 /// Text and one style sheet of ours; a build without browser parts has the text alone.
-const POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
+pub(in crate::http) const TEXT_POLICY: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'";
 
 /// Renders docs/ERRORS.md.
 pub fn errors_markdown() -> String {
@@ -92,7 +92,7 @@ fn document(title: &str, body: &str) -> Response {
          <link rel=\"stylesheet\" href=\"/docs/assets/errors.css\"></head>\n\
          <body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     );
-    let headers = [(CACHE_CONTROL, "public, max-age=3600"), (CONTENT_SECURITY_POLICY, POLICY)];
+    let headers = [(CACHE_CONTROL, "public, max-age=3600"), (CONTENT_SECURITY_POLICY, TEXT_POLICY)];
     (headers, Html(page)).into_response()
 }
 

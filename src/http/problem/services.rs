@@ -9,18 +9,15 @@ use crate::service::api_keys::ApiKeyError;
 use crate::service::batches::BatchError;
 use crate::service::claims::ClaimError;
 use crate::service::email_codes::EmailCodeError;
-use crate::service::funding::FundingError;
 use crate::service::idempotency::IdempotencyError;
 use crate::service::imports::{ImportError, MAX_ROWS};
 use crate::service::log::LogError;
 use crate::service::login::LoginError;
-use crate::service::maintenance::MaintenanceError;
 use crate::service::passwords::Busy;
 use crate::service::registration::RegistrationError;
 use crate::service::sessions::SessionError;
 use crate::service::settings::SettingsError;
 use crate::service::transfer::TransferError;
-use crate::service::treasury::TreasuryError;
 use crate::service::unlock::UnlockError;
 
 /// Fields that break a rule, each with what it must be.
@@ -57,6 +54,7 @@ impl From<IdempotencyError> for Problem {
             IdempotencyError::InFlight => {
                 Self::new(ProblemCode::IdempotencyInFlight).retry_after(1)
             }
+            IdempotencyError::Lost => Self::new(ProblemCode::IdempotencyAnswerLost),
             IdempotencyError::Store(store) => store.into(),
         }
     }
@@ -80,6 +78,12 @@ impl From<ImportError> for Problem {
             ImportError::File(fault) => Self::invalid_field("body", fault.to_string()),
             ImportError::TooManyRows => {
                 Self::invalid_field("body", format!("must have at most {MAX_ROWS} rows; divide it"))
+            }
+            ImportError::Full { kept, bytes } => {
+                Self::new(ProblemCode::ImportsFull).detail(format!(
+                    "{kept} imports with files of {} MiB are kept; there is no room for another.",
+                    bytes / (1024 * 1024)
+                ))
             }
             ImportError::NotFound => {
                 Self::new(ProblemCode::NotFound).detail("There is no such import.")
@@ -164,6 +168,10 @@ impl From<SessionError> for Problem {
             }
             SessionError::NotByPassword => Self::new(ProblemCode::Forbidden)
                 .detail("Log in with the password to link another login key."),
+            SessionError::TooManyKeys => {
+                Self::new(ProblemCode::StateConflict).detail(error.to_string())
+            }
+            SessionError::NoSuchKey => Self::new(ProblemCode::NotFound).detail(error.to_string()),
             SessionError::Busy(error) => error.into(),
             SessionError::Store(store) => store.into(),
         }
@@ -222,6 +230,9 @@ impl From<TransferError> for Problem {
             TransferError::NotOwner => Self::new(ProblemCode::NotOwner),
             TransferError::BadSignature => Self::new(ProblemCode::InvalidSignature),
             TransferError::StateMoved => Self::new(ProblemCode::StateConflict),
+            TransferError::Disputed(_) => {
+                Self::new(ProblemCode::StateConflict).detail(format!("In the meantime {error}."))
+            }
             TransferError::TooManyProducts => Self::invalid_field(
                 "uid_tag_id",
                 "must be given: the owner has too many products in this batch to try them all",
@@ -291,29 +302,6 @@ impl From<ClaimError> for Problem {
     }
 }
 
-impl From<FundingError> for Problem {
-    fn from(error: FundingError) -> Self {
-        match error {
-            FundingError::Chain(_) => Self::new(ProblemCode::NetworkUnavailable),
-            FundingError::SpendUnknown => Self::new(ProblemCode::NetworkUnavailable)
-                .detail("It is not known whether the output is spent. Nothing was added."),
-            FundingError::UnknownTransaction(_) => Self::new(ProblemCode::NotFound)
-                .detail("The network does not know the transaction."),
-            FundingError::NoSuchOutput(_) => {
-                Self::new(ProblemCode::NotFound).detail("The transaction has no such output.")
-            }
-            FundingError::Mismatch { field, what, actual } => {
-                Self::invalid_field(field, format!("the output's {what} is {actual}"))
-            }
-            error @ FundingError::NotOurs => Self::invalid_field("vout", error.to_string()),
-            error @ (FundingError::Spent(_) | FundingError::NotAlone { .. }) => {
-                Self::new(ProblemCode::StateConflict).detail(error.to_string())
-            }
-            FundingError::Store(store) => store.into(),
-        }
-    }
-}
-
 impl From<SettingsError> for Problem {
     fn from(error: SettingsError) -> Self {
         match error {
@@ -346,43 +334,6 @@ impl From<UnlockError> for Problem {
             UnlockError::Overloaded => Self::new(ProblemCode::Overloaded),
             UnlockError::TooLarge => Self::new(ProblemCode::PayloadTooLarge),
             UnlockError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<MaintenanceError> for Problem {
-    fn from(error: MaintenanceError) -> Self {
-        let detail = error.to_string();
-        match error {
-            MaintenanceError::Running(_) => {
-                Self::new(ProblemCode::MaintenanceRunning).detail(detail).retry_after(2)
-            }
-            MaintenanceError::Mismatch { field, expected } => Self::invalid_field(field, expected),
-            MaintenanceError::Treasury(error) => error.into(),
-            MaintenanceError::Funding(error) => error.into(),
-            MaintenanceError::Store(store) => store.into(),
-        }
-    }
-}
-
-impl From<TreasuryError> for Problem {
-    fn from(error: TreasuryError) -> Self {
-        let detail = error.to_string();
-        match error {
-            TreasuryError::NotAvailable { .. }
-            | TreasuryError::FeeCap { .. }
-            | TreasuryError::Capped(_)
-            | TreasuryError::NoSplit(_)
-            | TreasuryError::NoSweep(_)
-            | TreasuryError::ChangeToItself => Self::new(ProblemCode::StateConflict).detail(detail),
-            TreasuryError::ForeignDestination(_) | TreasuryError::NotForPayments(_) => {
-                Self::invalid_field("destinationAddress", detail)
-            }
-            TreasuryError::Unsound => {
-                tracing::error!("a maintenance plan does not add up");
-                Self::new(ProblemCode::Internal)
-            }
-            TreasuryError::Store(store) => store.into(),
         }
     }
 }

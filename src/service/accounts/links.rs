@@ -6,6 +6,7 @@ use crate::crypto::random_bytes;
 use crate::service::accounts::{
     AccountError, AccountService, NewAccount, add_account, new_account,
 };
+use crate::service::once::Keep;
 use crate::storage::accounts::{account, account_count};
 use crate::storage::setup_links::setup_link;
 use crate::storage::{SetupLink, StoredAccount, Tables};
@@ -27,18 +28,43 @@ impl AccountService {
         actor: &str,
         now: Timestamp,
     ) -> Result<IssuedLink, AccountError> {
+        self.make_setup_link_once(actor, Keep::nothing(), now).await
+    }
+
+    /// Does the same, and keeps the answer to the request that asks for it.
+    pub async fn make_setup_link_once(
+        &self,
+        actor: &str,
+        keep: Keep<IssuedLink>,
+        now: Timestamp,
+    ) -> Result<IssuedLink, AccountError> {
         let (issued, link) = new_link(None, now);
-        let actor = actor.to_owned();
+        let (made, actor) = (issued.clone(), actor.to_owned());
         self.store
             .write(move |tx| {
                 if account_count(tx)? > 0 {
                     return Err(AccountError::AlreadySetUp);
                 }
                 tx.put_setup_link(&link)?;
-                Ok(tx.append_audit(now, &actor, "account.setup-link", "first admin")?)
+                tx.append_audit(now, &actor, "account.setup-link", "first admin")?;
+                Ok(keep.put(tx, &made)?)
             })
             .await?;
         Ok(issued)
+    }
+
+    /// Looks at a one-time link without using it up. Returns the name of the account that it is for, or none
+    /// for the first one, and from when it is good for nothing.
+    pub fn look_at_link(
+        &self,
+        token: &Ticket,
+        now: Timestamp,
+    ) -> Result<(Option<AccountName>, Timestamp), AccountError> {
+        let digest = token.digest();
+        self.store.read(|tx| {
+            let link = good_link(tx, &digest, now)?;
+            Ok((link.1, link.0.expires_at))
+        })
     }
 
     /// Uses a one-time link up: makes the first admin of `name`, or sets the password of the account
@@ -97,15 +123,26 @@ fn link_target(
     name: Option<&AccountName>,
     now: Timestamp,
 ) -> Result<AccountName, AccountError> {
+    match (good_link(tables, digest, now)?.1, name) {
+        (None, Some(name)) => Ok(name.clone()),
+        (Some(name), None) => Ok(name),
+        (None, None) | (Some(_), Some(_)) => Err(AccountError::NameNeeded),
+    }
+}
+
+/// Returns a link that is still good, and the name of the account that it is for, if not the first one.
+fn good_link(
+    tables: &impl Tables,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<(SetupLink, Option<AccountName>), AccountError> {
     let link = setup_link(tables, digest)?.filter(|link| now < link.expires_at);
     let link = link.ok_or(AccountError::LinkGone)?;
-    match (link.account, name) {
-        (None, _) if account_count(tables)? > 0 => Err(AccountError::LinkGone),
-        (None, Some(name)) => Ok(name.clone()),
-        (None, None) | (Some(_), Some(_)) => Err(AccountError::NameNeeded),
-        (Some(id), None) => {
-            let found = account(tables, id)?.filter(|it| it.disabled_at.is_none());
-            found.map(|it| it.name).ok_or(AccountError::LinkGone)
-        }
-    }
+    let Some(id) = link.account else {
+        let is_first = account_count(tables)? == 0;
+        return if is_first { Ok((link, None)) } else { Err(AccountError::LinkGone) };
+    };
+    let found = account(tables, id)?.filter(|it| it.disabled_at.is_none());
+    let found = found.ok_or(AccountError::LinkGone)?;
+    Ok((link, Some(found.name)))
 }

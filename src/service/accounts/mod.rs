@@ -10,7 +10,10 @@ mod links;
 use crate::auth::account::{AccountId, AccountName, Password, PasswordError, Role};
 use crate::bitcoin::Address;
 use crate::crypto::random_bytes;
+use crate::service::login::end_browser_keys;
+use crate::service::once::Keep;
 use crate::service::passwords::{Busy, Passwords};
+use crate::service::persons::Persons;
 use crate::storage::accounts::{account, account_count, account_named, list_accounts};
 use crate::storage::{Store, StoreError, Tables, WriteTx};
 use crate::types::{Digest, Timestamp};
@@ -95,6 +98,8 @@ pub struct AccountService {
     pub store: Store,
     /// The work that passwords cost.
     pub passwords: Passwords,
+    /// Names the users of login keys where their own names must not stand.
+    pub persons: Persons,
 }
 
 impl AccountService {
@@ -118,18 +123,22 @@ impl AccountService {
         &self,
         wanted: NewAccount,
         actor: &str,
+        keep: Keep<(StoredAccount, IssuedLink)>,
         now: Timestamp,
     ) -> Result<(StoredAccount, IssuedLink), AccountError> {
         let new = new_account(wanted, actor, now)?;
         let (issued, link) = new_link(Some(new.id), now);
-        let (stored, actor) = (new.clone(), actor.to_owned());
+        let actor = actor.to_owned();
+        let made = (new, issued);
+        let told = made.clone();
         self.store
             .write(move |tx| {
-                add_account(tx, &stored, &actor, now)?;
-                Ok::<_, AccountError>(tx.put_setup_link(&link)?)
+                add_account(tx, &made.0, &actor, now)?;
+                tx.put_setup_link(&link)?;
+                Ok::<_, AccountError>(keep.put(tx, &made)?)
             })
             .await?;
-        Ok((new, issued))
+        Ok(told)
     }
 
     /// Makes an account whose password is known; for a server that sets itself up.
@@ -192,11 +201,12 @@ impl AccountService {
         actor: &str,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        let actor = actor.to_owned();
+        let (actor, persons) = (actor.to_owned(), self.persons.clone());
         self.store
             .write(move |tx| {
                 let old = account(tx, id)?.ok_or(AccountError::NotFound)?;
                 keep_an_admin(tx, &old, None)?;
+                end_browser_keys(tx, &persons, id, now)?;
                 tx.end_sessions(id, None)?;
                 tx.remove_setup_links(Some(id))?;
                 tx.remove_account(&old)?;
@@ -205,28 +215,27 @@ impl AccountService {
             .await
     }
 
-    /// Takes an account's password and login key away, ends its sessions, and makes the link with which
+    /// Takes an account's password and login keys away, ends its sessions, and makes the link with which
     /// its holder sets another password. The last admin may be reset: whoever does it has the link.
     pub async fn reset(
         &self,
         id: AccountId,
         actor: &str,
+        keep: Keep<IssuedLink>,
         now: Timestamp,
     ) -> Result<IssuedLink, AccountError> {
         let (issued, link) = new_link(Some(id), now);
-        let actor = actor.to_owned();
+        let made = issued.clone();
+        let (actor, persons) = (actor.to_owned(), self.persons.clone());
         self.store
             .write(move |tx| {
                 let old = account(tx, id)?.ok_or(AccountError::NotFound)?;
                 tx.put_account(&StoredAccount { password: None, login_key: None, ..old })?;
+                end_browser_keys(tx, &persons, id, now)?;
                 tx.end_sessions(id, None)?;
                 tx.put_setup_link(&link)?;
-                Ok::<_, AccountError>(tx.append_audit(
-                    now,
-                    &actor,
-                    "account.reset",
-                    &id.to_string(),
-                )?)
+                tx.append_audit(now, &actor, "account.reset", &id.to_string())?;
+                Ok::<_, AccountError>(keep.put(tx, &made)?)
             })
             .await?;
         Ok(issued)

@@ -210,7 +210,7 @@ fn unbury(
 
 /// Raises the number of unmined transactions that the outputs of a transaction descend from to what
 /// it is, and so on for all that spend them.
-fn deepen(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
+pub(super) fn deepen(tx: &mut WriteTx<'_>, txid: Txid) -> Result<(), StoreError> {
     let mut waiting = vec![txid];
     while let Some(txid) = waiting.pop() {
         let Some(stored) = transaction(tx, txid)? else { continue };

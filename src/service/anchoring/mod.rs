@@ -5,8 +5,11 @@
 //! joins in with its lease made, and a batch whose records `statements` had signed (`subject`); `caps` stops it all where the fees end; `submit` sends;
 //! `observe` looks for blocks and `spenders` for those who spend our inputs; `recover` takes up what
 //! has stopped; `apply` makes the changes of a step in one storage transaction, those of
-//! `custody` among them; `follow` tells records what happened to the chain of headers.
+//! `custody` among them; `adopt` takes over what a restored store did not know, if it is `adoptable`;
+//! `follow` tells records what happened to the chain of headers.
 
+mod adopt;
+mod adoptable;
 mod ancestors;
 mod apply;
 mod caps;
@@ -32,6 +35,7 @@ use crate::service::headers::TrustAnchors;
 use crate::service::keys::Keyring;
 use crate::service::progress::Progress;
 use crate::service::registration::Wake;
+use crate::service::resync::is_fenced;
 use crate::service::settings::RuntimeSettings;
 use crate::signer::Signer;
 use crate::storage::jobs::{due_jobs, expect_job, jobs_due_after, next_due};
@@ -39,6 +43,7 @@ use crate::storage::{Store, StoreError, WriteTx};
 use crate::telemetry::Metrics;
 use crate::types::{RecordId, Timestamp, Txid};
 
+pub(super) use adoptable::{Adoption, Obstacle};
 pub(super) use apply::is_on_network;
 pub use apply::{Anchored, Applied};
 pub use caps::FeeCaps;
@@ -113,6 +118,9 @@ impl AnchoringService {
     ) -> Result<DueWork, StoreError> {
         self.store.read(|tx| {
             let mut work = DueWork::default();
+            if is_fenced(tx)? {
+                return Ok(work);
+            }
             // What is due later than any wait lasts was put off before the clock was set back.
             let stranded = jobs_due_after(tx, now.plus(self.settings.policy.longest()), limit)?;
             for id in due_jobs(tx, now, limit)?.into_iter().chain(stranded) {

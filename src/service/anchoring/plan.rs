@@ -110,16 +110,21 @@ fn previous_seal(tables: &impl Tables, record: &StoredRecord) -> Result<Option<U
     Ok(Some(seal))
 }
 
+/// Returns what a record's own transaction commits to.
+pub(super) const fn payload_of(record: &StoredRecord) -> Payload {
+    match record.purpose {
+        Purpose::RegisterPatch => Payload::Register(record.commitment),
+        Purpose::TransferOwnership => Payload::Transfer(record.commitment),
+    }
+}
+
 fn plan_of(
     record: &StoredRecord,
     seal: Option<&Utxo>,
     keyring: &Keyring,
     settings: &AnchoringSettings,
 ) -> AnchorPlan {
-    let payload = match record.purpose {
-        Purpose::RegisterPatch => Payload::Register(record.commitment),
-        Purpose::TransferOwnership => Payload::Transfer(record.commitment),
-    };
+    let payload = payload_of(record);
     let published = settings.publishes_records.then_some(record.canonical.as_slice());
     AnchorPlan {
         data: payload.to_script(published),

@@ -11,11 +11,12 @@ use crate::service::anchoring::subject::{Subject, Subjects, subject_of};
 use crate::service::anchoring::{AnchoringService, plan};
 use crate::service::keys::Keyring;
 use crate::signer::{SignerError, VerifiedSignature};
+use crate::storage::fence::found_elsewhere;
 use crate::storage::jobs::expect_job;
 use crate::storage::records::expect_record;
 use crate::storage::transactions::transaction;
 use crate::storage::treasury_operations::expect_treasury_operation;
-use crate::storage::utxos::leased_by;
+use crate::storage::utxos::{leased_by, utxo};
 use crate::storage::{
     StoreError, StoredBatch, StoredRecord, StoredTransaction, TransactionOrigin, TransactionState,
     TreasuryOperation, WriteTx,
@@ -101,7 +102,9 @@ impl AnchoringService {
                     applied.push(service.apply_in(tx, *id, &[signer_event(error)], now)?);
                 }
                 for (id, signature) in &signed {
-                    is_short |= !reserve_one(tx, *id, signature.as_ref(), now, &service)?;
+                    let (is_paid, told) = reserve_one(tx, *id, signature.as_ref(), now, &service)?;
+                    is_short |= !is_paid;
+                    applied.extend(told);
                 }
                 Ok::<_, StoreError>((applied, is_short))
             })
@@ -121,6 +124,10 @@ impl AnchoringService {
             .write(move |tx| {
                 if expect_job(tx, batch.id)?.stage != Stage::Accepted {
                     return Ok(None);
+                }
+                if let Some(txid) = found_elsewhere(tx, batch.id)? {
+                    let applied = service.adopt_or_wait(tx, batch.id, txid, now)?;
+                    return Ok(Some((applied, true)));
                 }
                 let leased = plan::lease_batch(tx, &batch, &service.keyring, &service.settings);
                 let event = plan::reserved_or_not(leased)?;
@@ -245,27 +252,29 @@ struct Draft {
 }
 
 /// Stores the issuer's signature, if it is new, and leases what the transaction will spend; says
-/// whether the pool could pay.
+/// whether the pool could pay, and what is to be announced.
 fn reserve_one(
     tx: &mut WriteTx<'_>,
     id: RecordId,
     signature: Option<&Signature>,
     now: Timestamp,
     service: &AnchoringService,
-) -> Result<bool, StoreError> {
+) -> Result<(bool, Option<Applied>), StoreError> {
     if expect_job(tx, id)?.stage != Stage::Accepted {
-        return Ok(true);
+        return Ok((true, None));
     }
     let mut record = expect_record(tx, id)?;
     if let Some(signature) = signature {
         record = StoredRecord { issuer_signature: Some(signature.into()), ..record };
         tx.put_record(&record)?;
     }
+    if let Some(txid) = found_elsewhere(tx, id)? {
+        return Ok((true, Some(service.adopt_or_wait(tx, id, txid, now)?)));
+    }
     let leased = plan::lease(tx, &record, &service.keyring, &service.settings);
     let event = plan::reserved_or_not(leased)?;
     let is_paid = event == Event::Reserved;
-    apply_events(tx, id, &[event], now, &service.settings)?;
-    Ok(is_paid)
+    Ok((is_paid, Some(apply_events(tx, id, &[event], now, &service.settings)?)))
 }
 
 /// Stores a signed transaction with everything that hangs on it: from here on these bytes, and no
@@ -337,8 +346,9 @@ fn take_over(tx: &mut WriteTx<'_>, id: RecordId, txid: Txid) -> Result<(), Store
     tx.put_treasury_operation(&TreasuryOperation { txid: None, ..operation })
 }
 
-/// Puts the outputs that pay our keys into the pool, and returns the seal among them.
-fn store_own_outputs(
+/// Puts the outputs that pay our keys into the pool, unless they are there, and returns the seal among
+/// them.
+pub(super) fn store_own_outputs(
     tx: &mut WriteTx<'_>,
     id: RecordId,
     made: &Transaction,
@@ -357,6 +367,9 @@ fn store_own_outputs(
         let outpoint = OutPoint::new(txid, vout);
         if purpose == OutputPurpose::Seal {
             seal = Some(outpoint);
+        }
+        if utxo(tx, outpoint)?.is_some() {
+            continue;
         }
         tx.put_utxo(&Utxo {
             outpoint,

@@ -16,7 +16,7 @@ use crate::storage::headers::best_hash_at;
 use crate::storage::transactions::transaction;
 use crate::storage::utxos::{list_utxos, utxo};
 use crate::storage::{StoreError, StoredTransaction, TransactionOrigin, TransactionState, WriteTx};
-use crate::types::{OutPoint, Timestamp};
+use crate::types::{OutPoint, Timestamp, Txid};
 use crate::wallet::utxo::{Utxo, UtxoState, UtxoStatus};
 
 /// The most outputs that are asked about in one sync; the next asks about others.
@@ -76,19 +76,24 @@ impl FundingService {
             return None;
         };
         let spender = self.tracker.transaction(txid).await.ok().flatten()?;
-        let place = spender.inputs.iter().position(|input| input.previous == output.outpoint)?;
-        let spent = TxOut {
-            value: output.value,
-            locking_script: Script::pay_to_public_key_hash(&output.key_hash),
-        };
-        let cache = SighashCache::new(&spender);
-        let unlocks = verify_input(&spender, place, &spent, &cache).is_ok();
-        if spender.txid() != txid || !unlocks {
-            tracing::warn!(outpoint = %output.outpoint, %txid, "is said to spend an output and does not");
-            return None;
-        }
-        Some(spender)
+        unlocks(output, &spender, txid).then_some(spender)
     }
+}
+
+/// Says whether a transaction is the one that is named, spends an output and unlocks it.
+pub(in crate::service) fn unlocks(output: &Utxo, spender: &Transaction, txid: Txid) -> bool {
+    let place = spender.inputs.iter().position(|input| input.previous == output.outpoint);
+    let spent = TxOut {
+        value: output.value,
+        locking_script: Script::pay_to_public_key_hash(&output.key_hash),
+    };
+    let cache = SighashCache::new(spender);
+    let is_unlocked = place.is_some_and(|it| verify_input(spender, it, &spent, &cache).is_ok());
+    let is_good = spender.txid() == txid && is_unlocked;
+    if !is_good {
+        tracing::warn!(outpoint = %output.outpoint, %txid, "is said to spend an output and does not");
+    }
+    is_good
 }
 
 /// Sets an output aside, or marks it spent where its spender is final; unless it has moved on, or the

@@ -2,23 +2,15 @@
 
 use crate::bitcoin::Transaction;
 use crate::service::anchoring::{is_on_network, take_up_waiting};
-use crate::service::funding::{FundingError, FundingService};
+use crate::service::funding::FundingService;
+use crate::service::once::Keep;
 use crate::storage::transactions::transaction;
-use crate::storage::utxos::utxo;
+use crate::storage::utxos::{expect_utxo, utxo};
 use crate::storage::{StoreError, StoredTransaction, TransactionOrigin, TransactionState, WriteTx};
 #[cfg(feature = "planted-bugs")]
 use crate::types::planted::Defect;
 use crate::types::{Satoshis, Timestamp};
 use crate::wallet::utxo::{Utxo, UtxoState};
-
-/// Why outputs are taken in, for the audit trail.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
-    /// One output, which somebody states.
-    Add,
-    /// What the network lists.
-    Sync,
-}
 
 enum Taken {
     Added,
@@ -66,7 +58,7 @@ fn take_in_one(
     Ok(Taken::Updated)
 }
 
-pub(super) fn external(parent: &Transaction, now: Timestamp) -> StoredTransaction {
+pub(in crate::service) fn external(parent: &Transaction, now: Timestamp) -> StoredTransaction {
     StoredTransaction {
         txid: parent.txid(),
         raw: parent.to_bytes(),
@@ -78,38 +70,55 @@ pub(super) fn external(parent: &Transaction, now: Timestamp) -> StoredTransactio
 }
 
 impl FundingService {
-    /// Stores outputs that were checked, with the line of the audit trail that says so, and returns how
-    /// many are new and how many changed.
+    /// Stores one output that somebody stated and that was checked, with the line of the audit trail that
+    /// says so, and returns it as it is then: one that was known already may be locked or spent here.
+    pub(super) async fn take_one_in(
+        &self,
+        parent: Transaction,
+        output: Utxo,
+        keep: Keep<Utxo>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Utxo, StoreError> {
+        let actor = actor.to_owned();
+        self.store
+            .write(move |tx| {
+                tx.append_audit(now, &actor, "utxo.add", &output.outpoint.to_string())?;
+                let is_news = !matches!(take_in_one(tx, &parent, &output, now)?, Taken::Unchanged);
+                take_up_waiting(tx, usize::from(is_news), now)?;
+                let taken = expect_utxo(tx, output.outpoint)?;
+                keep.put(tx, &taken)?;
+                Ok(taken)
+            })
+            .await
+    }
+
+    /// Stores outputs that the network lists and that were checked, with the line of the audit trail that
+    /// says so, and returns how many are new and how many changed.
     pub(super) async fn take_in(
         &self,
         found: Vec<(Transaction, Utxo)>,
-        wish: Wish,
         actor: &str,
         now: Timestamp,
-    ) -> Result<(usize, usize), FundingError> {
+    ) -> Result<(usize, usize), StoreError> {
         let actor = actor.to_owned();
-        let totals = self
-            .store
+        self.store
             .write(move |tx| {
                 let (mut added, mut updated) = (0, 0);
                 for (parent, output) in &found {
-                    if wish == Wish::Add {
-                        tx.append_audit(now, &actor, "utxo.add", &output.outpoint.to_string())?;
-                    }
                     match take_in_one(tx, parent, output, now)? {
                         Taken::Added => added += 1,
                         Taken::Updated => updated += 1,
                         Taken::Unchanged => {}
                     }
                 }
-                if wish == Wish::Sync && added + updated > 0 {
+                if added + updated > 0 {
                     let subject = format!("{added} added, {updated} updated");
                     tx.append_audit(now, &actor, "utxo.sync", &subject)?;
                 }
                 take_up_waiting(tx, added + updated, now)?;
-                Ok::<_, StoreError>((added, updated))
+                Ok((added, updated))
             })
-            .await?;
-        Ok(totals)
+            .await
     }
 }

@@ -1,6 +1,7 @@
 //! Checkpoints that operators add and remove while the product runs, or between runs.
 
 use crate::service::headers::{ChainTrust, TrustAnchors};
+use crate::service::once::Keep;
 use crate::storage::{Store, StoreError};
 use crate::types::{Checkpoint, Timestamp};
 
@@ -12,6 +13,7 @@ impl TrustAnchors {
         store: &Store,
         checkpoint: Checkpoint,
         actor: &str,
+        keep: Keep<ChainTrust>,
         now: Timestamp,
     ) -> Result<ChainTrust, StoreError> {
         let (anchors, actor) = (self.clone(), actor.to_owned());
@@ -19,7 +21,9 @@ impl TrustAnchors {
             .write(move |tx| {
                 tx.put_checkpoint(checkpoint)?;
                 tx.append_audit(now, &actor, "checkpoint.add", &checkpoint.to_string())?;
-                anchors.judge(tx)
+                let trust = anchors.judge(tx)?;
+                keep.put(tx, &trust)?;
+                Ok(trust)
             })
             .await
     }

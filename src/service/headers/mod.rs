@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::bitcoin::HeaderError;
 use crate::chain::{ChainError, ChainTip, ChainTracker};
+use crate::service::once::Keep;
 use crate::storage::headers::{chain_head, change_to, deepest_stale, header, lowest_header};
 use crate::storage::{ChainHead, Store, StoreError, StoredHeader};
 use crate::types::{Checkpoint, Timestamp};
@@ -119,9 +120,10 @@ impl HeaderService {
         &self,
         checkpoint: Checkpoint,
         actor: &str,
+        keep: Keep<ChainTrust>,
         now: Timestamp,
     ) -> Result<ChainTrust, StoreError> {
-        self.anchors.vouch(&self.store, checkpoint, actor, now).await
+        self.anchors.vouch(&self.store, checkpoint, actor, keep, now).await
     }
 
     /// Removes a stored checkpoint; see [`TrustAnchors::disown`].

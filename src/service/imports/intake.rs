@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use crate::crypto::{random_bytes, sha256};
 use crate::patch::record::Metadata;
-use crate::service::imports::rows::{ReadRow, RowReader, Texts};
+use crate::service::imports::rows::{ReadRow, RowReader};
 use crate::service::imports::{
     ImportError, ImportFormat, ImportService, ImportState, KEPT_FOR, MAX_ROWS, RowFault,
-    RowOutcome, StoredImport, StoredImportRow,
+    RowOutcome, StoredImport, StoredImportRow, expect_room, set_off,
 };
+use crate::service::once::Keep;
 use crate::service::registration::{Registration, RegistrationTexts};
 use crate::storage::imports::import;
 use crate::storage::patches::has_patch;
-use crate::storage::{ImportFields, StoreError};
+use crate::storage::{ImportFields, RowTexts, StoreError, Tables};
 use crate::types::{ImportId, Network, Timestamp};
 
 /// Rows stored in one transaction.
@@ -22,6 +23,13 @@ const CHUNK: usize = 500;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3600);
 /// The most characters that are kept of what stands in the place of a tag.
 const MAX_SHOWN: usize = 128;
+
+/// That a file is to be registered as soon as it is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Start {
+    /// Whether to register the others if some rows are not acceptable.
+    pub skips_bad: bool,
+}
 
 /// A file on its way in. One that is dropped before its end is forgotten within the hour.
 pub struct Intake {
@@ -34,16 +42,23 @@ pub struct Intake {
 }
 
 impl ImportService {
-    /// Begins to take a file in.
+    /// Begins to take a file in, under the name that its sender gives it.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError::Full`] if as many are kept as may be.
     pub async fn receive(
         &self,
         format: ImportFormat,
+        name: Option<String>,
         actor: &str,
         now: Timestamp,
-    ) -> Result<Intake, StoreError> {
+    ) -> Result<Intake, ImportError> {
         let unix_ms = u64::try_from(now.as_millis()).unwrap_or(0);
         let import = StoredImport {
             id: ImportId::from_parts(unix_ms, &random_bytes()),
+            name,
+            bytes: 0,
             actor: actor.to_owned(),
             state: ImportState::Receiving,
             rows: 0,
@@ -57,7 +72,12 @@ impl ImportService {
             forgotten_at: now.plus(ARRIVES_WITHIN),
         };
         let stored = import.clone();
-        self.store.write(move |tx| tx.put_import(&stored)).await?;
+        let begun = self.store.write(move |tx| {
+            expect_room(tx, 1, 0)?;
+            tx.put_import(&stored)?;
+            Ok::<_, ImportError>(())
+        });
+        begun.await?;
         let (reader, seen) = (RowReader::new(format), HashMap::new());
         Ok(Intake { service: self.clone(), import, reader, seen, checked: Vec::new() })
     }
@@ -66,12 +86,19 @@ impl ImportService {
 impl Intake {
     /// Takes a piece of the file.
     pub async fn take(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        self.import.bytes = self.import.bytes.saturating_add(bytes.len() as u64);
         let rows = self.reader.push(bytes)?;
         self.check(rows).await
     }
 
-    /// Ends the file; every row is checked and stored then.
-    pub async fn finish(&mut self, now: Timestamp) -> Result<StoredImport, ImportError> {
+    /// Ends the file; every row is checked and stored then. With [`Start`] its import runs from the same
+    /// transaction on, if its rows allow it: nobody finds it checked and not started.
+    pub async fn finish(
+        &mut self,
+        start: Option<Start>,
+        keep: Keep<StoredImport>,
+        now: Timestamp,
+    ) -> Result<StoredImport, ImportError> {
         let network = self.service.registration.keyring.network;
         let reader = std::mem::replace(&mut self.reader, RowReader::new(ImportFormat::Csv));
         let last = reader.finish()?;
@@ -79,15 +106,23 @@ impl Intake {
             self.note(row, network)?;
         }
         self.store().await?;
-        let id = self.import.id;
-        let checked = self.service.change(id, move |_, old| {
+        let (id, actor) = (self.import.id, self.import.actor.clone());
+        let finished = self.service.change(id, move |tx, old| {
             if old.state != ImportState::Receiving {
                 return Err(ImportError::WrongState(old.state));
             }
             let (state, forgotten_at) = (ImportState::Checked, now.plus(KEPT_FOR));
-            Ok(StoredImport { state, forgotten_at, ..old })
+            let checked = StoredImport { state, forgotten_at, ..old };
+            let starts = start.is_some_and(|it| checked.bad == 0 || it.skips_bad);
+            let new = if starts { set_off(tx, checked, &actor, now)? } else { checked };
+            keep.put(tx, &new)?;
+            Ok(new)
         });
-        checked.await
+        let finished = finished.await?;
+        if finished.state == ImportState::Running {
+            (self.service.wake)();
+        }
+        Ok(finished)
     }
 
     /// Forgets what came of a file that is refused.
@@ -118,7 +153,7 @@ impl Intake {
         }
         let ReadRow { line, texts } = row;
         let (tag, outcome) = match texts {
-            Err(message) => (String::new(), bad(RowFault::Malformed, message)),
+            Err(message) => (String::new(), bad(RowFault::Malformed, message, None)),
             Ok(texts) => {
                 let tag = texts[0].clone().unwrap_or_default();
                 let outcome = self.judge(line, &tag, texts, network);
@@ -129,21 +164,21 @@ impl Intake {
         Ok(())
     }
 
-    fn judge(&mut self, line: u32, tag: &str, texts: Texts, network: Network) -> RowOutcome {
-        let registration = match Registration::read(texts_of(texts), network) {
+    fn judge(&mut self, line: u32, tag: &str, texts: RowTexts, network: Network) -> RowOutcome {
+        let registration = match Registration::read(texts_of(texts.clone()), network) {
             Ok(registration) => registration,
             Err(fields) => {
                 let told = fields.into_iter().map(|it| {
                     let column = it.field.rsplit('.').next().unwrap_or(it.field);
                     format!("{column} {}", it.message)
                 });
-                return bad(RowFault::Invalid, told.collect::<Vec<_>>().join("; "));
+                return bad(RowFault::Invalid, told.collect::<Vec<_>>().join("; "), Some(texts));
             }
         };
         let mut key = [0; 16];
         key.copy_from_slice(&sha256(tag.as_bytes())[..16]);
         if let Some(first) = self.seen.get(&key) {
-            return bad(RowFault::Duplicate, format!("has the tag of line {first}"));
+            return bad(RowFault::Duplicate, format!("has the tag of line {first}"), Some(texts));
         }
         self.seen.insert(key, line);
         RowOutcome::Good(Box::new(fields_of(registration)))
@@ -152,35 +187,46 @@ impl Intake {
     /// Stores the rows that were checked; one whose tag is registered is bad.
     async fn store(&mut self) -> Result<(), ImportError> {
         let rows = std::mem::take(&mut self.checked);
-        let id = self.import.id;
+        let (id, bytes) = (self.import.id, self.import.bytes);
         let stored = self.service.store.write(move |tx| {
             let mut import = import(tx, id)?.ok_or(StoreError::Missing { entity: "import" })?;
+            expect_room(tx, 0, bytes.saturating_sub(import.bytes))?;
+            import.bytes = bytes;
             for row in &rows {
-                let is_taken =
-                    matches!(row.outcome, RowOutcome::Good(_)) && has_patch(tx, &row.tag)?;
-                let taken = StoredImportRow {
-                    outcome: bad(RowFault::Taken, "the tag is already registered".to_owned()),
-                    ..row.clone()
-                };
-                let row = if is_taken { &taken } else { row };
+                let taken = taken_row(tx, row)?;
+                let row = taken.as_ref().unwrap_or(row);
                 import.bad += u32::from(matches!(row.outcome, RowOutcome::Bad { .. }));
                 tx.put_import_row(id, import.rows, row)?;
                 import.rows += 1;
             }
             tx.put_import(&import)?;
-            Ok::<_, StoreError>(import)
+            Ok::<_, ImportError>(import)
         });
         self.import = stored.await?;
         Ok(())
     }
 }
 
-/// Makes the outcome of a row that cannot be registered.
-pub(super) const fn bad(fault: RowFault, message: String) -> RowOutcome {
-    RowOutcome::Bad { fault, message }
+/// Returns a good row as a bad one if its tag is registered.
+fn taken_row(
+    tables: &impl Tables,
+    row: &StoredImportRow,
+) -> Result<Option<StoredImportRow>, StoreError> {
+    let RowOutcome::Good(fields) = &row.outcome else { return Ok(None) };
+    if !has_patch(tables, &row.tag)? {
+        return Ok(None);
+    }
+    let message = "the tag is already registered".to_owned();
+    let outcome = bad(RowFault::Taken, message, Some(fields.to_texts(&row.tag)));
+    Ok(Some(StoredImportRow { outcome, ..row.clone() }))
 }
 
-fn texts_of(texts: Texts) -> RegistrationTexts {
+/// Makes the outcome of a row that cannot be registered.
+pub(super) fn bad(fault: RowFault, message: String, texts: Option<RowTexts>) -> RowOutcome {
+    RowOutcome::Bad { fault, message, texts: texts.map(Box::new) }
+}
+
+fn texts_of(texts: RowTexts) -> RegistrationTexts {
     let [uid, name, category, sku, serial_number, material, notes, image, location, owner] = texts;
     RegistrationTexts {
         uid_tag_id: uid.unwrap_or_default(),

@@ -8,10 +8,14 @@ use std::fmt;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::service::imports::csv::{CsvFault, CsvReader, MAX_ROW, RawRow};
-use crate::service::listing::COLUMNS;
+use crate::service::listing::{COLUMNS, as_written};
+use crate::storage::RowTexts;
 
-/// How many of [`COLUMNS`] say what a product is; the others are what an export says beside.
-const WRITABLE: usize = 10;
+/// How many of [`COLUMNS`] say what a product is, in the order of [`RowTexts`]; the others are what an
+/// export says beside.
+pub(super) const WRITABLE: usize = 10;
+/// What a file of rows that were not registered says of each; an import takes no notice of it.
+pub(super) const PROBLEM: &str = "problem";
 const BYTE_ORDER_MARK: [u8; 3] = [0xef, 0xbb, 0xbf];
 
 /// What a file is written as.
@@ -33,14 +37,11 @@ pub struct FileFault {
     pub message: String,
 }
 
-/// The texts of a row in the order of the first [`COLUMNS`].
-pub(super) type Texts = [Option<String>; WRITABLE];
-
 /// A row: its texts, or why there are none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ReadRow {
     pub(super) line: u32,
-    pub(super) texts: Result<Texts, String>,
+    pub(super) texts: Result<RowTexts, String>,
 }
 
 /// Reads rows piece by piece.
@@ -148,10 +149,10 @@ fn header(row: &RawRow) -> Result<Vec<usize>, FileFault> {
     let mut columns = Vec::new();
     for cell in &row.cells {
         let name = String::from_utf8_lossy(cell);
-        let column = COLUMNS.iter().position(|column| *column == name.trim());
+        let column = column_of(name.trim());
         let column = column.ok_or_else(|| refuse(unknown("column", &name)))?;
         if columns.contains(&column) {
-            return Err(refuse(format!("the column {} occurs twice", COLUMNS[column])));
+            return Err(refuse(format!("the column {} occurs twice", name.trim())));
         }
         columns.push(column);
     }
@@ -163,24 +164,29 @@ fn header(row: &RawRow) -> Result<Vec<usize>, FileFault> {
     Ok(columns)
 }
 
+/// Returns the place of a column; [`PROBLEM`] comes after all others.
+fn column_of(name: &str) -> Option<usize> {
+    COLUMNS.iter().chain([&PROBLEM]).position(|column| *column == name)
+}
+
 /// Names what is not known, as much of it as is fit to be repeated.
 fn unknown(what: &str, name: &str) -> String {
     let name: String = name.chars().filter(|letter| !letter.is_control()).take(40).collect();
     format!("the {what} \"{name}\" is not known; known are {}", COLUMNS.join(", "))
 }
 
-fn cells(row: RawRow, columns: &[usize]) -> Result<Texts, String> {
+fn cells(row: RawRow, columns: &[usize]) -> Result<RowTexts, String> {
     if row.is_cut {
         return Err(format!("is longer than {MAX_ROW} bytes"));
     }
     if row.cells.len() != columns.len() {
         return Err(format!("has {} cells, the header has {}", row.cells.len(), columns.len()));
     }
-    let mut texts = Texts::default();
+    let mut texts = RowTexts::default();
     for (cell, &column) in row.cells.into_iter().zip(columns) {
         let text = String::from_utf8(cell).map_err(|_| "is not UTF-8".to_owned())?;
         if let Some(place) = texts.get_mut(column) {
-            *place = (!text.is_empty()).then_some(text);
+            *place = (!text.is_empty()).then(|| as_written(text));
         }
     }
     Ok(texts)
@@ -231,7 +237,7 @@ impl JsonReader {
 }
 
 enum JsonLine {
-    Row(Box<Texts>),
+    Row(Box<RowTexts>),
     End(u64),
 }
 
@@ -260,7 +266,7 @@ impl<'de> Visitor<'de> for LineVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonLine, A::Error> {
-        let (mut texts, mut seen) = (Texts::default(), [false; COLUMNS.len()]);
+        let (mut texts, mut seen) = (RowTexts::default(), [false; COLUMNS.len()]);
         let (mut is_complete, mut rows) = (false, None);
         while let Some(name) = members.next_key::<String>()? {
             match name.as_str() {

@@ -12,7 +12,7 @@ use crate::service::imports::{
 use crate::service::registration::{
     EventDraft, Registration, RegistrationError, RegistrationService,
 };
-use crate::storage::imports::{import, import_rows, imports};
+use crate::storage::imports::{import, import_row, import_rows, imports};
 use crate::storage::{ImportFields, StoreError, WriteTx};
 use crate::types::{ImportId, Timestamp};
 
@@ -47,9 +47,8 @@ impl ImportService {
         let turns = Arc::new(turns.collect::<Result<Vec<_>, _>>()?);
         let (id, registration) = (running.id, self.registration.clone());
         let moved = self.store.write(move |tx| take_turns(tx, id, &registration, &turns, now));
-        let moved = moved.await?;
+        moved.await?;
         self.registration.wake_up();
-        self.news.send_replace(Some(moved));
         Ok(Step::Worked)
     }
 
@@ -84,14 +83,18 @@ fn take_turns(
     registration: &RegistrationService,
     turns: &[Turn],
     now: Timestamp,
-) -> Result<StoredImport, ImportError> {
+) -> Result<(), ImportError> {
     let mut running = import(tx, id)?.ok_or(ImportError::NotFound)?;
     if running.state != ImportState::Running {
-        return Ok(running);
+        return Ok(());
     }
     for turn in turns {
         if turn.number != running.next {
             continue;
+        }
+        if import_row(tx, id, turn.number)?.as_ref() != Some(&turn.row) {
+            // Its owner had it erased since it was read: the next step takes it as it is now.
+            break;
         }
         running.next += 1;
         let Some(draft) = &turn.draft else { continue };
@@ -102,7 +105,8 @@ fn take_turns(
             }
             Err(RegistrationError::UidTaken) => {
                 running.failed += 1;
-                bad(RowFault::Taken, "the tag was registered meanwhile".to_owned())
+                let texts = turn.row.texts();
+                bad(RowFault::Taken, "the tag was registered meanwhile".to_owned(), texts)
             }
             Err(error) => return Err(ImportError::Registration(error)),
         };
@@ -115,7 +119,7 @@ fn take_turns(
         tx.append_audit(now, &running.actor, "import.done", &id.to_string())?;
     }
     tx.put_import(&running)?;
-    Ok(running)
+    Ok(())
 }
 
 fn registration_of(tag: &str, fields: &ImportFields) -> Result<Registration, StoreError> {

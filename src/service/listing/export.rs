@@ -145,10 +145,22 @@ pub(in crate::service) fn write_csv(bytes: &mut Vec<u8>, cells: impl Iterator<It
 }
 
 /// Puts an apostrophe before what a spreadsheet would calculate (OWASP, "CSV Injection"), wide forms
-/// of the signs included.
+/// of the signs included; and before what looks as if that had been done, so that [`as_written`] finds
+/// every text again.
 pub(in crate::service) fn neutral(cell: String) -> String {
-    const SIGNS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
-    if cell.starts_with(SIGNS) { format!("'{cell}") } else { cell }
+    if is_formula(cell.trim_start_matches('\'')) { format!("'{cell}") } else { cell }
+}
+
+/// Takes the apostrophe away that [`neutral`] put before a text.
+pub(in crate::service) fn as_written(cell: String) -> String {
+    match cell.strip_prefix('\'') {
+        Some(rest) if is_formula(rest.trim_start_matches('\'')) => rest.to_owned(),
+        Some(_) | None => cell,
+    }
+}
+
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
 }
 
 fn write_json(bytes: &mut Vec<u8>, cells: [Option<String>; 14]) {
@@ -169,12 +181,16 @@ mod tests {
 
     #[test]
     fn what_a_spreadsheet_would_calculate_is_text() {
-        for cell in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝1", "＠x"] {
+        for cell in ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "＝1", "＠x", "'=1", "''=1"] {
             assert_eq!(neutral(cell.to_owned()), format!("'{cell}"));
+            assert_eq!(as_written(neutral(cell.to_owned())), cell);
         }
-        for cell in ["", "a=1", "'=1", "1-2", "ü"] {
+        for cell in ["", "a=1", "'a=1", "'", "1-2", "ü"] {
             assert_eq!(neutral(cell.to_owned()), cell);
+            assert_eq!(as_written(cell.to_owned()), cell);
         }
+        // What nobody made harmless is taken as it stands.
+        assert_eq!(as_written("=1+1".to_owned()), "=1+1");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::service::logs::LogLine;
 use crate::service::overview::Overview;
-use crate::storage::StageName;
 use crate::storage::claims::Claim;
+use crate::storage::{StageName, StoredImport};
 use crate::types::{RecordId, Timestamp, Txid};
 
 /// What an event is about.
@@ -23,14 +23,23 @@ pub enum Topic {
     Batch,
     /// A setting was changed.
     Settings,
-    /// A line was written to the log.
+    /// Lines were written to the log.
     Log,
+    /// An import came to another state or went on.
+    Import,
 }
 
 impl Topic {
     /// Every topic.
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Record, Self::Claim, Self::Batch, Self::Settings, Self::Log];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Record,
+        Self::Claim,
+        Self::Batch,
+        Self::Settings,
+        Self::Log,
+        Self::Import,
+    ];
 
     /// Returns the word for events and queries.
     pub const fn as_str(self) -> &'static str {
@@ -41,6 +50,7 @@ impl Topic {
             Self::Batch => "batch",
             Self::Settings => "settings",
             Self::Log => "log",
+            Self::Import => "import",
         }
     }
 
@@ -102,7 +112,9 @@ pub enum Event {
     /// See [`Topic::Settings`].
     Settings,
     /// See [`Topic::Log`].
-    Log(Arc<LogLine>),
+    Log(Vec<Arc<LogLine>>),
+    /// See [`Topic::Import`]; the import as it is now.
+    Import(StoredImport),
 }
 
 impl Event {
@@ -115,6 +127,7 @@ impl Event {
             Self::Batch(_) => Topic::Batch,
             Self::Settings => Topic::Settings,
             Self::Log(_) => Topic::Log,
+            Self::Import(_) => Topic::Import,
         }
     }
 

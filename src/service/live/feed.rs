@@ -112,6 +112,11 @@ impl Feed {
         }))
     }
 
+    /// Returns how many listen.
+    pub fn listeners(&self) -> usize {
+        self.0.listeners.load(Ordering::Acquire)
+    }
+
     /// Says whether anybody listens.
     pub fn has_listeners(&self) -> bool {
         self.0.listeners.load(Ordering::Acquire) > 0

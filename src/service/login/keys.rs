@@ -3,6 +3,7 @@
 use crate::auth::svd::{Challenge, UserId, change_key_digest, revoke_digest};
 use crate::crypto::{PublicKey, Signature};
 use crate::service::login::{LoginError, LoginService, present_key, use_up};
+use crate::service::once::Keep;
 use crate::storage::SvdKey;
 use crate::storage::svd_keys::svd_key;
 use crate::types::{Digest, Timestamp};
@@ -38,6 +39,7 @@ impl LoginService {
         user: UserId,
         public_key: PublicKey,
         actor: &str,
+        keep: Keep<()>,
         now: Timestamp,
     ) -> Result<(), LoginError> {
         let (actor, persons) = (actor.to_owned(), self.persons.clone());
@@ -56,7 +58,7 @@ impl LoginService {
                     changed_at: now,
                 })?;
                 tx.append_audit(now, &actor, "svd.register", &persons.pseudonym(&name))?;
-                Ok(())
+                Ok(keep.put(tx, &())?)
             })
             .await
     }

@@ -4,6 +4,7 @@
 //! up. A right answer uses its challenge up in one durable transaction, and only then is there a
 //! token. Users who are unknown or revoked go the same way as others, with a key that is nobody's.
 
+mod browser;
 mod canary;
 mod keys;
 mod known;
@@ -24,6 +25,8 @@ use crate::storage::{Store, StoreError, SvdKey, WriteTx};
 use crate::telemetry::{Metrics, SvdMetrics, observe};
 use crate::types::Timestamp;
 
+pub use browser::{BrowserKey, MAX_BROWSER_KEYS};
+pub(in crate::service) use browser::{end_browser_keys, is_registered};
 pub use canary::{CanaryReport, CanaryStep};
 pub use keys::{KeyChange, Revocation};
 pub use known::KnownKeys;
@@ -162,7 +165,11 @@ impl LoginService {
             return Err(LoginError::InvalidSignature);
         }
         let proof = self.proofs.prove(user, &challenge, &public_key, now).await;
+        // Written out here: what the writer does, everybody waits for.
         let persons = self.persons.clone();
+        let (name, action) =
+            (user.to_string(), format!("login.svd:{}", hex::encode(challenge.to_bytes())));
+        let person = persons.pseudonym(&name);
         let epoch = self
             .store
             .write(move |tx| {
@@ -171,8 +178,6 @@ impl LoginService {
                     return Err(LoginError::InvalidSignature);
                 }
                 use_up(tx, &challenge, now)?;
-                let action = format!("login.svd:{}", hex::encode(challenge.to_bytes()));
-                let (name, person) = (user.to_string(), persons.pseudonym(&user.to_string()));
                 tx.append_audit(now, &person, &action, &person)?;
                 Ok::<_, LoginError>(persons.epoch(tx, &name)?)
             })

@@ -5,14 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::chain::BreakerState;
 use crate::service::overview::Overview;
-use crate::service::readiness::ReadinessService;
+use crate::service::readiness::{AMPLE_FREE, LEAST_FREE, ReadinessService};
 use crate::storage::{StageName, StoreHealth};
 use crate::types::Timestamp;
 
 const MIB: u64 = 1024 * 1024;
-/// Below this the disk fills up soon, and below the second nothing more can be promised.
-const AMPLE_FREE: u64 = 2 * 1024 * MIB;
-const LEAST_FREE: u64 = 200 * MIB;
 /// A record that the network has not taken for so long waits for something.
 const LONG_UNANCHORED_SECS: u64 = 15 * 60;
 
@@ -125,6 +122,10 @@ fn store(finder: &mut Finder, readiness: &ReadinessService, overview: &Overview)
             finder.add("storage-failing", Severity::Critical, text, "look at its disk and the log");
         }
     }
+    if let Some(reason) = readiness.fence.reason() {
+        let text = format!("the restored store sends nothing: {reason}");
+        finder.add("fenced", Severity::Critical, text, "read `patchproof restore status`");
+    }
     let Some(disk) = overview.disk else { return };
     if disk.free < AMPLE_FREE {
         let severity = if disk.free < LEAST_FREE { Severity::Critical } else { Severity::Warning };
@@ -209,7 +210,10 @@ fn records(finder: &mut Finder, overview: &Overview) {
 /// What was warned of elsewhere; money is judged here, from newer numbers.
 fn warned(mut finder: Finder, readiness: &ReadinessService) -> Finder {
     for (subject, text) in readiness.observations.warned() {
-        if !matches!(subject, "runway" | "fee cap") {
+        if subject == "backup" {
+            let remedy = "make one now; if that fails, look at BACKUP_DIR and its disk";
+            finder.add("backup-late", Severity::Warning, text, remedy);
+        } else if !matches!(subject, "runway" | "fee cap") {
             finder.add("trouble", Severity::Warning, text, "see the log for more");
             finder = finder.about(subject.to_owned());
         }

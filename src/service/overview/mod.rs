@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::service::readiness::ReadinessService;
 use crate::service::runway::{Runway, RunwayService};
+use crate::service::system::store_bytes;
 use crate::storage::batches::waiting_count;
 use crate::storage::headers::{chain_head, header};
 use crate::storage::jobs::job_totals;
@@ -130,6 +131,11 @@ impl OverviewService {
             completed: self.metrics.jwt_success.get(),
             failed: self.metrics.logins_failed.get(),
         }
+    }
+
+    /// Returns the bytes of the store's file; nothing if it is in memory.
+    pub fn store_bytes(&self) -> Option<u64> {
+        store_bytes(self.data_dir.as_deref())
     }
 
     /// Returns the room on the disk of the data folder.

@@ -9,10 +9,12 @@ use crate::auth::Subject;
 use crate::bitcoin::Address;
 use crate::patch::erasure::{Erasure, ErasureKey, ProductFacts};
 use crate::patch::record::AuthenticationRecord;
+use crate::service::imports::erase_row;
 use crate::service::privacy::PrivacyService;
 use crate::storage::claims::{Claim, claims_for};
 use crate::storage::erasures::{erasures_due, is_erasure_due, records_naming};
 use crate::storage::headers::chain_head;
+use crate::storage::imports::import_rows_naming;
 use crate::storage::jobs::expect_job;
 use crate::storage::records::{expect_record, record};
 use crate::storage::{ErasedRecord, StoreError, StoredRecord, Tables, WriteTx};
@@ -32,6 +34,8 @@ pub struct ErasureSummary {
     pub codes: usize,
     /// Claims that are gone.
     pub claims: usize,
+    /// Rows of imports that say nothing any more, and are not registered if they waited.
+    pub import_rows: usize,
     /// Records whose content is gone.
     pub records: usize,
     /// Records whose content goes as soon as their transactions are buried.
@@ -45,21 +49,23 @@ impl PrivacyService {
         subject: &Subject,
         now: Timestamp,
     ) -> Result<ErasureSummary, StoreError> {
-        let (held, claims, records) = self.store.read(|tx| {
+        let (held, claims, records, rows) = self.store.read(|tx| {
             let held = self.held(tx, subject)?;
             let hash = held.address.map(|address| *address.hash160());
             let claims = hash.map_or(Ok(Vec::new()), |hash| claims_for(tx, &hash))?;
             let records = hash.map_or(Ok(Vec::new()), |hash| records_naming(tx, &hash))?;
-            Ok::<_, StoreError>((held, claims, records))
+            let rows = held.address.map_or(Ok(Vec::new()), |it| import_rows_naming(tx, &it))?;
+            Ok::<_, StoreError>((held, claims, records, rows))
         })?;
         let mut summary = ErasureSummary {
             had_key: held.key.is_some(),
             codes: held.codes.len(),
             claims: claims.len(),
+            import_rows: rows.len(),
             ..ErasureSummary::default()
         };
         let (service, id, due) = (self.clone(), subject.id.clone(), records.clone());
-        let (user, codes) = (held.key.map(|key| key.user), held.codes);
+        let (user, codes, address) = (held.key.map(|key| key.user), held.codes, held.address);
         self.store
             .write(move |tx| {
                 if let Some(user) = user {
@@ -71,6 +77,9 @@ impl PrivacyService {
                 }
                 service.persons.forget(tx, &id, now)?;
                 claims.iter().try_for_each(|claim: &Claim| tx.remove_claim(claim))?;
+                for (import, row) in &rows {
+                    address.map_or(Ok(false), |owner| erase_row(tx, *import, *row, &owner))?;
+                }
                 for id in &due {
                     let found = expect_record(tx, *id)?;
                     tx.put_erasure_due(&found, now)?;

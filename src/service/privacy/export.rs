@@ -1,16 +1,19 @@
 //! Everything that is held about a person, as one document.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::auth::Subject;
+use crate::bitcoin::Address;
 use crate::service::audit::{AuditFilter, MAX_LINES, list_audit};
+use crate::service::listing::COLUMNS;
 use crate::service::privacy::PrivacyService;
 use crate::storage::claims::{Claim, ClaimState, claims_for};
 use crate::storage::erasures::{is_erasure_due, records_naming, tags_of};
+use crate::storage::imports::{import_row, import_rows_naming};
 use crate::storage::records::expect_record;
 use crate::storage::{AuditLine, StoreError, StoredEmailCode, StoredRecord, SvdKey, Tables};
-use crate::types::{Digest, RecordId, Timestamp, Txid};
+use crate::types::{Digest, ImportId, RecordId, Timestamp, Txid};
 
 /// Everything that is held about a person.
 #[derive(Debug, Serialize)]
@@ -34,6 +37,8 @@ pub struct PersonalData {
     pub records: Vec<RecordData>,
     /// Claims that she filed and that are not forgotten yet.
     pub claims: Vec<ClaimData>,
+    /// Rows of imports that name her as the owner of a product that is not registered.
+    pub import_rows: Vec<ImportRowData>,
     /// Codes that were sent to her mailbox and are not over.
     pub email_codes: Vec<EmailCodeData>,
     /// What the audit trail says of her, oldest first.
@@ -81,6 +86,16 @@ pub struct ClaimData {
     is_approved: bool,
 }
 
+/// A row of a file of products to register.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportRowData {
+    import_id: ImportId,
+    line: u32,
+    /// What the row says, under the names of an import's columns.
+    says: Map<String, Value>,
+}
+
 /// A code that was sent to a mailbox; the code itself is not held.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +134,9 @@ impl PrivacyService {
                 products: hash.map_or(Ok(Vec::new()), |hash| tags_of(tx, &hash))?,
                 records: records.collect::<Result<_, StoreError>>()?,
                 claims: claims.iter().map(claim_data).collect(),
+                import_rows: held
+                    .address
+                    .map_or(Ok(Vec::new()), |owner| import_rows_data(tx, &owner))?,
                 email_codes: held.codes.iter().map(email_code_data).collect(),
                 audit: audit_data(tx, &pseudonym)?,
                 pseudonym,
@@ -153,6 +171,21 @@ fn record_data(tables: &impl Tables, id: RecordId) -> Result<RecordData, StoreEr
         is_to_be_erased: is_erasure_due(tables, id)?,
         uid_tag_id: found.uid.into(),
     })
+}
+
+fn import_rows_data(
+    tables: &impl Tables,
+    owner: &Address,
+) -> Result<Vec<ImportRowData>, StoreError> {
+    let mut data = Vec::new();
+    for (import_id, number) in import_rows_naming(tables, owner)? {
+        let Some(row) = import_row(tables, import_id, number)? else { continue };
+        let texts = row.texts().unwrap_or_default();
+        let named = COLUMNS.iter().zip(texts);
+        let says = named.filter_map(|(name, text)| Some(((*name).to_owned(), text?.into())));
+        data.push(ImportRowData { import_id, line: row.line, says: says.collect() });
+    }
+    Ok(data)
 }
 
 fn claim_data(claim: &Claim) -> ClaimData {

@@ -3,10 +3,12 @@
 use redb::ReadableTable;
 
 use crate::auth::account::AccountId;
+use crate::auth::svd::UserId;
 use crate::storage::accounts::account;
+use crate::storage::browser_keys::browser_key;
 use crate::storage::check::{CheckReport, Row, each_row, readable};
 use crate::storage::sessions::session;
-use crate::storage::{SetupLink, StoreError, StoredAccount, StoredSession, Tables};
+use crate::storage::{BrowserKey, SetupLink, StoreError, StoredAccount, StoredSession, Tables};
 use crate::types::Digest;
 
 /// Checks accounts against the index of their names.
@@ -35,6 +37,31 @@ pub(super) fn check_accounts(
         let holds = stored.is_some_and(|it| it.name.folded() == name.value());
         let subject = Row("account", hex::encode(id.value()));
         report.expect(holds, "index", subject, "is named without being there");
+    }
+    Ok(())
+}
+
+/// Checks keys in browsers against their accounts and the index of these.
+pub(super) fn check_browser_keys(
+    tables: &impl Tables,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    each_row(tables.browser_keys(), "browser key", report, |user, it: BrowserKey, report| {
+        let subject = Row("browser key", hex::encode(user));
+        report.expect(user == it.user.to_bytes(), "row", &subject, "under another user");
+        let has_account = tables.accounts().get(it.account.to_bytes())?.is_some();
+        report.expect(has_account, "I2", &subject, "belongs to no account");
+        let place = (it.account.to_bytes(), user);
+        let indexed = tables.browser_keys_by_account().get(place)?.is_some();
+        report.expect(indexed, "index", &subject, "would not end with its account");
+        Ok(())
+    })?;
+    for row in tables.browser_keys_by_account().iter()? {
+        let (owner, user) = row?.0.value();
+        let stored = readable(browser_key(tables, UserId::from_bytes(user)))?;
+        let holds = stored.is_some_and(|it| it.account.to_bytes() == owner);
+        let subject = Row("browser key of account", hex::encode(owner));
+        report.expect(holds, "index", subject, "is listed without being there");
     }
     Ok(())
 }

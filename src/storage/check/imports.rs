@@ -2,8 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::storage::check::{CheckReport, Row, each_row, readable};
-use crate::storage::imports::{ImportState, RowOutcome, StoredImport, StoredImportRow};
+use redb::ReadableTable;
+
+use crate::storage::check::{CheckReport, Row, readable};
+use crate::storage::imports::{
+    ImportState, RowOutcome, StoredImport, decode_import, decode_import_row,
+};
 use crate::storage::{StoreError, Tables, records};
 
 /// Rows of an import as counted.
@@ -22,19 +26,29 @@ pub(super) fn check_imports(
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
     let mut imports: HashMap<[u8; 16], StoredImport> = HashMap::new();
-    each_row(tables.imports(), "import", report, |id, it: StoredImport, report| {
+    for row in tables.imports().iter()? {
+        let (key, bytes) = row?;
+        let id = key.value();
+        let Ok(it) = decode_import(bytes.value()) else {
+            report.add("row", Row("import", hex::encode(id)), "cannot be read");
+            continue;
+        };
         report.expect(id == it.id.to_bytes(), "row", Row("import", it.id), "under another key");
         imports.insert(id, it);
-        Ok(())
-    })?;
+    }
     let mut counts: HashMap<[u8; 16], Counts> = HashMap::new();
     let mut made = HashSet::new();
-    let rows = tables.import_rows();
-    each_row(rows, "import row", report, |(id, number), row: StoredImportRow, report| {
+    for row in tables.import_rows().iter()? {
+        let (key, bytes) = row?;
+        let (id, number) = key.value();
         let subject = Row("import row", (hex::encode(id), number));
+        let Ok(row) = decode_import_row(bytes.value()) else {
+            report.add("row", subject, "cannot be read");
+            continue;
+        };
         let Some(import) = imports.get(&id) else {
             report.add("import", subject, "belongs to no import");
-            return Ok(());
+            continue;
         };
         let counts = counts.entry(id).or_default();
         let is_next = number == counts.rows || import.state == ImportState::Forgetting;
@@ -52,8 +66,7 @@ pub(super) fn check_imports(
                 report.expect(is_there, "I2", &subject, "was registered and has no record");
             }
         }
-        Ok(())
-    })?;
+    }
     for (id, import) in imports.iter().filter(|(_, it)| it.state != ImportState::Forgetting) {
         let found = counts.remove(id).unwrap_or_default();
         let subject = Row("import", import.id);

@@ -35,6 +35,7 @@ mod ledger;
 mod log;
 mod money;
 mod once;
+mod restored;
 #[cfg(test)]
 mod tests;
 mod treasury;
@@ -108,6 +109,9 @@ impl CheckReport {
     }
 }
 
+/// What must hold of everything that is stored.
+type Rule<T> = fn(&T, &mut CheckReport) -> Result<(), StoreError>;
+
 /// Counts all rows, so that a caller knows how long a check would take.
 pub fn count_all_rows(tables: &impl Tables) -> Result<u64, StoreError> {
     Ok(count_rows(tables)?.values().sum())
@@ -115,36 +119,55 @@ pub fn count_all_rows(tables: &impl Tables) -> Result<u64, StoreError> {
 
 /// Checks everything that is stored.
 pub fn check(tables: &impl Tables) -> Result<CheckReport, StoreError> {
+    Ok(check_watched(tables, &mut || true)?.unwrap_or_default())
+}
+
+/// Checks everything that is stored, a rule after the other, as long as `goes_on` says so; none where
+/// it did not.
+pub fn check_watched<T: Tables>(
+    tables: &T,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<CheckReport>, StoreError> {
     let mut report = CheckReport { rows: count_rows(tables)?, ..CheckReport::default() };
-    custody::check_patches(tables, &mut report)?;
-    custody::check_records(tables, &mut report)?;
-    custody::check_erasures(tables, &mut report)?;
-    jobs::check_jobs(tables, &mut report)?;
-    jobs::check_leases(tables, &mut report)?;
-    batches::check_batches(tables, &mut report)?;
-    log::check_log(tables, &mut report)?;
-    money::check_money(tables, &mut report)?;
-    treasury::check_operations(tables, &mut report)?;
-    treasury::check_fees(tables, &mut report)?;
-    chain::check_chain(tables, &mut report)?;
-    chain::check_proofs(tables, &mut report)?;
-    chain::check_stale_proofs(tables, &mut report)?;
-    once::check_challenges(tables, &mut report)?;
-    once::check_idempotency(tables, &mut report)?;
-    claims::check_claims(tables, &mut report)?;
-    imports::check_imports(tables, &mut report)?;
-    once::check_contents(tables, &mut report)?;
-    once::check_svd_keys(tables, &mut report)?;
-    once::check_api_keys(tables, &mut report)?;
-    accounts::check_accounts(tables, &mut report)?;
-    accounts::check_sessions(tables, &mut report)?;
-    accounts::check_setup_links(tables, &mut report)?;
-    email::check_email_codes(tables, &mut report)?;
-    email::check_email_guesses(tables, &mut report)?;
-    email::check_mails(tables, &mut report)?;
-    once::check_settings(tables, &mut report)?;
-    once::check_audit(tables, &mut report)?;
-    Ok(report)
+    let rules: [Rule<T>; 30] = [
+        custody::check_patches,
+        custody::check_records,
+        custody::check_erasures,
+        jobs::check_jobs,
+        jobs::check_leases,
+        batches::check_batches,
+        log::check_log,
+        money::check_money,
+        treasury::check_operations,
+        treasury::check_fees,
+        chain::check_chain,
+        chain::check_proofs,
+        chain::check_stale_proofs,
+        restored::check_restored,
+        once::check_challenges,
+        once::check_idempotency,
+        claims::check_claims,
+        imports::check_imports,
+        once::check_contents,
+        once::check_svd_keys,
+        once::check_api_keys,
+        accounts::check_accounts,
+        accounts::check_browser_keys,
+        accounts::check_sessions,
+        accounts::check_setup_links,
+        email::check_email_codes,
+        email::check_email_guesses,
+        email::check_mails,
+        once::check_settings,
+        once::check_audit,
+    ];
+    for rule in rules {
+        if !goes_on() {
+            return Ok(None);
+        }
+        rule(tables, &mut report)?;
+    }
+    Ok(Some(report))
 }
 
 /// Checks that every record whose acceptance was acknowledged, as somebody else wrote down, exists.

@@ -9,6 +9,7 @@ mod stored_format;
 mod stored_imports;
 mod stored_jobs;
 mod stored_proofs;
+mod stored_restores;
 mod stored_settings;
 mod treasury_format;
 mod unwritable;

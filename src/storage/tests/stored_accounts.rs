@@ -4,7 +4,7 @@ use crate::auth::account::{AccountId, AccountName, PasswordHash, Role};
 use crate::auth::svd::UserId;
 use crate::bitcoin::Address;
 use crate::storage::tests::stored_format::{NOW, assert_format};
-use crate::storage::{LinkedKey, LoginMethod, SetupLink, StoredAccount, StoredSession};
+use crate::storage::{BrowserKey, LinkedKey, LoginMethod, SetupLink, StoredAccount, StoredSession};
 use crate::types::{Digest, Network};
 
 const TIME: &str = "80a0abfef962";
@@ -57,6 +57,33 @@ fn format_of_a_session() {
     };
     let digest = format!("01{}", "01".repeat(32));
     assert_format(&session, &[&digest, "abababababababab", "01", TIME, TIME]);
+}
+
+#[test]
+fn format_of_a_session_that_a_browsers_key_began() {
+    let session = StoredSession {
+        digest: Digest::from_bytes([1; 32]),
+        account: AccountId::from_bytes([0xab; 8]),
+        method: LoginMethod::BrowserKey(UserId::from_bytes([0x3f; 12])),
+        began_at: NOW,
+        used_at: NOW,
+    };
+    let digest = format!("01{}", "01".repeat(32));
+    let method = format!("03{}", "3f".repeat(12));
+    assert_format(&session, &[&digest, "abababababababab", &method, TIME, TIME]);
+}
+
+#[test]
+fn format_of_a_browsers_key() {
+    let key = BrowserKey {
+        user: UserId::from_bytes([0x3f; 12]),
+        account: AccountId::from_bytes([0xab; 8]),
+        label: "Till".into(),
+        registered_at: NOW,
+        used_at: Some(NOW),
+    };
+    let user = format!("01{}", "3f".repeat(12));
+    assert_format(&key, &[&user, "abababababababab", "0454696c6c", TIME, "01", TIME]);
 }
 
 #[test]

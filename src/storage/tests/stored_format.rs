@@ -236,10 +236,17 @@ fn format_of_a_stored_answer() {
         ],
     );
     assert_format(
-        &row(IdempotencyState::Answered(answer)),
+        &row(IdempotencyState::Answered(answer.clone())),
         &[
             "01050505050505050505050505050505050505050505050505050505050505050501010101010101",
             "01010101010101010101c901010d2f76312f7265636f7264732f31027b7d80a0abfef962",
+        ],
+    );
+    assert_format(
+        &row(IdempotencyState::Sealed(answer)),
+        &[
+            "01050505050505050505050505050505050505050505050505050505050505050501010101010101",
+            "01010101010101010102c901010d2f76312f7265636f7264732f31027b7d80a0abfef962",
         ],
     );
 }

@@ -6,6 +6,7 @@ import { html, useState } from '../parts/html.js'
 import { useDeed } from '../parts/load.js'
 import { Facts, Page, Section } from '../parts/page.js'
 import { Problem } from '../parts/problem.js'
+import { LoginKeys } from '../parts/login-keys.js'
 import { Sessions } from '../parts/sessions.js'
 import { Code } from '../parts/copy.js'
 import { say } from '../parts/toast.js'
@@ -44,6 +45,7 @@ export default function Me() {
       [t('keys.shop'), account.shop ? html`<${Code} text=${account.shop} what=${t('keys.shop')} />` : undefined]
     ]} /><//>
     <${Section} title=${t('me.password')} note=${t('me.password.note')}><${Password} /><//></div>
+    <${Section} title=${t('keys.browser')} note=${t('keys.browser.note')}><${LoginKeys} /><//>
     <${Section} title=${t('sessions')} note=${t('sessions.own')}><${Sessions} /><//>
   <//>`
 }

@@ -11,6 +11,12 @@ import { t } from '../text/text.js'
 
 const state = (seen) => html`<${Stage} state=${seen.ok ? 'answers' : 'silent'} kind=${seen.ok ? 'good' : 'bad'} />`
 
+/** What endpoints call themselves. */
+const NAMES = { arc: 'ARC', whatsonchain: 'WhatsOnChain' }
+
+/** Leaves out where an empty answer would be quoted. */
+const withoutTail = (error) => error?.replace(/:\s*$/, '')
+
 const facts = (seen) => [
   [t('patch.state'), state(seen)],
   [t('networks.last'), html`<${Time} at=${seen.lastSuccess} />`],
@@ -18,12 +24,12 @@ const facts = (seen) => [
 ]
 
 const columns = () => [
-  { head: t('networks.endpoint'), main: true, cell: (row) => row.name },
+  { head: t('networks.endpoint'), main: true, cell: (row) => html`<span class="whole">${NAMES[row.name] ?? row.name}</span>` },
   { head: t('patch.state'), cell: state },
   { head: t('networks.breaker'), cell: (row) => html`<span title=${t(`networks.breaker.${row.breaker}`)}><${Stage} state=${`breaker.${row.breaker}`} kind=${{ closed: 'good', open: 'bad' }[row.breaker] ?? 'warn'} /></span>` },
   { head: t('networks.last'), cell: (row) => html`<${Time} at=${row.lastSuccess} />` },
   { head: t('networks.retry'), cell: (row) => row.retryAfterSeconds ? duration(row.retryAfterSeconds) : html`<span class="quiet">${t('none')}</span>` },
-  { head: t('networks.error'), cell: (row) => html`<span class="wrap">${row.error ?? row.lastFailure ?? html`<span class="quiet">${t('none')}</span>`}</span>` }
+  { head: t('networks.error'), cell: (row) => html`<span class="wrap">${withoutTail(row.error ?? row.lastFailure) ?? html`<span class="quiet">${t('none')}</span>`}</span>` }
 ]
 
 export default function Networks() {

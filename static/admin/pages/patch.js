@@ -6,6 +6,7 @@ import { Code } from '../parts/copy.js'
 import { html } from '../parts/html.js'
 import { useLoad } from '../parts/load.js'
 import { Facts, Loaded, Page, Section } from '../parts/page.js'
+import { Qr } from '../parts/qr.js'
 import { Stage } from '../parts/stage.js'
 import { Time } from '../parts/time.js'
 import { href } from '../router.js'
@@ -70,6 +71,7 @@ function Product({ verdict, events }) {
         <a class="button" href=${`/v1/patches/${encodeURIComponent(uid)}/proof`} download=${`${uid}.proof.json`}>${t('patch.proof.save')}</a></p>
         <${Check} uid=${uid} />
       <//>
+      <${Section} title=${t('qr')} note=${t('qr.note')}><${Qr} uid=${uid} name=${product.name} url=${details.certificateUrl} /><//>
     </div>
   </div>`
 }

@@ -11,15 +11,35 @@ import { Pager, Table } from '../parts/table.js'
 import { Time } from '../parts/time.js'
 import { href, place, setQuery } from '../router.js'
 import { may } from '../api.js'
-import { t } from '../text/text.js'
+import { number, t } from '../text/text.js'
 
 const PAGE = 50
 const PAUSE_MS = 300
+const SORTS = ['uid', '-uid', '-created', 'created']
 const STATES = ['pending', 'anchoring', 'confirmed', 'failed']
+
+/**
+ * Reads until a page is full or the list ends: one answer is of some thousand rows, and a filter may fit none of
+ * them. `told` hears in between how many were looked at.
+ */
+async function gather(filter, from, options, told) {
+  const items = []
+  let [cursor, scanned] = [from, 0]
+  for (;;) {
+    const path = address('/v1/admin/patches', { ...filter, cursor, limit: PAGE - items.length })
+    const { body } = await ask('GET', path, options)
+    items.push(...body.items)
+    scanned += body.scanned ?? 0
+    if (!body.nextCursor || items.length >= PAGE) return { ...body, items }
+    told({ scanned, total: body.total })
+    cursor = body.nextCursor
+  }
+}
 
 /** Columns by which a server sorts that says so. */
 const columns = (canSort) => [
-  { head: t('patch.tag'), main: true, sort: canSort && 'uid', cell: (row) => html`<a href=${href(`/patches/${encodeURIComponent(row.uid_tag_id)}`)}>${row.uid_tag_id}</a>` },
+  { head: t('patch.tag'), main: true, sort: canSort && 'uid', cell: (row) => html`<a href=${href(`/patches/${encodeURIComponent(row.uid_tag_id)}`)}>${row.uid_tag_id}</a>
+    ${row.name && html`<div class="small quiet">${row.name}</div>`}` },
   { head: t('patch.state'), cell: (row) => html`<${Stage} state=${row.status} />` },
   { head: t('patch.owner'), cell: (row) => row.owner ? html`<${Code} text=${row.owner} what=${t('patch.owner')} ends=${6} />` : html`<span class="quiet">${t('patch.erased')}</span>` },
   { head: t('patch.txid'), minor: true, cell: (row) => html`<${Code} text=${row.current_txid} what=${t('patch.txid')} ends=${6} />` },
@@ -27,7 +47,7 @@ const columns = (canSort) => [
   { head: t('patch.updated'), cell: (row) => html`<${Time} at=${row.updated_at} />` }
 ]
 
-function Search({ value }) {
+function Search({ value, progress }) {
   const [text, setText] = useState(value)
   const timer = useRef(0)
   useEffect(() => setText(value), [value])
@@ -37,7 +57,8 @@ function Search({ value }) {
     clearTimeout(timer.current)
     timer.current = setTimeout(() => setQuery({ search: now.trim(), cursor: '' }), PAUSE_MS)
   }
-  return html`<div class="field grow"><label for="search">${t('patches.search')}</label>
+  return html`<div class="field grow">
+    <output class="far" for="search">${progress && t('patches.scanned', { n: number(progress.scanned), total: number(progress.total) })}</output><label for="search">${t('patches.search')}</label>
     <input id="search" type="search" value=${text} onInput=${change} placeholder=${t('patches.search.example')} autocomplete="off" /></div>`
 }
 
@@ -51,8 +72,8 @@ function Nothing({ isFiltered }) {
 }
 
 /** Ways to take the whole filter along, every row of it, as a file. */
-function Exports({ filter }) {
-  return html`<p class="exports"><span class="quiet">${t('patches.export')}</span>${['csv', 'jsonl'].map((format) =>
+function Exports({ filter, isFiltered, total }) {
+  return html`<p class="exports"><span class="quiet">${t(isFiltered ? 'patches.export.found' : 'patches.export', { n: number(total) })}</span>${['csv', 'jsonl'].map((format) =>
     html`<a href=${address('/v1/admin/patches/export', { format, ...filter })} download>${t(`patches.export.${format}`)}</a>`)}</p>`
 }
 
@@ -60,17 +81,21 @@ export default function Patches() {
   const { query } = place.value
   const filter = { search: query.get('search') ?? '', owner: query.get('owner') ?? '', status: query.get('status') ?? '', sort: query.get('sort') ?? '' }
   const cursor = query.get('cursor') ?? ''
+  const [progress, setProgress] = useState(null)
   const state = useLoad(
-    async (signal) => (await ask('GET', address('/v1/admin/patches', { ...filter, cursor, limit: PAGE }), { signal })).body,
+    (signal, isBackground) => gather(filter, cursor, { signal, isBackground }, (far) => isBackground || setProgress(far)).finally(() => setProgress(null)),
     [filter, cursor], ['record']
   )
   const isFiltered = Boolean(filter.search || filter.owner || filter.status)
   return html`<${Page} title=${t('nav.patches')} lead=${t('patches.lead')}
-      actions=${may('patches:write') && html`<a class="button primary" href=${href('/register')}>${t('nav.register')}</a>`}>
+      actions=${may('patches:write') && html`<a class="button" href=${href('/imports')}>${t('nav.imports')}</a>
+        <a class="button primary" href=${href('/register')}>${t('nav.register')}</a>`}>
     <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
-      <${Search} value=${filter.search} />
+      <${Search} value=${filter.search} progress=${progress} />
       <${Select} label=${t('patch.state')} value=${filter.status} onValue=${(status) => setQuery({ status, cursor: '' })}
         options=${[['', t('all')], ...STATES.map((name) => [name, t(`stage.${name}`)])]} />
+      <div class="narrow"><${Select} label=${t('patches.sort')} value=${filter.sort || 'uid'} onValue=${(sort) => setQuery({ sort, cursor: '' })}
+        options=${SORTS.map((name) => [name, t(`patches.sort.${name}`)])} /></div>
       ${filter.owner && html`<p class="chip">${t('patch.owner')} <code>${filter.owner}</code>
         <button type="button" class="close" aria-label=${t('filters.clear')} onClick=${() => setQuery({ owner: '', cursor: '' })}></button></p>`}
     </form>
@@ -78,6 +103,6 @@ export default function Patches() {
       ? html`<${Nothing} isFiltered=${isFiltered || Boolean(cursor)} />`
       : html`<${Table} caption=${t('nav.patches')} columns=${columns(total !== undefined)} rows=${items} rowKey=${(row) => row.uid_tag_id}
           sort=${filter.sort || 'uid'} onSort=${(sort) => setQuery({ sort, cursor: '' })} />
-        <${Pager} next=${nextCursor} />${total !== undefined && html`<${Exports} filter=${filter} />`}`}<//>
+        <${Pager} next=${nextCursor} />${total !== undefined && html`<${Exports} filter=${filter} isFiltered=${isFiltered} total=${total} />`}`}<//>
   <//>`
 }

@@ -22,7 +22,7 @@ function bytes(value) {
 function Findings({ doctor }) {
   return html`<${Section} title=${t('system.doctor')} note=${html`${t('system.doctor.note')} <${Time} at=${doctor.examinedAt} />.`}>
     <ul class="findings">${doctor.findings.map((found) => html`<li><${Stage} state=${`doctor.${found.level}`} kind=${KIND[found.level] ?? 'plain'} />
-      <div><p><strong>${found.check}</strong></p><p class="quiet wrap">${found.finding}</p>${found.remedy && html`<p>${found.remedy}</p>`}</div></li>`)}</ul><//>`
+      <div><p><strong>${found.check}</strong></p><p class="quiet wrap">${found.finding}</p>${found.remedy && html`<p class="wrap">${found.remedy}</p>`}</div></li>`)}</ul><//>`
 }
 
 export default function System() {

@@ -10,6 +10,8 @@ export function Dialog({ title, onClose, children, wide = false }) {
   useEffect(() => {
     const former = document.activeElement
     dialog.current.showModal()
+    // Whoever is to write begins at once; else the browser's own order stands, with the way out first.
+    dialog.current.querySelector('input:not([type="checkbox"], [type="radio"]), textarea')?.focus()
     return () => former?.isConnected && former.focus()
   }, [])
   const onCancel = (event) => {

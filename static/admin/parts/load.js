@@ -4,8 +4,8 @@ import { useEffect, useRef, useState } from './html.js'
 import { news } from '../live.js'
 
 /**
- * Reads by `ask(signal)` whenever `deps` change or a topic of `topics` has news; what is shown stays
- * until the new answer is there. Returns `{data, error, isLoading, reload}`.
+ * Reads by `ask(signal, isBackground)` whenever `deps` change or a topic of `topics` has news; what is shown
+ * stays until the new answer is there. In the background is what is read again by itself. Returns `{data, error, isLoading, reload}`.
  */
 export function useLoad(ask, deps, topics = []) {
   const [state, setState] = useState({ isLoading: true })
@@ -17,7 +17,7 @@ export function useLoad(ask, deps, topics = []) {
     const controller = new AbortController()
     const isSame = shown.current === key
     if (!isSame) setState((before) => ({ ...before, isLoading: true, error: undefined }))
-    ask(controller.signal).then(
+    ask(controller.signal, isSame).then(
       (data) => {
         shown.current = key
         setState({ data, isLoading: false })

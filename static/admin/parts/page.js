@@ -6,9 +6,37 @@ import { t } from '../text/text.js'
 
 let isFirst = true
 
+/**
+ * Has the heading take the focus when what had it is gone, as a row that was dealt with: whoever works by the
+ * keyboard would begin at the top of the document again.
+ */
+function useKeptFocus(heading) {
+  useEffect(() => {
+    let last = null
+    const note = (event) => { last = event.target }
+    const look = () => {
+      if (!last || last.isConnected || document.activeElement !== document.body) return
+      last = null
+      heading.current?.focus({ preventScroll: true })
+    }
+    // Once more a moment later: a dialog that closes gives the focus back only then, perhaps to what is gone.
+    const watch = new MutationObserver(() => {
+      look()
+      setTimeout(look, 100)
+    })
+    addEventListener('focusin', note)
+    watch.observe(document.body, { childList: true, subtree: true })
+    return () => {
+      removeEventListener('focusin', note)
+      watch.disconnect()
+    }
+  }, [])
+}
+
 /** A page; `actions` stand beside its heading. */
 export function Page({ title, lead, actions, children }) {
   const heading = useRef(null)
+  useKeptFocus(heading)
   useEffect(() => {
     // On the first page the browser's own order stands; after that whoever went on is taken along.
     if (!isFirst && !document.querySelector('dialog[open]')) heading.current.focus({ preventScroll: true })

@@ -1,7 +1,7 @@
-// Signs as a shop in this browser. The key stays in the memory of the page and goes nowhere.
+// Signs in this browser, as a shop or to log in. A key stays in the memory of the page and goes nowhere.
 
 import { addressOf, concat, fromHex, sha256, toHex, utf8 } from '../check/bytes.mjs'
-import { getPublicKey, hashes, sign, utils } from '../check/secp256k1.js'
+import { getPublicKey, hashes, Point, sign, utils } from '../check/secp256k1.js'
 
 const BLOCK = 64
 
@@ -31,6 +31,22 @@ function der(compact) {
   return concat(Uint8Array.of(0x30, body.length), body)
 }
 
+const signDigest = (digest, secret) => toHex(der(sign(digest, secret, { prehash: false, lowS: true })))
+const toNumber = (bytes) => BigInt(`0x${toHex(bytes)}`)
+
+/** Makes a key to log in with: `{secret, publicKey}`, the first as bytes. */
+export function freshKey() {
+  const secret = utils.randomSecretKey()
+  return { secret, publicKey: toHex(getPublicKey(secret, true)) }
+}
+
+/** Signs a login challenge with the key of this challenge, secret + SHA-256(M) mod n (docs/SVD_AUTH.md). */
+export function signChallenge(challengeHex, secret) {
+  const digest = sha256(fromHex(challengeHex))
+  const key = (toNumber(secret) + toNumber(digest)) % Point.CURVE().n
+  return signDigest(digest, fromHex(key.toString(16).padStart(64, '0'), 32))
+}
+
 /** Takes a secret key of 64 hexadecimal digits; returns `{publicKey, address(network), sign(text)}`. */
 export function shopKey(hex) {
   const secret = fromHex(hex.trim().toLowerCase(), 32)
@@ -39,6 +55,6 @@ export function shopKey(hex) {
   return {
     publicKey: toHex(publicKey),
     address: (network) => addressOf(publicKey, network),
-    sign: (text) => toHex(der(sign(sha256(utf8(text)), secret, { prehash: false, lowS: true })))
+    sign: (text) => signDigest(sha256(utf8(text)), secret)
   }
 }

@@ -28,6 +28,16 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Returns the cookie of a name that the answer sets, with its flags.
+    #[track_caller]
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
+        let begin = format!("{name}=");
+        let all = self.headers.get_all("set-cookie").iter().map(|it| it.to_str().unwrap());
+        let found: Vec<&str> = all.filter(|it| it.starts_with(&begin)).collect();
+        assert!(found.len() <= 1, "{name} is set twice");
+        found.first().copied()
+    }
+
     /// Returns the body as text.
     #[track_caller]
     pub(crate) fn text(&self) -> &str {

@@ -1,5 +1,6 @@
 //! One running product with all that is outside of it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ use patchproof::http::limits::RateLimits;
 use patchproof::mail::{SmtpConfig, SmtpMailer};
 use patchproof::service::Services;
 use patchproof::service::anchoring::{AnchoringService, AnchoringSettings, FeeCaps};
+use patchproof::service::backups::BackupPlan;
 use patchproof::service::batches::BatchPolicy;
 use patchproof::service::callback::CallbackToken;
 use patchproof::service::keys::KeyNames;
 use patchproof::service::log::LogSettings;
+use patchproof::service::restores::Renewal;
 use patchproof::service::settings::RuntimeSettings;
 use patchproof::signer::{KmsConfig, KmsSigner};
 use patchproof::storage::{FailureSwitch, Store, StoreOptions};
@@ -66,6 +69,8 @@ pub(crate) struct TestApp {
     pub(crate) store: CheckedStore,
     pub(crate) documentation: OnceCell<Documentation>,
     pub(crate) client: reqwest::Client,
+    /// Turns true once the product asks to begin anew.
+    pub(crate) renewed: watch::Receiver<bool>,
     wakes: Wakes,
     options: StoreOptions,
     settings: Settings,
@@ -107,12 +112,22 @@ impl TestApp {
         Self::run(Outside::start().await, StoreOptions::in_memory(), settings).await
     }
 
+    /// Starts a product whose store lies in `folder`, with settings of its own and an empty pool.
+    pub(crate) async fn within(folder: &Path, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut outside = Outside::start().await;
+        outside.data_dir = Some(folder.to_owned());
+        let mut settings = settings();
+        change(&mut settings);
+        Self::run(outside, StoreOptions::in_directory(folder), settings).await
+    }
+
     async fn run(outside: Outside, options: StoreOptions, mut settings: Settings) -> Self {
         let store = Store::open(options.clone()).unwrap();
-        let (shutdown, stopping) = watch::channel(false);
-        let mut tasks = JoinSet::new();
+        let ((shutdown, stopping), mut tasks) = (watch::channel(false), JoinSet::new());
         settings.http.public_url = Url::parse("https://proof.example/").unwrap();
-        let app = App::build(store.clone(), settings.clone(), ports(&outside)).await.unwrap();
+        let (renewal, renewed) = Renewal::new();
+        let ports = Ports { renewal: Some(renewal), ..ports(&outside) };
+        let app = App::build(store.clone(), settings.clone(), ports).await.unwrap();
         let base = serve_on_a_port(&mut tasks, app.router, &stopping).await;
         tasks.spawn(app.driver.run(stopping));
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
@@ -124,6 +139,7 @@ impl TestApp {
             store: CheckedStore::of(store),
             documentation: OnceCell::new(),
             client,
+            renewed,
             wakes: app.wakes,
             options,
             settings,
@@ -148,6 +164,12 @@ impl TestApp {
         self.store.close();
         change(&mut self.settings);
         Self::run(self.outside, self.options, self.settings).await
+    }
+
+    /// Stops the product, as it is, and starts it anew on another store; the world outside goes on.
+    pub(crate) async fn restart_on(mut self, options: StoreOptions) -> Self {
+        self.options = options;
+        self.restart().await
     }
 
     /// Returns what makes the disk fail.
@@ -239,7 +261,10 @@ fn ports(outside: &Outside) -> Ports {
         tracker: Arc::<WhatsOnChain>::clone(&chain),
         utxo_source: Arc::<WhatsOnChain>::clone(&chain) as _,
         network: NetworkSide::default(),
-        console: ConsoleSide::default(),
+        console: ConsoleSide { data_dir: outside.data_dir.clone(), ..ConsoleSide::default() },
+        renewal: None,
+        lines: Vec::new(),
+        traces: None,
         clock: Arc::clone(&outside.clock) as _,
         api_keys: Arc::new(Keys),
         token_keys: Arc::new(TokenKeys::new(JWT_SECRET, None).unwrap()),
@@ -348,6 +373,7 @@ fn settings() -> Settings {
         max_mails_per_hour: 600,
         master_secret: vec![7; 32].into(),
         chain_view_ttl: Duration::ZERO,
+        backup: BackupPlan::default(),
         http: HttpOptions {
             network: Network::Test,
             public_url: Url::parse("https://proof.example/").unwrap(),
@@ -366,6 +392,8 @@ fn settings() -> Settings {
             chain: Duration::from_secs(1),
             housekeeping: millis(200),
             pipeline: Duration::from_secs(1),
+            // Tests count who comes to the post office.
+            mail: Duration::from_secs(3600),
         },
         warnings: Vec::new(),
     }

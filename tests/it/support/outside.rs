@@ -41,6 +41,8 @@ pub(crate) enum Mood {
     OneMissing,
     /// With a refusal.
     Refusing,
+    /// As it should to statements, and with 503 to transactions.
+    StatementsOnly,
 }
 
 type Shared = Arc<Mutex<Mood>>;
@@ -54,6 +56,8 @@ pub(crate) struct Outside {
     /// Through which endpoints transactions are sent; through none of them but the explorer's face,
     /// without a router, if there are none.
     pub(crate) order: Vec<EndpointName>,
+    /// Where the store lies, for products that restore it.
+    pub(crate) data_dir: Option<std::path::PathBuf>,
     pub(crate) signer_url: Url,
     pub(crate) keystore: Keystore,
     pub(crate) post: PostOffice,
@@ -86,6 +90,7 @@ impl Outside {
             chain_url: chain.join("v1/bsv/test").unwrap(),
             arc_url: chain,
             order: Vec::new(),
+            data_dir: None,
             signer_url: signer.join("sign").unwrap(),
             keystore,
             post: PostOffice::open(),
@@ -172,8 +177,22 @@ async fn answer_in_mood(State(mood): State<Shared>, request: Request, next: Next
         Mood::OtherHash if is_signing => next.run(with_other_hashes(request).await).await,
         Mood::OneMissing if is_signing => without_the_last(next.run(request).await).await,
         Mood::Refusing if is_signing => StatusCode::FORBIDDEN.into_response(),
-        Mood::OtherHash | Mood::OneMissing | Mood::Refusing => next.run(request).await,
+        Mood::StatementsOnly if is_signing => only_statements(request, next).await,
+        Mood::OtherHash | Mood::OneMissing | Mood::Refusing | Mood::StatementsOnly => {
+            next.run(request).await
+        }
     }
+}
+
+async fn only_statements(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let asked: Value = serde_json::from_slice(&bytes).unwrap();
+    let mut requests = asked["requests"].as_array().unwrap().iter();
+    if requests.any(|item| item["kind"] == "transaction") {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
+    next.run(Request::from_parts(parts, bytes.into())).await
 }
 
 async fn with_other_hashes(request: Request) -> Request {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::auth::account::{AccountId, AccountName, Role};
-use crate::storage::{LoginMethod, SetupLink, StoredAccount, StoredSession};
+use crate::auth::svd::UserId;
+use crate::storage::{BrowserKey, LoginMethod, SetupLink, StoredAccount, StoredSession};
 
 const ADA: [u8; 8] = [0xab; 8];
 const NOBODY: [u8; 8] = [0xcd; 8];
@@ -41,10 +42,44 @@ fn link(digest: u8, account: Option<[u8; 8]>) -> SetupLink {
     SetupLink { digest: Digest::from_bytes([digest; 32]), account, expires_at: NOW }
 }
 
+fn browser_key(user: u8, account: [u8; 8]) -> BrowserKey {
+    BrowserKey {
+        user: UserId::from_bytes([user; 12]),
+        account: AccountId::from_bytes(account),
+        label: "Till".into(),
+        registered_at: NOW,
+        used_at: None,
+    }
+}
+
+#[test]
+fn keys_in_browsers_that_open_for_nobody_or_would_not_end_show() {
+    let found = sample().damaged(|tx| {
+        tx.put_account(&account(Role::Admin))?;
+        tx.put_browser_key(&browser_key(1, NOBODY))?;
+        tx.put_browser_key(&browser_key(2, ADA))?;
+        tx.tables.browser_keys_by_account.remove((ADA, [2; 12]))?;
+        tx.tables.browser_keys_by_account.insert((ADA, [3; 12]), ())?;
+        Ok(())
+    });
+    let name = |user: u8| Row("browser key", hex::encode([user; 12]));
+    let expected = [
+        violation("I2", name(1), "belongs to no account"),
+        violation("index", name(2), "would not end with its account"),
+        violation(
+            "index",
+            Row("browser key of account", hex::encode(ADA)),
+            "is listed without being there",
+        ),
+    ];
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn accounts_with_sessions_and_links_are_clean() {
     let found = sample().damaged(|tx| {
         tx.put_account(&account(Role::Admin))?;
+        tx.put_browser_key(&browser_key(4, ADA))?;
         tx.put_session(&session(1, ADA))?;
         tx.put_setup_link(&link(2, Some(ADA)))?;
         tx.put_setup_link(&link(3, None))

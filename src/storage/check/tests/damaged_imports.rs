@@ -13,6 +13,8 @@ fn sample() -> Sample {
 fn import() -> StoredImport {
     StoredImport {
         id: ID,
+        name: None,
+        bytes: 100,
         actor: "key".to_owned(),
         state: ImportState::Done,
         rows: 2,
@@ -33,7 +35,8 @@ fn registered(product: u8, record: RecordId) -> StoredImportRow {
 }
 
 fn bad() -> StoredImportRow {
-    let outcome = RowOutcome::Bad { fault: RowFault::Invalid, message: "m".to_owned() };
+    let (fault, message) = (RowFault::Invalid, "m".to_owned());
+    let outcome = RowOutcome::Bad { fault, message, texts: None };
     StoredImportRow { line: 3, tag: "x".to_owned(), outcome }
 }
 

@@ -9,6 +9,7 @@ mod damaged_erasures;
 mod damaged_imports;
 mod damaged_log;
 mod damaged_money;
+mod damaged_restores;
 mod damaged_rows;
 mod damaged_treasury;
 mod earlier_files;

@@ -1,4 +1,4 @@
-//! Asks the signer whether it is there while nobody else has anything to sign.
+//! Asks the signer and the mail server whether they are there while nobody needs them.
 
 use std::time::Duration;
 
@@ -8,6 +8,37 @@ use crate::worker::{WorkerParts, next_round};
 
 /// A signer that answered so recently is not asked.
 const TRUSTED_FOR: Duration = Duration::from_secs(30);
+
+/// The part of the mail server's period after which it is asked first.
+const FIRST_PART: u32 = 12;
+
+/// The task that watches the mail server, if this process sends mail. It waits for a while first:
+/// letters that are left from the last run go out now, and show more.
+pub struct PostTask {
+    parts: WorkerParts,
+}
+
+impl PostTask {
+    /// Makes the task.
+    pub const fn new(parts: WorkerParts) -> Self {
+        Self { parts }
+    }
+
+    /// Runs until `shutdown` turns true.
+    pub async fn run(self, mut shutdown: watch::Receiver<bool>) {
+        let never = Notify::new();
+        let period = self.parts.periods.mail;
+        let mut wait = period / FIRST_PART;
+        while next_round(&never, wait, &mut shutdown).await {
+            wait = period;
+            let prober = &self.parts.console.overview.readiness.prober;
+            tokio::select! {
+                () = prober.ask_mail() => {}
+                _ = shutdown.wait_for(|is_over| *is_over) => return,
+            }
+        }
+    }
+}
 
 /// The task that watches the signer.
 pub struct SignerTask {
