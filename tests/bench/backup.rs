@@ -13,6 +13,7 @@ use patchproof::storage::{Store, StoreError, StoreOptions};
 use patchproof::types::{BlockHash, Timestamp};
 
 use crate::Figure;
+use crate::processes::scratch;
 use crate::store::fill;
 
 const RECORDS: u32 = 100_000;
@@ -28,8 +29,7 @@ fn rest() {
 
 /// Measures all of it on one store.
 pub(crate) fn measure() -> Vec<Figure> {
-    let (from, to) =
-        (tempfile::TempDir::new_in(".").unwrap(), tempfile::TempDir::new_in(".").unwrap());
+    let (from, to) = (scratch(), scratch());
     fill(from.path(), RECORDS, BlockHash::from_bytes([1; 32]));
     let store = Store::open(StoreOptions::in_directory(from.path())).unwrap();
     let quiet = p99(&store, |stop| {

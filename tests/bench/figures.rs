@@ -15,7 +15,7 @@ mod idle;
 mod list;
 mod load;
 mod login;
-mod login_service;
+mod login_inside;
 mod processes;
 mod store;
 mod verify;

@@ -1,15 +1,16 @@
 //! Logins completed over HTTP, each consumed durably, beside what libsecp256k1 alone does with the
 //! same two operations; and whether the time of an answer tells who is registered.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use patchproof::auth::svd::Challenge;
+use patchproof::auth::svd::{CHALLENGE_BYTES, Challenge};
 use patchproof::crypto::{PublicKey, SecretKey, Signature, svd_challenge_key};
 use patchproof::types::Digest;
 use serde_json::Value;
 
-use crate::load::Connection;
-use crate::login_service::AT_A_TIME;
+use crate::load::{Connection, request};
+use crate::login_inside::{AT_A_TIME, Inside};
 use crate::processes::{Process, World, post};
 use crate::{Figure, median};
 
@@ -24,11 +25,15 @@ const RAW: Duration = Duration::from_secs(3);
 pub(crate) fn measure() -> Vec<Figure> {
     let mut world = World::start("2s");
     let server = world.serve();
-    register(&server.address);
+    for number in 0..USERS {
+        post(&server.address, "/api/svd/register", &registration(number));
+    }
+    let inside = Inside::start(&world);
     let raw = raw_per_second();
-    let with_proof = complete(&server.address, LOGINS / 4);
+    let with_proof = complete(&server.address, CLIENTS, LOGINS / 4);
     world.signer = Process::start(&mut world.command(&["simnet", "--listen", "127.0.0.1:0"]));
-    let without = complete(&server.address, LOGINS);
+    let few = complete(&server.address, CLIENTS, LOGINS);
+    let without = complete(&server.address, AT_A_TIME, LOGINS);
     let line = |name: &str, rate: f64| Figure {
         name: name.to_owned(),
         value: format!("{rate:.0}/s"),
@@ -36,11 +41,13 @@ pub(crate) fn measure() -> Vec<Figure> {
         ratio: Some(rate / raw),
     };
     let (known, unknown) = medians(&server.address);
-    drop((server, world));
-    let alone = crate::login_service::complete(LOGINS);
+    drop(server);
+    let (route, service) = (inside.by_the_route(LOGINS), inside.by_the_service(LOGINS));
     vec![
-        line("logins completed over HTTP, 64 clients, signer away", without),
-        line(&format!("the same without HTTP, {AT_A_TIME} at a time"), alone),
+        line(&format!("logins completed over HTTP, {AT_A_TIME} clients, signer away"), without),
+        line(&format!("the same with {CLIENTS} clients"), few),
+        line(&format!("the route without sockets, {AT_A_TIME} requests at a time"), route),
+        line(&format!("the service behind the route, {AT_A_TIME} logins at a time"), service),
         line("logins completed, 64 clients, each with the signer's proof", with_proof),
         Figure {
             name: format!("begin, median of {PAIRS} pairs, known user"),
@@ -61,12 +68,10 @@ pub(crate) fn secret(number: u64) -> SecretKey {
     SecretKey::from_bytes(&bytes).unwrap()
 }
 
-fn register(address: &str) {
-    for number in 0..USERS {
-        let key = secret(number).public_key();
-        let body = format!("{{\"userId\":\"{}\",\"pmcHex\":\"{key}\"}}", user(number));
-        post(address, "/api/svd/register", &body);
-    }
+/// Returns the body that registers a user.
+pub(crate) fn registration(number: u64) -> String {
+    let key = secret(number).public_key();
+    format!("{{\"userId\":\"{}\",\"pmcHex\":\"{key}\"}}", user(number))
 }
 
 /// What libsecp256k1 alone does of one login, on as many threads as there are cores.
@@ -94,41 +99,48 @@ fn raw_until(key: PublicKey, challenge: [u8; 24], digest: Digest, signature: Sig
 }
 
 /// Answers challenges that were asked for and signed before, and returns logins per second.
-fn complete(address: &str, count: usize) -> f64 {
+fn complete(address: &str, clients: usize, count: usize) -> f64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let bodies = runtime.block_on(prepare(address, count));
+    let requests = runtime.block_on(prepare(address, count));
     let begun = Instant::now();
-    let per_client = count.div_ceil(CLIENTS);
-    let clients = bodies.chunks(per_client).map(|bodies| async move {
+    // In the order in which they were begun, as people answer.
+    let next = Cell::new(0);
+    let (requests, next) = (&requests, &next);
+    let clients = (0..clients).map(|_| async move {
         let mut connection = Connection::open(address).await;
-        for body in bodies {
-            let status = connection.post("/api/svd/complete", body).await;
-            assert_eq!(status, 200);
+        while let Some(request) = requests.get(next.replace(next.get() + 1)) {
+            assert_eq!(connection.send(request).await, 200);
         }
     });
     runtime.block_on(futures_util::future::join_all(clients));
     count as f64 / begun.elapsed().as_secs_f64()
 }
 
-async fn prepare(address: &str, count: usize) -> Vec<String> {
+async fn prepare(address: &str, count: usize) -> Vec<Vec<u8>> {
     let mut connection = Connection::open(address).await;
-    let mut bodies = Vec::with_capacity(count);
+    let mut requests = Vec::with_capacity(count);
     for number in 0..count as u64 {
         let number = number % USERS;
-        let name = user(number);
-        let given = connection.post("/api/svd/begin", &format!("{{\"userId\":\"{name}\"}}")).await;
-        assert_eq!(given, 200);
+        let body = format!("{{\"userId\":\"{}\"}}", user(number));
+        assert_eq!(connection.post("/api/svd/begin", &body).await, 200);
         let body: Value = serde_json::from_slice(connection.body()).unwrap();
         let given = body["M"].as_str().unwrap();
-        let mut bytes = [0u8; 24];
-        hex::decode_to_slice(given, &mut bytes).unwrap();
-        let digest = Challenge::from_bytes(bytes).digest();
-        let signature = secret(number).plus(&digest).unwrap().sign(&digest);
-        bodies.push(format!(
-            "{{\"userId\":\"{name}\",\"M\":\"{given}\",\"signatureHex\":\"{signature}\"}}"
-        ));
+        let body = answer(number, given);
+        requests.push(request(address, "/api/svd/complete", &body));
     }
-    bodies
+    requests
+}
+
+/// Returns the body that answers a user's challenge, given in hexadecimal.
+pub(crate) fn answer(number: u64, challenge: &str) -> String {
+    let mut bytes = [0u8; CHALLENGE_BYTES];
+    hex::decode_to_slice(challenge, &mut bytes).unwrap();
+    let digest = Challenge::from_bytes(bytes).digest();
+    let signature = secret(number).plus(&digest).unwrap().sign(&digest);
+    format!(
+        "{{\"userId\":\"{}\",\"M\":\"{challenge}\",\"signatureHex\":\"{signature}\"}}",
+        user(number)
+    )
 }
 
 /// Returns the median times of `begin` for known and unknown users, asked in turns, in microseconds.

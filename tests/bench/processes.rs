@@ -51,6 +51,11 @@ impl Process {
     }
 }
 
+/// Makes a directory on the measured disk, where nothing is left in the way if a run is cut off.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory")
+}
+
 /// Network, signer and server, each a process of its own.
 pub(crate) struct World {
     /// The simulated network.
@@ -63,7 +68,7 @@ pub(crate) struct World {
 impl World {
     /// Starts network and signer.
     pub(crate) fn start(mine_every: &str) -> Self {
-        let directory = tempfile::TempDir::new_in(".").expect("a directory on the measured disk");
+        let directory = scratch();
         let at = |name: &str| directory.path().join(name);
         let simnet = Process::start(Command::new(BINARY).args([
             "simnet",
@@ -89,31 +94,35 @@ impl World {
     /// Runs a command of ours with the server's environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
+        command.args(arguments).env("PATCHPROOF_CONFIG", "/dev/null").envs(self.environment());
         command
-            .args(arguments)
-            .env("PATCHPROOF_CONFIG", "/dev/null")
-            .env("BIND", "127.0.0.1")
-            .env("PORT", "0")
-            .env("PATCHPROOF_DATA_DIR", self.data())
-            .env("API_KEY", API_KEY)
-            .env("API_KEY_MAX", "1000000000")
-            .env("PUBLIC_API_MAX", "1000000000")
-            .env("SVD_BEGIN_MAX", "1000000000")
-            .env("SVD_COMPLETE_MAX", "1000000000")
-            .env("JWT_SECRET", JWT_SECRET)
-            .env("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234")
-            .env("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address))
-            .env("ISSUER_KEY_IDENTIFIER", "issuer")
-            .env("CUSTODY_KEY_IDENTIFIER", "custody")
-            .env("UTXO_FUNDING_KEY_IDENTIFIER", "funding")
-            .env("UTXO_CHANGE_KEY_IDENTIFIER", "change")
-            .env("WOC_NETWORK", "test")
-            .env("WOC_BASE_URL", format!("http://{}/v1/bsv/test", self.simnet.address))
-            .env("CHAIN_PROFILE", "simulated")
-            .env("UTXO_MAX_CHAIN_DEPTH", "500")
-            .env("MAX_FEE_PER_DAY_SATS", "0")
-            .env("LOG_LEVEL", "error");
-        command
+    }
+
+    /// Returns the variables that the server is told what to do by.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("BIND", "127.0.0.1".to_owned()),
+            ("PORT", "0".to_owned()),
+            ("PATCHPROOF_DATA_DIR", self.data().display().to_string()),
+            ("API_KEY", API_KEY.to_owned()),
+            ("API_KEY_MAX", "1000000000".to_owned()),
+            ("PUBLIC_API_MAX", "1000000000".to_owned()),
+            ("SVD_BEGIN_MAX", "1000000000".to_owned()),
+            ("SVD_COMPLETE_MAX", "1000000000".to_owned()),
+            ("JWT_SECRET", JWT_SECRET.to_owned()),
+            ("MASTER_SECRET", "bench-master-secret-0123456789abcdef01234".to_owned()),
+            ("KMS_SIGN_URL", format!("http://{}/sign", self.signer.address)),
+            ("ISSUER_KEY_IDENTIFIER", "issuer".to_owned()),
+            ("CUSTODY_KEY_IDENTIFIER", "custody".to_owned()),
+            ("UTXO_FUNDING_KEY_IDENTIFIER", "funding".to_owned()),
+            ("UTXO_CHANGE_KEY_IDENTIFIER", "change".to_owned()),
+            ("WOC_NETWORK", "test".to_owned()),
+            ("WOC_BASE_URL", format!("http://{}/v1/bsv/test", self.simnet.address)),
+            ("CHAIN_PROFILE", "simulated".to_owned()),
+            ("UTXO_MAX_CHAIN_DEPTH", "500".to_owned()),
+            ("MAX_FEE_PER_DAY_SATS", "0".to_owned()),
+            ("LOG_LEVEL", "error".to_owned()),
+        ]
     }
 
     /// Starts the server and waits until it answers.

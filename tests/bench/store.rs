@@ -15,6 +15,8 @@ use patchproof::storage::{
 use patchproof::types::{BlockHash, Network, RecordId, Satoshis, Timestamp, Txid};
 use redb::{Database, Durability, TableDefinition};
 
+use crate::processes::scratch;
+
 type Bytes = &'static [u8];
 type Text = &'static str;
 
@@ -32,7 +34,7 @@ const LOG: TableDefinition<u64, ([u8; 16], [u8; 32])> = TableDefinition::new("lo
 /// Writes the ten rows of `count` registrations, `group` registrations a commit, and returns
 /// registrations per second: two-phase commit, quick repair, immediate, as the store does.
 pub(crate) fn raw_rows_per_second(count: u64, group: u64) -> f64 {
-    let directory = tempfile::TempDir::new_in(".").unwrap();
+    let directory = scratch();
     let database = Database::create(directory.path().join("raw.redb")).unwrap();
     let (patch, record, job, audit) = (vec![1; 110], vec![2; 720], vec![3; 60], vec![4; 110]);
     let begun = Instant::now();
