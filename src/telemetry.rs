@@ -214,7 +214,7 @@ impl Metrics {
     }
 
     /// Returns the login metrics under the key id `kid` and the build `sha`, zero at first.
-    pub fn svd(&self, kid: &str, sha: &str) -> SvdMetrics {
+    pub fn svd(&self, kid: &str, sha: &str) -> Arc<SvdMetrics> {
         self.svd.under(kid, sha)
     }
 

@@ -51,8 +51,16 @@ impl UserId {
 /// 24 lower-case digits, whatever the case they came in.
 impl fmt::Display for UserId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&hex::encode(self.0))
+        write_hex::<24>(formatter, &self.0)
     }
+}
+
+/// Writes bytes as lower-case digits, `N` of them, from a buffer instead of one digit after another:
+/// every login does so several times.
+fn write_hex<const N: usize>(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let mut text = [0u8; N];
+    hex::encode_to_slice(bytes, &mut text).map_err(|_| fmt::Error)?;
+    formatter.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
 }
 
 impl FromStr for UserId {
@@ -68,6 +76,13 @@ impl FromStr for UserId {
 /// A challenge, the contract's M.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Challenge([u8; CHALLENGE_BYTES]);
+
+/// 48 lower-case digits.
+impl fmt::Display for Challenge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex::<{ 2 * CHALLENGE_BYTES }>(formatter, &self.0)
+    }
+}
 
 /// Why a challenge cannot be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -208,8 +223,7 @@ pub fn svd_proof(user: UserId, jti: &Digest, shared: &[u8; 32]) -> [u8; 32] {
 /// this order.
 pub fn change_key_digest(user: UserId, new_key: &PublicKey, challenge: &Challenge) -> Digest {
     let message = format!(
-        r#"{{"purpose":"svd_change_key","userId":"{user}","newPmcHex":"{new_key}","M":"{}"}}"#,
-        hex::encode(challenge.0)
+        r#"{{"purpose":"svd_change_key","userId":"{user}","newPmcHex":"{new_key}","M":"{challenge}"}}"#
     );
     Digest::from_bytes(sha256(message.as_bytes()))
 }
@@ -217,10 +231,7 @@ pub fn change_key_digest(user: UserId, new_key: &PublicKey, challenge: &Challeng
 /// Returns what the owner of a login key signs to revoke it: SHA-256 of compact JSON with the keys in
 /// this order.
 pub fn revoke_digest(user: UserId, challenge: &Challenge) -> Digest {
-    let message = format!(
-        r#"{{"purpose":"svd_revoke","userId":"{user}","M":"{}"}}"#,
-        hex::encode(challenge.0)
-    );
+    let message = format!(r#"{{"purpose":"svd_revoke","userId":"{user}","M":"{challenge}"}}"#);
     Digest::from_bytes(sha256(message.as_bytes()))
 }
 

@@ -192,8 +192,7 @@ async fn begin(
 ) -> Result<Response, Problem> {
     let user = parse_user(&body.0.user_id)?;
     let begun = state.services.login.begin(user, state.clock.now())?;
-    let body =
-        BeginBody { challenge: hex::encode(begun.challenge.to_bytes()), pmc_hex: begun.public_key };
+    let body = BeginBody { challenge: begun.challenge.to_string(), pmc_hex: begun.public_key };
     Ok(([NO_STORE], Json(body)).into_response())
 }
 

@@ -33,8 +33,18 @@ impl Persons {
     /// Returns the present epoch of a person's tokens. Whoever came back after an erasure goes on from
     /// the epoch of it, so that no token from before counts again.
     pub fn epoch(&self, tables: &impl Tables, identifier: &str) -> Result<u64, StoreError> {
+        self.epoch_of(tables, identifier, &self.pseudonym(identifier))
+    }
+
+    /// Returns the same for a person whose pseudonym is known already.
+    pub fn epoch_of(
+        &self,
+        tables: &impl Tables,
+        identifier: &str,
+        pseudonym: &str,
+    ) -> Result<u64, StoreError> {
         let present = token_epoch(tables, identifier)?;
-        let erased = erased_person(tables, &self.pseudonym(identifier))?;
+        let erased = erased_person(tables, pseudonym)?;
         Ok(erased.map_or(present, |erased| present.max(erased.epoch)))
     }
 

@@ -1,5 +1,7 @@
 //! The metrics of passwordless login, under names that other servers of the protocol use too.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
@@ -11,7 +13,7 @@ use crate::telemetry::{HistogramFamily, Labels};
 const CHALLENGE_AGE_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0];
 
 /// The metrics of passwordless login under one server key and one build.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SvdMetrics {
     /// Logins begun.
     pub begin: Counter,
@@ -33,6 +35,8 @@ pub struct SvdMetrics {
 pub(super) struct SvdFamilies {
     counters: [Family<Labels<2>, Counter>; 6],
     challenge_age: HistogramFamily<2>,
+    /// What was asked for last: a server has one key and one build, so it is what is asked for next.
+    last: RwLock<Option<(Labels<2>, Arc<SvdMetrics>)>>,
 }
 
 impl SvdFamilies {
@@ -54,15 +58,29 @@ impl SvdFamilies {
         let challenge_age = HistogramFamily::<2>::new_with_constructor(constructor);
         let help = "Age of challenges when they come back";
         registry.register("svd_challenge_age_seconds", help, challenge_age.clone());
-        Self { counters, challenge_age }
+        Self { counters, challenge_age, last: RwLock::default() }
     }
 
     /// Returns the metrics under the key id `kid` and the build `sha`, zero at first.
-    pub(super) fn under(&self, kid: &str, sha: &str) -> SvdMetrics {
+    pub(super) fn under(&self, kid: &str, sha: &str) -> Arc<SvdMetrics> {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        match last.as_ref() {
+            Some(([(_, its_kid), (_, its_sha)], found)) if its_kid == kid && its_sha == sha => {
+                return Arc::clone(found);
+            }
+            Some(_) | None => drop(last),
+        }
         let labels = [("kid", kid.to_owned()), ("sha", sha.to_owned())];
+        let found = Arc::new(self.look_up(&labels));
+        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((labels, Arc::clone(&found)));
+        found
+    }
+
+    fn look_up(&self, labels: &Labels<2>) -> SvdMetrics {
         let [begin, complete, invalid, expired, replayed, malleable_reject] =
-            self.counters.each_ref().map(|family| family.get_or_create(&labels).clone());
-        let challenge_age_seconds = self.challenge_age.get_or_create(&labels).clone();
+            self.counters.each_ref().map(|family| family.get_or_create(labels).clone());
+        let challenge_age_seconds = self.challenge_age.get_or_create(labels).clone();
         SvdMetrics {
             begin,
             complete,

@@ -28,6 +28,8 @@ pub(in crate::http) const X_API_KEY: HeaderName = HeaderName::from_static("x-api
 /// Says whose span a request belongs to (W3C Trace Context).
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// How many headers a common answer is given here: room for all is made at once.
+const MOST_ADDED: usize = 6;
 /// An answer of the API is data: nothing in it may run, load or be framed.
 const API_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; base-uri 'none'; frame-ancestors 'none'");
@@ -144,6 +146,7 @@ impl Exchange {
             });
         }
         let headers = response.headers_mut();
+        headers.reserve(MOST_ADDED);
         self.secure(headers, status);
         headers.insert(X_REQUEST_ID, self.id.into_header_value());
         if let Some(standing) = standing {

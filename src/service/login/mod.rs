@@ -167,8 +167,7 @@ impl LoginService {
         let proof = self.proofs.prove(user, &challenge, &public_key, now).await;
         // Written out here: what the writer does, everybody waits for.
         let persons = self.persons.clone();
-        let (name, action) =
-            (user.to_string(), format!("login.svd:{}", hex::encode(challenge.to_bytes())));
+        let (name, action) = (user.to_string(), format!("login.svd:{challenge}"));
         let person = persons.pseudonym(&name);
         let epoch = self
             .store
@@ -179,12 +178,12 @@ impl LoginService {
                 }
                 use_up(tx, &challenge, now)?;
                 tx.append_audit(now, &person, &action, &person)?;
-                Ok::<_, LoginError>(persons.epoch(tx, &name)?)
+                Ok::<_, LoginError>(persons.epoch_of(tx, &name, &person)?)
             })
             .await?;
         self.hot.insert(challenge, ());
         let subject = Subject { id: user.to_string(), scope: TokenScope::Svd };
-        let jti = hex::encode(challenge.digest().as_bytes());
+        let jti = challenge.digest().to_string();
         let svd_proof = proof.map(|proof| hex::encode(proof.value));
         let grant = Grant { subject, epoch, jti, svd_proof, ttl: TOKEN_TTL };
         Ok(self.tokens.grant(&grant, now)?)
@@ -232,7 +231,7 @@ impl LoginService {
         Ok(found)
     }
 
-    fn meters(&self) -> SvdMetrics {
+    fn meters(&self) -> Arc<SvdMetrics> {
         let kid = self.proofs.known_kid();
         let sha = self.deploy_sha.as_deref().unwrap_or("unknown");
         self.metrics.svd(kid.as_deref().unwrap_or("unknown"), sha)
